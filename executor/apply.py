@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 from qa2pack.executor.io.disk import Disk, sync_file_system, write_durably
 from qa2pack.executor.io.remove import remove_tree
@@ -23,6 +24,7 @@ from qa2pack.executor.publish.publish import file_journal, finish, publish
 from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.space import used_bytes, uses_at_most
 from qa2pack.executor.stage.context import StagingContext
+from qa2pack.executor.stage.receive import DeliverySource, OpenDelivery, stage_delivery
 from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.size import makes_tickets
@@ -34,6 +36,7 @@ from qa2pack.executor.transaction.journal import (
     Publishing,
     Record,
     Resume,
+    Staged,
     Stale,
     SyncFailed,
     continue_journal,
@@ -61,7 +64,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Header, StreamKind
+from qa2pack.manifest.format.header import Delivery, Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import join
@@ -74,6 +77,10 @@ def running_boot() -> str:
     """Return the boot id of the running system, which changes with each restart."""
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()
+
+
+def _no_delivery(_: Delivery) -> DeliverySource:
+    raise NotImplementedError("a plan that receives a delivery needs what reads it")
 
 
 class Change(StrEnum):
@@ -118,6 +125,7 @@ class ApplyOptions:
         boot: boot id of the running system.
         expected: the first digits of the hexadecimal digest of the only plan that may be applied; empty for any.
         announce: called with the plan before anything is done for it.
+        open_delivery: opens the delivery that a plan receives.
     """
 
     keep_previous: KeepPrevious = KeepPrevious.AUTO
@@ -128,6 +136,7 @@ class ApplyOptions:
     boot: str = field(default_factory=running_boot)
     expected: str = ""
     announce: Callable[[AppliedPlan], None] = lambda _: None
+    open_delivery: OpenDelivery = _no_delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +248,7 @@ def _apply(run: _Run) -> Applied:
     begun = records if step is Step.CONTINUE else ()
     is_trusting = step in (Step.CONTINUE, Step.RESTAGE) and _is_same_boot(records, run.options)
     with _journal_open(run, begin_of(begun) if begun else _new_begin(run, plan), is_new=not begun) as transaction:
-        _stage(run, transaction, plan, is_trusting=is_trusting)
+        _stage(run, transaction, plan, begun, is_trusting=is_trusting)
         commit = _commit(run, transaction, plan)
         _publish(run, transaction, is_published=False)
         left_alone = _finish(run, transaction, commit)
@@ -381,6 +390,8 @@ def _prepare(run: _Run, step: Step, records: Sequence[Record], header: Header) -
 def _may_reuse_staged(begin: Begin, header: Header) -> bool:
     if begin.renamed_from or header.renamed_from:
         return False  # all members of a package are staged, which may be others now
+    if begin.received or header.delivery:
+        return False  # which chunks are staged was in the journal
     return begin.member == header.member
 
 
@@ -413,6 +424,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         above=folder_above(header),
         beside=tuple(file.name for file in header.beside),
         has_tickets=makes_tickets(_present_package(run.package, header), header, run.opened),
+        received=header.delivery.members if header.delivery else (),
     )
 
 
@@ -437,7 +449,14 @@ def _journal_open(run: _Run, begin: Begin, *, is_new: bool) -> Iterator[_Transac
         journal.close()
 
 
-def _stage(run: _Run, transaction: _Transaction, plan: Described, *, is_trusting: bool) -> None:
+def _stage(
+    run: _Run, transaction: _Transaction, plan: Described, begun: Sequence[Record], *, is_trusting: bool
+) -> None:
+    """Stage all that the plan makes.
+
+    Args:
+        begun: the records of the run that is resumed.
+    """
     paths, journal = transaction.paths, transaction.journal
     context = StagingContext(
         disk=run.disk,
@@ -451,6 +470,12 @@ def _stage(run: _Run, transaction: _Transaction, plan: Described, *, is_trusting
         is_trusting=is_trusting and not run.options.rehash,
     )
     try:
+        if plan.header.delivery:
+            source = run.options.open_delivery(plan.header.delivery)
+            done = {record.chunk for record in begun if isinstance(record, Staged)} if context.is_trusting else set()
+            read = partial(source.chunks, done=done, engine=run.engine, progress=run.progress)
+            stage_delivery(plan, source, read, paths, journal, run.disk, run.opened)
+            return
         stage_all(plan, context, paths, journal, opened=run.opened, engine=run.engine, progress=run.progress)
     except OriginChangedError as error:
         journal.append_durably(Stale(len(error.problems)))

@@ -123,7 +123,8 @@ def _unplanned(package: Package, plan: Described, extra: Iterable[Problem]) -> I
 
 
 def _needs_origin(header: Header) -> bool:
-    return header.append not in (Append.REMOVE, Append.RENAME) and not header.is_rebuilt
+    is_of_origin = header.append not in (Append.REMOVE, Append.RENAME) and not header.is_rebuilt
+    return is_of_origin and header.delivery is None
 
 
 def _outside(package: Package, plan: Described) -> Iterator[Problem]:

@@ -45,10 +45,10 @@ def remake_previous(paths: TransactionPaths, commit: Commit, opened: OpenedFiles
 
 
 def _link_manifests(paths: TransactionPaths, folder: bytes, disk: Disk) -> None:
-    own = os.path.basename(paths.package.manifest(paths.member))
+    own = {os.path.basename(paths.package.manifest(member)) for member in paths.received or (paths.member,)}
     disk.mkdir(folder)
     for name in manifest_names(paths.package):
-        if name != own:
+        if name not in own:
             link_manifest(disk, folder, join(paths.package.manifests, name))
 
 

@@ -25,6 +25,7 @@ from qa2pack.executor.transaction.journal import (
 )
 from qa2pack.executor.transaction.paths import (
     TransactionPaths,
+    published_folders,
     published_members,
     transaction_paths,
 )
@@ -38,7 +39,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, status_of
-from qa2pack.manifest.path import folders_above, join, path_in
+from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress, Silent
@@ -282,7 +283,7 @@ def _neighbours(paths: TransactionPaths) -> tuple[Problem, ...]:
         return tuple(Problem(Code.EXTRA, path) for path in others)
     return tuple(
         Problem(Code.EXTRA, os.path.join(folder, name))
-        for above, own in folders_above([paths.staged_member.removeprefix(paths.root)[1:]]).items()
+        for above, own in published_folders(paths).items()
         for folder in (path_in(paths.target, above),)
         if is_folder(folder)
         for name in sorted(os.listdir(folder))

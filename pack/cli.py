@@ -34,6 +34,7 @@ COMMANDS = (
     "rename",
     "adopt",
     "sign",
+    "receive",
     "layout",
     "batch",
     "deliver",

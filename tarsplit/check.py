@@ -46,7 +46,7 @@ def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> I
     """
     folder = os.path.dirname(sidecar.path)
     yield from _stray_files(sidecar, folder)
-    batches = _batches(sidecar, folder)
+    batches = chunk_batches(sidecar, folder)
     progress.phase(
         "check chunks",
         file_count=sum(row.file_count + row.folder_count for row in sidecar.chunks),
@@ -121,7 +121,15 @@ def _stray_files(sidecar: Sidecar, folder: bytes) -> Iterator[Problem]:
             yield Problem(Code.EXTRA, entry, "only files that the delivery names")
 
 
-def _batches(sidecar: Sidecar, folder: bytes) -> deque[CheckBatch]:
+def chunk_batches(sidecar: Sidecar, folder: bytes) -> deque[CheckBatch]:
+    """Return a batch for each chunk of a delivery, in their order.
+
+    Args:
+        folder: where the chunks are.
+
+    Raises:
+        StreamError: the sidecar contradicts itself.
+    """
     stream = sidecar.stream
     index = RecordIndex.at(stream.folders_offset)
     try:

@@ -1,17 +1,19 @@
 """Check one chunk of a delivery: read the tar and compare each entry with the sidecar.
 
 The sidecar gives all entries of a chunk, so the bytes and the offset of every header are known in advance. Damage is
-reported with the path of each entry that differs. Nothing is extracted, and no length is taken from the tar itself.
+reported with the path of each entry that differs. No length and no name is taken from the tar itself. Nothing is
+extracted here; a `Taker` may take the content of the files as it is read, by which a delivery is received.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import xxhash
 
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES
-from qa2pack.manifest.format.record import NO_DIGEST
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.safe_open import opened_file
@@ -44,24 +46,77 @@ class CheckResult:
     problems: list[Problem] = field(default_factory=list)
 
 
-def check_chunk(batch: CheckBatch) -> CheckResult:
-    """Read one chunk and compare every entry."""
+class Taker(Protocol):
+    """Takes the files of a chunk, one after the other, while they are read.
+
+    After the first problem of a chunk nothing more is given to it. Its own errors end the check.
+    """
+
+    def begin(self, record: FolderRecord, index: int) -> bool:
+        """Begin the file at `index`; False if it is not wanted, and then the two others are not called."""
+        ...
+
+    def add(self, block: bytes) -> None:
+        """Take the next bytes of its content."""
+        ...
+
+    def end(self) -> None:
+        """End it: all its bytes were given, and they are as in the sidecar."""
+        ...
+
+
+class _TakesNothing:
+    """The taker of a check alone."""
+
+    def begin(self, record: FolderRecord, index: int) -> bool:
+        return False
+
+    def add(self, block: bytes) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+_NOBODY = _TakesNothing()
+
+
+def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
+    """Read one chunk and compare every entry, and give the content of its files to a taker."""
     result = CheckResult(batch)
     try:
-        with opened_file(batch.path) as fd:
-            size = os.fstat(fd).st_size
-            if size != batch.row.byte_count:
-                result.problems.append(size_problem(batch.row.name, batch.row.byte_count, size))
-            _compare(_Reader(fd, [name for name, _ in batch.row.checksums]), batch, result)
+        opened = opened_file(batch.path)
     except FileNotFoundError:
         result.problems.append(Problem(Code.MISSING, batch.row.name))
+        return result
     except OSError as error:
-        result.problems.append(Problem(Code.UNREADABLE, batch.row.name, found=error.strerror or ""))
+        result.problems.append(_unreadable(batch, error))
+        return result
+    with opened as fd:
+        size = os.fstat(fd).st_size
+        if size != batch.row.byte_count:
+            result.problems.append(size_problem(batch.row.name, batch.row.byte_count, size))
+        try:
+            _compare(_Reader(fd, [name for name, _ in batch.row.checksums]), batch, taker, result)
+        except _UnreadableError as error:
+            result.problems.append(_unreadable(batch, error.error))
     return result
+
+
+def _unreadable(batch: CheckBatch, error: OSError) -> Problem:
+    return Problem(Code.UNREADABLE, batch.row.name, found=error.strerror or "")
 
 
 class _EndedError(Exception):
     """The chunk is shorter than it should be."""
+
+
+class _UnreadableError(Exception):
+    """The chunk cannot be read, as opposed to an error of the taker, which may be of another disk."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class _Reader:
@@ -78,9 +133,9 @@ class _Reader:
 
         Raises:
             _EndedError: the chunk ends before.
+            _UnreadableError: the disk fails.
         """
-        data = self._file.read(size)
-        self.sums.update(data)
+        data = self._taken(size)
         self._meter.add(size)
         if self._pace:
             self._pace.take(size)
@@ -88,37 +143,37 @@ class _Reader:
             raise _EndedError
         return data
 
-    def digest(self, size: int) -> bytes:
-        """Return the digest of the next bytes."""
+    def digest(self, size: int, take: Callable[[bytes], None] | None = None) -> bytes:
+        """Return the digest of the next bytes, and give them to `take`."""
         state = xxhash.xxh3_128()
         while size:
             block = self.read(min(size, BUFFER_BYTES))
             state.update(block)
+            if take:
+                take(block)
             size -= len(block)
         return state.digest()
 
     def rest(self) -> bytes:
         """Return the bytes after the last entry, up to one buffer: longer than the end of any tar."""
-        data = self._file.read(BUFFER_BYTES)
+        return self._taken(BUFFER_BYTES)
+
+    def _taken(self, size: int) -> bytes:
+        try:
+            data = self._file.read(size)
+        except OSError as error:
+            raise _UnreadableError(error) from error
         self.sums.update(data)
         return data
 
 
-def _compare(reader: _Reader, batch: CheckBatch, result: CheckResult) -> None:
+def _compare(reader: _Reader, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:
     chunk = batch.row.name
+    path = b""
     try:
-        for path, header, size, digest in _entries(batch):
-            if reader.read(len(header)) != header:
-                result.problems.append(
-                    Problem(Code.CHANGED, join(chunk, path), "the entry of the manifest", "another")
-                )
-            found = reader.digest(size)
-            if digest not in (found, NO_DIGEST):
-                result.problems.append(
-                    Problem(Code.CHANGED, join(chunk, path), Digest(digest.hex()), Digest(found.hex()))
-                )
-            if not batch.row.is_file and any(reader.read(-size % BLOCK_BYTES)):
-                result.problems.append(Problem(Code.CHANGED, join(chunk, path), "zeros after its content"))
+        for entry in _entries(batch):
+            path = entry.path
+            _compare_entry(reader, entry, join(chunk, path), taker, result)
         if any(reader.rest()) and not result.problems:
             result.problems.append(Problem(Code.GROWN, chunk, "the end of the tar", "more"))
     except _EndedError:
@@ -132,14 +187,46 @@ def _compare(reader: _Reader, batch: CheckBatch, result: CheckResult) -> None:
             result.problems.append(Problem(Code.CHANGED, chunk, Digest(expected, name), Digest(checksum)))
 
 
-def _entries(batch: CheckBatch) -> Iterator[tuple[bytes, bytes, int, bytes]]:
-    """Yield path, header, size of the content and its digest of each entry."""
+def _compare_entry(reader: _Reader, entry: "_Entry", shown_path: bytes, taker: Taker, result: CheckResult) -> None:
+    problems = result.problems
+    if reader.read(len(entry.header)) != entry.header:
+        problems.append(Problem(Code.CHANGED, shown_path, "the entry of the manifest", "another"))
+    if entry.index is None:
+        return
+    is_taken = not problems and taker.begin(entry.record, entry.index)
+    size, digest = entry.record.sizes[entry.index], entry.record.digest(entry.index)
+    found = reader.digest(size, taker.add if is_taken else None)
+    if digest not in (found, NO_DIGEST):
+        problems.append(Problem(Code.CHANGED, shown_path, Digest(digest.hex()), Digest(found.hex())))
+    if entry.header and any(reader.read(-size % BLOCK_BYTES)):
+        problems.append(Problem(Code.CHANGED, shown_path, "zeros after its content"))
+    if is_taken and not problems:
+        taker.end()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry of a chunk as it must be.
+
+    Attributes:
+        path: in the tar.
+        header: empty in a chunk that is the file itself.
+        index: of the file in the record; None for the folder itself.
+    """
+
+    path: bytes
+    header: bytes
+    record: FolderRecord
+    index: int | None
+
+
+def _entries(batch: CheckBatch) -> Iterator[_Entry]:
+    """Yield the entries of the chunk, in their order."""
     for share in shares(batch.part):
         record = share.record
-        if share.has_folder:
-            header = header_of_folder(batch.project, record, batch.folder_mtime)
-            yield in_tar(batch.project, record.path), header, 0, NO_DIGEST
         folder = in_tar(batch.project, record.path)
+        if share.has_folder:
+            yield _Entry(folder, header_of_folder(batch.project, record, batch.folder_mtime), record, None)
         for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
             in_chunk = b"" if batch.row.is_file else header
-            yield join(folder, record.names[index]), in_chunk, record.sizes[index], record.digest(index)
+            yield _Entry(join(folder, record.names[index]), in_chunk, record, index)

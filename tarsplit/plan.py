@@ -123,7 +123,7 @@ def _cut_sets(header: DeliveryHeader, members: Sequence[Delivered], fill: Fill, 
     left_out = LeftOut()
     paths = {member.path for member in members}
     file = 0
-    has_all = all(len(member.rows) == len(member.manifest.header.deliveries) for member in members)
+    has_all = all(len(member.rows) == len(member.manifest.header.delivery_sets) for member in members)
     for number, folder in enumerate(selected_records(members, left_out.add if has_all else None)):
         for own in sorted({folder.folder_set, *folder.sets} - {NO_SET}):
             is_member = folder.record.path in paths

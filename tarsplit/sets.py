@@ -32,7 +32,7 @@ def with_sets(
             member,
             rows=tuple(
                 replace(row, file=filled(row.file, values))
-                for row in member.manifest.header.deliveries
+                for row in member.manifest.header.delivery_sets
                 if not wanted or row.name in wanted
             ),
         )
@@ -61,9 +61,9 @@ def name_of_sets(
 def _problems(members: Sequence[Delivered], wanted: Sequence[str], day: str) -> Iterator[Problem]:
     known: dict[str, DeliveryRow] = {}
     for member in members:
-        if not member.manifest.header.deliveries:
+        if not member.manifest.header.delivery_sets:
             yield Problem(Code.NO_DELIVERY_SET, member.path)
-        known |= {row.name: row for row in member.manifest.header.deliveries}
+        known |= {row.name: row for row in member.manifest.header.delivery_sets}
     for name in wanted:
         if known and name not in known:
             yield Problem(Code.DELIVERY_SET_UNKNOWN, name.encode(), f"one of {', '.join(known)}")

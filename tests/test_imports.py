@@ -50,7 +50,7 @@ executor   casa/ stop_signals keep_previous
 
 tarsplit   deliver
 tarsplit   resume check
-tarsplit   sets plan write_chunk check_chunk sidecar_files
+tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set
 tarsplit   contents

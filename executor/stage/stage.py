@@ -19,7 +19,7 @@ from qa2pack.executor.stage.made import MadeFile, with_made
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publishing, Staged
-from qa2pack.executor.transaction.paths import TransactionPaths
+from qa2pack.executor.transaction.paths import TransactionPaths, published_members
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import manifests_in
@@ -42,7 +42,7 @@ from qa2pack.manifest.plan.rebuild import (
 )
 from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
 from qa2pack.manifest.plan.totals import grown
-from qa2pack.manifest.problem import PackError, Problem
+from qa2pack.manifest.problem import PackError, Problem, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.lock_rows import with_row_count
@@ -57,9 +57,10 @@ class OriginChangedError(PackError):
         problems: one for each such source.
     """
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], remedies: tuple[Remedy, ...] = ()) -> None:
         super().__init__("; ".join(map(str, problems[:5])))
         self.problems = problems
+        self.remedies = remedies
 
 
 def stage_all(
@@ -80,10 +81,7 @@ def stage_all(
         InterruptedByUser: a stop was requested.
     """
     disk = context.disk
-    ensure_folder(disk, paths.staging, 0o700)
-    ensure_folder(disk, paths.partial)
-    ensure_folder(disk, os.path.dirname(paths.previous))
-    ensure_folder(disk, paths.previous)
+    make_control_folders(paths, disk)
     make_folders(disk, paths.staging, context.member.removeprefix(paths.staging + b"/"))
     notes = plan.notes
     byte_count = notes.byte_count if plan.header.mode.has_content else 0
@@ -95,7 +93,7 @@ def stage_all(
             _stage_renamed(
                 member, plan.header, context, paths, journal, opened=opened, engine=engine, progress=progress
             )
-        _write_tickets(paths, opened, disk, may_lack=False)
+        write_ticket_files(paths, opened, disk, may_lack=False)
         return
     with closing(RecordSpool()) as spool:
         _stage_files(plan.stream.blobs(), context, journal, spool, engine=engine, progress=progress)
@@ -103,7 +101,7 @@ def stage_all(
         bundles = _write_bundles(plan, context, engine=engine, progress=progress)
         remove_tree(disk, paths.new_manifests)
         disk.mkdir(paths.new_manifests)
-        _link_manifests(plan, paths, disk)
+        link_manifests(plan, paths, disk)
         is_rebuilt = plan.header.is_rebuilt
         staged = spool.sorted_blobs if is_rebuilt else partial(_final_records, spool, splits, paths.staged_member)
         final = partial(_with_made, staged, bundles)
@@ -111,7 +109,15 @@ def stage_all(
         records = partial(_with_made, final, late)
         beside = write_beside(plan.header, records, context, paths, engine=engine, progress=progress)
         _write_manifest(plan, paths, records(), splits, {**bundles, **late}, beside, opened, disk)
-        _write_tickets(paths, opened, disk, may_lack=is_rebuilt)
+        write_ticket_files(paths, opened, disk, may_lack=is_rebuilt)
+
+
+def make_control_folders(paths: TransactionPaths, disk: Disk) -> None:
+    """Make the folders of the transaction in the control folder, as far as they do not exist."""
+    ensure_folder(disk, paths.staging, 0o700)
+    ensure_folder(disk, paths.partial)
+    ensure_folder(disk, os.path.dirname(paths.previous))
+    ensure_folder(disk, paths.previous)
 
 
 def _with_made(records: Records, made: Mapping[bytes, MadeFile]) -> Iterator[tuple[bytes, bytes]]:
@@ -263,7 +269,7 @@ def _table(plan: Described, path: bytes) -> bytes:
     return blob
 
 
-def _link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> None:
+def link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> None:
     """Hard-link the manifests of members that stay into the new set, with their signatures."""
     for member, digest in plan.header.staying:
         if digest:
@@ -296,7 +302,7 @@ def _write_manifest(
         write_records(file, header, notes, records)
 
 
-def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, may_lack: bool) -> None:
+def write_ticket_files(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, may_lack: bool) -> None:
     """Write the ticket files for all members that the package will have, if it has any.
 
     Args:
@@ -314,7 +320,7 @@ def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, 
         # The new one is read for the first time here, which also checks what was written.
         manifest = opened.manifest(join(paths.new_manifests, name))
         member = manifest.header.member
-        is_new = paths.publishing is Publishing.RENAME or member == paths.member
+        is_new = paths.publishing is Publishing.RENAME or member in published_members(paths)
         folder = paths.staged(member) if is_new else paths.package.member(member)
         members.append(Member(manifest, folder, may_lack))
     try:

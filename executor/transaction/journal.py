@@ -23,7 +23,7 @@ import xxhash
 
 from qa2pack.executor.io.disk import Disk, write_durably
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.format.member_field import member_from_wire, member_to_wire
+from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.wire import Moment, WireError, read_value, unpack_map
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.manifest.path import UnsafePathError, check_name, check_relative, shown
@@ -86,6 +86,7 @@ class Begin:
         has_tickets: ticket files are made; otherwise those that are there go.
         above: the folder that is renamed with Publishing.GROUP or GROUP_REMOVAL, relative to the package; empty for
             the one in which the member is.
+        received: all members that are made of a delivery, of which `member` is the first; empty without one.
     """
 
     transaction: str
@@ -108,6 +109,7 @@ class Begin:
     above: bytes = b""
     beside: tuple[bytes, ...] = ()
     has_tickets: bool = True
+    received: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,17 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """More files and bytes are staged; for display, never for decisions."""
+    """More files and bytes are staged; for display.
+
+    Attributes:
+        chunk: the name of the chunk of a delivery that was read, is as in its manifest, and all of whose files are
+            staged; empty otherwise. It is not read again as long as the system was not restarted since: its files
+            are not synced yet.
+    """
 
     file_count: int
     byte_count: int
+    chunk: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +197,21 @@ Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Dis
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
 # Fields that are written only if they have another value than this one.
 _OPTIONAL_FIELDS: dict[type[Record], dict[str, object]] = {
-    Begin: {"keeps_if_small": False, "renamed_from": b"", "above": b"", "beside": (), "has_tickets": True},
+    Begin: {
+        "keeps_if_small": False,
+        "renamed_from": b"",
+        "above": b"",
+        "beside": (),
+        "has_tickets": True,
+        "received": (),
+    },
+    Staged: {"chunk": b""},
     Commit: {"keeps_previous": True},
 }
 # Fields that older journals do not have, with their defaults.
 _LATER_FIELDS: dict[type[Record], dict[str, object]] = {
-    Begin: {"sequence": 0, **_OPTIONAL_FIELDS[Begin], "beside": []},
+    Begin: {"sequence": 0, **_OPTIONAL_FIELDS[Begin], "beside": [], "received": []},
+    Staged: _OPTIONAL_FIELDS[Staged],
     Commit: {"root_mtime_ns": 0, **_OPTIONAL_FIELDS[Commit]},
 }
 _MARK = "frames on disk"
@@ -390,6 +408,8 @@ def _check_names(record: Record) -> None:
                 check_relative(record.above)
                 for name in record.beside:
                     check_name(name)
+                for member in record.received:
+                    check_member(member)
                 if record.publishing is Publishing.RENAME:
                     check_name(record.renamed_from)
             except UnsafePathError as error:

@@ -21,6 +21,7 @@ class TransactionPaths:
         above: the folder of a group that is published or removed, relative to the package; empty for the one in
             which the member is.
         renamed_from: the name of the package that gets the new name; empty unless it is renamed.
+        received: all members that are made of a delivery, of which `member` is the first; empty without one.
     """
 
     package: Package
@@ -31,6 +32,7 @@ class TransactionPaths:
     above: bytes = b""
     beside: tuple[bytes, ...] = ()
     has_tickets: bool = True
+    received: tuple[bytes, ...] = ()
 
     @property
     def old_package(self) -> Package:
@@ -136,7 +138,16 @@ def published_members(paths: TransactionPaths) -> list[bytes]:
     """Return the members that the transaction makes; their manifests are published."""
     if paths.publishing is Publishing.RENAME:
         return [member_of_manifest(name) for name in manifest_names(paths.package)]
-    return [paths.member]
+    return [*paths.received] or [paths.member]
+
+
+def published_folders(paths: TransactionPaths) -> dict[bytes, list[bytes]]:
+    """Return the folders of the root above the members that the transaction makes, each with the names in it.
+
+    Of a renaming only those of its first member.
+    """
+    members = paths.received or (paths.member,)
+    return folders_above(paths.staged(member).removeprefix(paths.root)[1:] for member in members)
 
 
 def ticket_in(folder: bytes, suffix: bytes) -> bytes:
@@ -235,4 +246,5 @@ def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:
         begin.above,
         begin.beside,
         begin.has_tickets,
+        begin.received,
     )

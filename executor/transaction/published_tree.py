@@ -13,7 +13,7 @@ import stat
 from enum import IntEnum
 
 from qa2pack.executor.transaction.journal import Commit
-from qa2pack.executor.transaction.paths import TransactionPaths
+from qa2pack.executor.transaction.paths import TransactionPaths, published_folders
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
@@ -21,7 +21,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import folders_above, is_within, join, path_in
+from qa2pack.manifest.path import is_within, join, path_in
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
@@ -176,8 +176,8 @@ def _is_less(
 
 
 def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:
-    above = folders_above([paths.staged_member.removeprefix(paths.root)[1:]])
-    return all(os.listdir(path_in(root, folder)) == names for folder, names in above.items())
+    above = published_folders(paths)
+    return all(sorted(os.listdir(path_in(root, folder))) == names for folder, names in above.items())
 
 
 def _has_readme(member: bytes, manifest: Described) -> bool:

@@ -76,6 +76,21 @@ class MadeWith:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery that a plan receives.
+
+    Attributes:
+        sidecar: absolute path of the manifest of the delivery.
+        digest: of that manifest.
+        members: those that are made of it, sorted.
+    """
+
+    sidecar: bytes
+    digest: bytes
+    members: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """The request, and the state that it relies on.
 
@@ -98,7 +113,9 @@ class Header:
         checks: those of the layout that verify applies again.
         found_texts: paths in an adopted member, or `../NAME`, of files that its layout makes of templates. With which
             values another program made them is not known, so they are not made again.
-        deliveries: the delivery sets of the layout.
+        delivery_sets: those of the layout.
+        delivery: what the plan receives; its records and those of its members are in the manifest of that, none in
+            the plan. None in all other plans, and in manifests.
     """
 
     kind: StreamKind
@@ -124,7 +141,8 @@ class Header:
     beside: tuple[BesideFile, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     found_texts: tuple[bytes, ...] = ()
-    deliveries: tuple[DeliveryRow, ...] = ()
+    delivery_sets: tuple[DeliveryRow, ...] = ()
+    delivery: Delivery | None = None
 
     @property
     def is_of_unknown_layout(self) -> bool:
@@ -311,7 +329,17 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks", "found_texts", "deliveries")
+_LATER_IN_HEADERS = (
+    "made_with",
+    "is_rebuilt",
+    "roles",
+    "written",
+    "beside",
+    "checks",
+    "found_texts",
+    "delivery_sets",
+    "delivery",
+)
 _LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
@@ -348,8 +376,10 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
             check_name(beside.name)
         for row in header.checks:
             check_relative(row.folder)
-        for delivery in header.deliveries:
-            check_row(delivery)
+        for row_of_set in header.delivery_sets:
+            check_row(row_of_set)
+        for member in header.delivery.members if header.delivery else ():
+            check_member(member)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:

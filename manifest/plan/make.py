@@ -102,7 +102,7 @@ def make_plan(
     destination = with_member(destination, layout.tree, placed.choice, is_compared=request.is_compared)
     items = without_insides(placed.placement.items)
     writes = choose_writes(layout, placed.choice.common_values, items)
-    deliveries = rows_of_sets(layout.deliveries, placed.choice.common_values)
+    delivery_sets = rows_of_sets(layout.deliveries, placed.choice.common_values)
     refuse_any(_unknown_folders(layout, placed, writes.written, destination.member))
     refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))
     if not (placed.placement.items or writes.written or layout.has_readme):
@@ -113,7 +113,14 @@ def make_plan(
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
     refuse_any(gathered.problems)
     header = make_header(
-        request, destination, header_text, items, layout=layout, writes=writes, deliveries=deliveries, now_ns=now_ns
+        request,
+        destination,
+        header_text,
+        items,
+        layout=layout,
+        writes=writes,
+        delivery_sets=delivery_sets,
+        now_ns=now_ns,
     )
     add_generated(gathered, header, items, splits, bundles.records(), options.names)
     late = late_sizes(header, header_text, gathered.spool)

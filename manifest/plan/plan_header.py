@@ -66,14 +66,14 @@ def make_header(
     *,
     layout: Layout,
     writes: Writes,
-    deliveries: tuple[DeliveryRow, ...],
+    delivery_sets: tuple[DeliveryRow, ...],
     now_ns: int,
 ) -> Header:
     """Return the header; the README and the texts in it are complete, with the tree of the items.
 
     Args:
         writes: the files that the layout writes; of those with a template the texts are made here.
-        deliveries: the delivery sets, with the values of this member.
+        delivery_sets: those of the layout, with the values of this member.
         now_ns: the time of the scan, ns since the epoch.
     """
     project = destination.package.project
@@ -119,7 +119,7 @@ def make_header(
         written=writes.written,
         beside=writes.beside,
         checks=rows_of(layout),
-        deliveries=deliveries,
+        delivery_sets=delivery_sets,
     )
     return with_texts(header, header_text, paths)
 

@@ -303,7 +303,7 @@ def _state_and_next(attempt: Attempt) -> Iterator[str]:
     phase_now = _phase(attempt)
     if attempt.verb in ("package", "rename") and phase_now not in (Phase.NONE, Phase.ENDED):
         attempt = replace(attempt, verb="apply")  # what was begun goes on; a new plan is refused
-    if phase_now in (Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback"):
+    if phase_now in (Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback", "receive"):
         is_new = phase_now is Phase.NONE and not attempt.kept
         yield from attempt.again_lines("To try again" if is_new else "To go on")
 

@@ -165,6 +165,23 @@ REQUESTS: Mapping[Code, Row] = {
         "The folder of the tars was named instead of the file in it, or a manifest of a package.",
         "Name the file: --manifest FILE",
     ),
+    Code.DELIVERY_SEVERAL: Row(
+        "There are several deliveries in this folder.",
+        "Deliveries of several dates or projects came into one folder.",
+        "Name the .manifest of one after the other:",
+        ("pack receive FILE PACKAGE",),
+    ),
+    Code.MEMBER_DIFFERS: Row(
+        "The package has this member, and its files are not those of the delivery.",
+        "The member was delivered again after a change, or another one got its name.",
+        "Nothing is replaced on its own. Receive the delivery in another folder, and compare:",
+        ("pack receive DELIVERY FOLDER/CODE",),
+    ),
+    Code.MEMBERS_APART: Row(
+        "The delivery has several members that the package lacks, and no single rename can add them.",
+        "The sender did not choose one member for each delivery.",
+        "Have the members delivered one by one, or receive the delivery where there is no package yet.",
+    ),
     Code.LABELS_MERGE: Row(
         "With --label-member this member cannot be called after the date of the delivery.",
         "Several members would have the same name in the tars, or it is one whose name is made of other things.",

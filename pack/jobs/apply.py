@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.stage.receive import OpenDelivery
 from qa2pack.executor.stop_signals import Stop
 from qa2pack.executor.transaction.lock import locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import lock_path
@@ -17,6 +18,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.pack.jobs.delivery_source import open_source
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
@@ -27,11 +29,13 @@ def apply(
     opened: OpenedFiles,
     *,
     is_locked: bool = False,
+    open_delivery: OpenDelivery = open_source,
 ) -> Applied:
     """Apply the waiting plan or resume a stopped apply; raises as `executor.apply.apply_plan`.
 
     Args:
         is_locked: the caller holds the lock of the package; see `jobs.package`.
+        open_delivery: opens the delivery that the plan receives.
     """
     check_control(package.control)
     check_owned(package, workers.trusted)
@@ -39,7 +43,7 @@ def apply(
         package = new
         check_control(package.control)
         check_owned(package, workers.trusted)
-    options = replace(options, trusted=options.trusted | workers.trusted)
+    options = replace(options, trusted=options.trusted | workers.trusted, open_delivery=open_delivery)
     if workers.cluster:
         # Any of the machines that staged files for a stopped run may have restarted since: read these files again.
         options = replace(options, boot=f"cluster {os.urandom(8).hex()}")

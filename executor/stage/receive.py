@@ -1,0 +1,189 @@
+"""Stage a delivery: its chunks are read once, each by one worker, and its files and manifests staged.
+
+The chunks come from a `DeliverySource`, which compares them with the manifest of the delivery while their files are
+written here. A chunk that is as it should be is noted in the journal. A stopped run goes on with those that are not;
+after a restart of the system all are read again, because their files may not have been on the disk.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.io.file_object import created_file
+from qa2pack.executor.io.remove import remove_tree
+from qa2pack.executor.stage.batch import make_folders
+from qa2pack.executor.stage.received_tree import ReceivedTree
+from qa2pack.executor.stage.stage import (
+    OriginChangedError,
+    link_manifests,
+    make_control_folders,
+    write_ticket_files,
+)
+from qa2pack.executor.transaction.journal import Journal, Staged
+from qa2pack.executor.transaction.paths import TransactionPaths
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.files import Described, write_records
+from qa2pack.manifest.format.header import Delivery, Header
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
+from qa2pack.manifest.fs.safe_open import opened_beneath
+from qa2pack.manifest.layout.found_texts import found_texts
+from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.path import join
+from qa2pack.manifest.plan.receiving import (
+    contents_of,
+    is_of_member,
+    received_header,
+    received_notes,
+    received_record,
+)
+from qa2pack.manifest.problem import Problem, Remedy
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.scan.lock_rows import with_row_count
+
+_FOLDER_MODE = 0o755
+_ANOTHER_COPY = (
+    Remedy("Have the listed tars delivered again. Then give the same command again: the others are not read again."),
+    Remedy("To give it up:", ("pack rollback PACKAGE",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedChunk:
+    """A chunk that was read.
+
+    Attributes:
+        file_count, byte_count: its files, and the bytes of the tar.
+        problems: what is not as in the manifest of the delivery, paths absolute; then not all its files are staged.
+    """
+
+    name: bytes
+    file_count: int
+    byte_count: int
+    problems: tuple[Problem, ...] = ()
+
+
+class DeliverySource(Protocol):
+    """A delivery whose chunks can be read."""
+
+    @property
+    def folder_mtime_ns(self) -> int:
+        """The mtime of all its folders."""
+        ...
+
+    def records(self) -> Iterator[FolderRecord]:
+        """Yield the records of the members that are received, and of the folders above, in path order.
+
+        Their paths are relative to the package.
+        """
+        ...
+
+    def chunks(
+        self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
+    ) -> Iterator[ReceivedChunk]:
+        """Read the chunks that hold something of these members, and yield each.
+
+        Args:
+            place: where the files are written.
+            done: the names of those that are not read again.
+        """
+        ...
+
+
+OpenDelivery = Callable[[Delivery], DeliverySource]
+
+
+def stage_delivery(
+    plan: Described,
+    source: DeliverySource,
+    read: Callable[[ReceivedTree], Iterator[ReceivedChunk]],
+    paths: TransactionPaths,
+    journal: Journal,
+    disk: Disk,
+    opened: OpenedFiles,
+) -> None:
+    """Stage all members that the plan receives, and their manifests; called again, it resumes.
+
+    Args:
+        read: reads the chunks of the source whose files are not staged.
+
+    Raises:
+        OriginChangedError: chunks are not as in the manifest of the delivery.
+        OSError: the disk fails or is full.
+        InterruptedByUser: a stop was requested.
+    """
+    make_control_folders(paths, disk)
+    for record in source.records():
+        make_folders(disk, paths.tree, record.path)
+    _receive(read(ReceivedTree(disk, paths.tree, paths.received)), journal)
+    for record in source.records():
+        _finish_folder(join(paths.tree, record.path) if record.path else paths.tree, source.folder_mtime_ns, disk)
+    remove_tree(disk, paths.new_manifests)
+    disk.mkdir(paths.new_manifests)
+    link_manifests(plan, paths, disk)
+    for member in paths.received:
+        _write_manifest(member, plan.header, source, paths, disk)
+    write_ticket_files(paths, opened, disk, may_lack=False)
+
+
+def _receive(chunks: Iterator[ReceivedChunk], journal: Journal) -> None:
+    problems: list[Problem] = []
+    for chunk in chunks:
+        problems.extend(chunk.problems)
+        if not chunk.problems:
+            journal.append(Staged(chunk.file_count, chunk.byte_count, chunk.name))
+    if problems:
+        raise OriginChangedError(tuple(sorted(problems, key=lambda problem: problem.path)), _ANOTHER_COPY)
+
+
+def _finish_folder(path: bytes, mtime_ns: int, disk: Disk) -> None:
+    """Give a folder mode and time, when nothing more is made in it."""
+    with opened_beneath(path, b"") as fd:
+        if os.fstat(fd).st_mode & 0o777 != _FOLDER_MODE:
+            disk.set_mode(fd, _FOLDER_MODE)
+        disk.set_times(fd, mtime_ns)
+
+
+def _write_manifest(member: bytes, plan: Header, source: DeliverySource, paths: TransactionPaths, disk: Disk) -> None:
+    def records() -> Iterator[FolderRecord]:
+        return (record for record in source.records() if is_of_member(record, member))
+
+    folder = paths.staged(member)
+    layout = load_layout(plan.layout) if plan.layout else None
+    contents = contents_of(records(), [member])
+    has_readme = layout is None or layout.has_readme
+    texts = found_texts(layout, _files_in(records(), member), os.listdir(paths.package.parent)) if layout else ()
+    readme = _readme(folder) if has_readme and contents.mode is not Mode.FAKE else b""
+    header = replace(received_header(plan, member, readme, texts), mode=contents.mode, origin=paths.package.path)
+    with created_file(disk, join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))) as file:
+        blobs = (_final(received_record(record, member), folder) for record in records())
+        write_records(file, header, received_notes(contents, header), blobs)
+
+
+def _files_in(records: Iterator[FolderRecord], member: bytes) -> Iterator[bytes]:
+    for record in records:
+        path = received_record(record, member).path
+        yield from (join(path, name) for name in record.names)
+
+
+def _readme(folder: bytes) -> bytes:
+    try:
+        return read_control(join(folder, README), limit_bytes=LARGE_BYTES)
+    except FileNotFoundError:
+        return b""
+
+
+def _final(record: FolderRecord, member: bytes) -> tuple[bytes, bytes]:
+    """Return path and encoded record of a folder, with the inodes and ctimes of its staged files."""
+    with opened_beneath(member, record.path) as fd:
+        found = [os.lstat(name, dir_fd=fd) for name in record.names]
+        device = os.fstat(fd).st_dev
+    inodes, ctimes = [status.st_ino for status in found], [status.st_ctime_ns for status in found]
+    blob = encode_record(replace(record, device=device, inodes=inodes, ctimes=ctimes))
+    return record.path, with_row_count(blob, member)

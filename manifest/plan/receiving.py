@@ -1,0 +1,285 @@
+"""Receiving: a plan that adds the members of a delivery to a package, and what their manifests say.
+
+The plan holds no records: all entries are in the manifest of the delivery, whose digest is in the plan. A member gets
+a manifest as one that was adopted, because where its files came from is not known here; but the digests are those of
+the delivery. The functions below say what a manifest has; the executor uses them, too. Reads no file of a delivery.
+"""
+
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.control_folder import check_control
+from qa2pack.manifest.alma.member_ids import Append, folder_of, is_of_cycle0
+from qa2pack.manifest.alma.package import (
+    README,
+    DestinationKind,
+    Package,
+    PackageState,
+    check_others_not_lost,
+)
+from qa2pack.manifest.format.header import Delivery, Header, Notes, StreamKind, Total
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.fs.presence import is_folder, real_path
+from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.recorded_checks import rows_of
+from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.tree import adds_folder
+from qa2pack.manifest.path import folders_above, is_within, join, shown
+from qa2pack.manifest.plan.destination import Destination, writing_problems
+from qa2pack.manifest.plan.extra_files import foreign_remedies
+from qa2pack.manifest.plan.make import Plan
+from qa2pack.manifest.plan.obstacles import enclosing_package
+from qa2pack.manifest.plan.place_origin import refuse_any
+from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.role import role_of
+from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.table_lock import is_table_lock
+
+# Of a tree other than that of Cycle 0 no layout can be guessed; this one says the least of it.
+_UNKNOWN_TREE = "as-is"
+_APART = (
+    Remedy(
+        "Have each member delivered alone, as this does, and receive one after the other:", ("tarsplit --member",)
+    ),
+    Remedy("Or receive the delivery where there is no package yet:", ("pack receive DELIVERY FOLDER/CODE",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a delivery adds to a package.
+
+    Attributes:
+        sidecar: absolute path of the manifest of the delivery.
+        digest: of that manifest.
+        members: those that are added, sorted; at least one.
+        layout: their layout, by name or absolute path; empty where it is not known.
+    """
+
+    sidecar: bytes
+    digest: bytes
+    members: tuple[bytes, ...]
+    layout: str = ""
+
+
+def check_place(package: Package, opened: OpenedFiles) -> None:
+    """Refuse a place where nothing can be received, before anything is made there."""
+    if (around := enclosing_package(package)) is not None:
+        raise Refused(Problem(Code.INSIDE_PACKAGE, package.path, found=os.fsdecode(around)))
+    if not is_folder(package.parent):
+        raise Refused(Problem(Code.DESTINATION_MISSING, package.parent))
+    check_control(package.control)
+    refuse_any(tuple(writing_problems(package, opened, force=False)))
+
+
+def plan_receiving(
+    arrival: Arrival,
+    destination: Destination,
+    records: Iterable[FolderRecord],
+    opened: OpenedFiles,
+    *,
+    program: str,
+    now_ns: int,
+) -> Plan:
+    """Plan to add members of a delivery to a package.
+
+    Args:
+        destination: the package as it is; its member is chosen here.
+        records: of the members that are added, paths relative to the package.
+        now_ns: the time of the plan, ns since the epoch.
+
+    Raises:
+        Refused: the package has something else in it, has lost another member, or cannot get these members at once;
+            or they are not of the layout.
+    """
+    destination = _with_members(arrival, destination, opened)
+    check_others_not_lost(destination.state, destination.member)
+    layout = _layout(arrival)
+    if strange := [member for member in arrival.members if layout and not layout.tree.has(member)]:
+        text = layout.tree.text if layout else ""
+        raise Refused(Problem(Code.OTHER_TREE, folder_of(strange[0]), text or "the package itself"))
+    contents = contents_of(records, arrival.members)
+    header = _header(arrival, destination, layout, contents, program=program, now_ns=now_ns)
+    notes = Notes(totals=contents.totals, new_files=contents.file_count, new_bytes=contents.byte_count)
+    return Plan(header, notes, destination, Gathered())
+
+
+def _with_members(arrival: Arrival, destination: Destination, opened: OpenedFiles) -> Destination:
+    state, members = destination.state, arrival.members
+    if state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY):
+        return replace(destination, member=members[0], append=Append.NOTHING)
+    if state.standing is not DestinationKind.PACKAGE:
+        paths = [join(destination.package.path, path) for path in state.unexpected[:20]] or [destination.package.path]
+        problems = [Problem(Code.NOT_A_PACKAGE, path) for path in paths]
+        raise Refused(*problems, remedies=foreign_remedies(destination.package, state, opened))
+    _check_beside(members, destination.package, state)
+    is_group = adds_folder(members[0], state.members)
+    if len(members) > 1 and not (is_group and _is_one_folder(members, state)):
+        raise Refused(*(Problem(Code.MEMBERS_APART, folder_of(member)) for member in members), remedies=_APART)
+    return replace(destination, member=members[0], append=Append.GROUP if is_group else Append.MEMBER)
+
+
+def _check_beside(members: Iterable[bytes], package: Package, state: PackageState) -> None:
+    """Refuse a member within another one."""
+    for member in members:
+        for other in state.members:
+            if is_within(folder_of(member), folder_of(other)) or is_within(folder_of(other), folder_of(member)):
+                raise Refused(Problem(Code.OTHER_TREE, package.member(other), found=shown(member)))
+
+
+def _is_one_folder(members: Iterable[bytes], state: PackageState) -> bool:
+    """Return whether all lie below one folder that the package does not have, so that one rename adds them."""
+    there = folders_above(map(folder_of, state.members))
+    tops = [next(above for above in folders_above([folder_of(m)]) if above not in there) for m in members]
+    return len(set(tops)) == 1
+
+
+def _layout(arrival: Arrival) -> Layout | None:
+    return load_layout(arrival.layout) if arrival.layout else None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What some members of a delivery hold.
+
+    Attributes:
+        tables: folders of tables, relative to the package.
+        mode: COPY if nothing is a placeholder.
+    """
+
+    totals: tuple[Total, ...]
+    tables: tuple[bytes, ...]
+    mode: Mode
+
+    @property
+    def file_count(self) -> int:
+        """Number of files."""
+        return sum(total.file_count for total in self.totals)
+
+    @property
+    def byte_count(self) -> int:
+        """Their bytes."""
+        return sum(total.byte_count for total in self.totals)
+
+
+def contents_of(records: Iterable[FolderRecord], members: Iterable[bytes]) -> Contents:
+    """Return what the members hold.
+
+    Args:
+        records: of these members and the folders above them, paths relative to the package, in path order.
+    """
+    folders = sorted(map(folder_of, members), key=len, reverse=True)
+    sums: dict[bytes, tuple[int, int]] = {}
+    tables: list[bytes] = []
+    placeholders = is_readme_empty = False
+    for record in records:
+        member = next((folder for folder in folders if not folder or is_within(record.path, folder)), None)
+        if member is None:
+            continue
+        inside = _inside(record.path, member)
+        role = role_of(inside, is_folder=True)
+        files, size = sums.get(role, (0, 0))
+        if record.names:
+            sums[role] = files + len(record.names), size + sum(record.sizes)
+        if inside and b"table.dat" in record.names and not (tables and is_within(record.path, tables[-1])):
+            tables.append(record.path)
+        found = [name for index, name in enumerate(record.names) if _is_placeholder(record, index)]
+        placeholders = placeholders or bool(found)
+        is_readme_empty = is_readme_empty or (not inside and README in found)
+    mode = Mode.COPY if not placeholders else Mode.FAKE if is_readme_empty else Mode.TICKET
+    totals = tuple(Total(shown(role), *sums[role]) for role in sorted(sums))
+    return Contents(totals, tuple(tables), mode)
+
+
+def _is_placeholder(record: FolderRecord, index: int) -> bool:
+    """Return whether the file is a placeholder: it is empty, and the delivery has no digest of it."""
+    return not record.sizes[index] and record.digest(index) == NO_DIGEST and not is_table_lock(record.names[index])
+
+
+def _inside(path: bytes, folder: bytes) -> bytes:
+    return path[len(folder) :].removeprefix(b"/")
+
+
+def _header(
+    arrival: Arrival,
+    destination: Destination,
+    layout: Layout | None,
+    contents: Contents,
+    *,
+    program: str,
+    now_ns: int,
+) -> Header:
+    is_known = all(map(is_of_cycle0, arrival.members))
+    return Header(
+        kind=StreamKind.PLAN,
+        project=destination.package.project,
+        member=destination.member,
+        mode=contents.mode,
+        append=destination.append,
+        origin=os.path.dirname(real_path(arrival.sidecar)),
+        scanned_ns=now_ns,
+        layout=arrival.layout or ("" if is_known else _UNKNOWN_TREE),
+        may_leave=False,
+        standing=destination.state.standing,
+        base=destination.base,
+        readme=b"",
+        host=socket.gethostname(),
+        user=user_name(),
+        program=program,
+        is_adopted=True,
+        roles=layout.roles if layout else (),
+        checks=rows_of(layout) if layout else (),
+        delivery=Delivery(arrival.sidecar, arrival.digest, arrival.members),
+    )
+
+
+def received_record(record: FolderRecord, member: bytes) -> FolderRecord:
+    """Return the record of a folder of a member as its manifest has it, without inodes and ctimes.
+
+    Args:
+        record: its path is relative to the package.
+    """
+    actions = [Action.DUMMY if _is_placeholder(record, index) else Action.CARRY for index in range(len(record.names))]
+    path = _inside(record.path, folder_of(member))
+    return replace(record, path=path, source=record.path, actions=bytes(actions))
+
+
+def received_header(plan: Header, member: bytes, readme: bytes, found_texts: tuple[bytes, ...]) -> Header:
+    """Return the header of the manifest of one member."""
+    return replace(
+        plan,
+        kind=StreamKind.MANIFEST,
+        member=member,
+        readme=readme,
+        found_texts=found_texts,
+        delivery=None,
+    )
+
+
+def received_notes(contents: Contents, header: Header) -> Notes:
+    """Return the notes of the manifest of one member, of which these are the contents."""
+    folder = folder_of(header.member)
+    trees = tuple(_inside(table, folder) for table in contents.tables) if header.checks else ()
+    return Notes(totals=contents.totals, trees=trees)
+
+
+def is_of_member(record: FolderRecord, member: bytes) -> bool:
+    """Return whether a record, its path relative to the package, is of a folder of the member."""
+    folder = folder_of(member)
+    return not folder or is_within(record.path, folder)
+
+
+def wanted_records(records: Iterable[FolderRecord], members: Iterable[bytes]) -> Iterator[FolderRecord]:
+    """Yield the records of some members, and of the folders above them with what leads to these members alone."""
+    folders = [folder_of(member) for member in members]
+    above = folders_above(folders)
+    for record in records:
+        if record.path in above:
+            yield FolderRecord(path=record.path, folders=above[record.path])
+        elif any(not folder or is_within(record.path, folder) for folder in folders):
+            yield record

@@ -1,0 +1,61 @@
+"""`pack receive`: take the members of a delivery into a package."""
+
+from typing import Annotated
+
+import typer
+
+from qa2pack.pack.commands.adopt import AdoptedLayout
+from qa2pack.pack.commands.options import (
+    ClusterRunOptions,
+    PackageArgument,
+    RehashOption,
+    TrustOptions,
+    WaitOption,
+)
+
+DeliveryArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DELIVERY", help="The folder with the tars and their manifest, or that manifest.", show_default=False
+    ),
+]
+
+
+def receive(
+    delivery: DeliveryArgument,
+    package: PackageArgument,
+    *,
+    layout: AdoptedLayout = "",
+    rehash: RehashOption = False,
+    wait: WaitOption = 0,
+    trust: TrustOptions,
+    run_options: ClusterRunOptions,
+) -> None:
+    """Take the members of a delivery of tars into PACKAGE, which may not exist yet.
+
+    Each tar is read once, and compared with the manifest of the delivery while its files are written. Nothing is seen
+    of them before all are right and on the disk. However it was stopped, the same command goes on. A member that the
+    package has with the same content is left as it is; one that differs is refused.
+
+    Example: pack receive deliveries/2012-06-20 2011.01234.S
+    """
+    import os
+
+    from qa2pack.executor.apply import ApplyOptions
+    from qa2pack.manifest.layout.load import is_layout_path
+    from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.jobs import receive as job
+    from qa2pack.pack.jobs.engines import Workers
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.receive import receive_view
+    from qa2pack.pack.views.view import View
+
+    target = target_of(package)
+    layout = os.path.abspath(layout) if is_layout_path(layout) else layout
+
+    def work(workers: Workers) -> View:
+        options = ApplyOptions(rehash=rehash)
+        return receive_view(job.receive(target, os.fsencode(delivery), workers, options, layout=layout), target)
+
+    run_with_workers(Attempt("receive", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

@@ -1,0 +1,120 @@
+"""Source of a delivery: reads its chunks for an apply that receives it; opens it again when one goes on."""
+
+import os
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, replace
+
+from qa2pack.executor.stage.receive import ReceivedChunk
+from qa2pack.executor.stage.received_tree import ReceivedFiles, ReceivedTree
+from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.manifest.alma.member_ids import folder_of
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.header import Delivery
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.plan.receiving import wanted_records
+from qa2pack.manifest.problem import Code, Problem, Remedy
+from qa2pack.manifest.progress import Progress
+from qa2pack.tarsplit.check import chunk_batches
+from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
+
+_AS_IT_WAS = (
+    Remedy("Put the delivery back as it was, then:", ("pack apply PACKAGE",)),
+    Remedy("To give it up:", ("pack rollback PACKAGE",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveBatch:
+    """One chunk to read, and where its files go."""
+
+    check: CheckBatch
+    place: ReceivedTree
+
+
+def receive_chunk(batch: ReceiveBatch) -> ReceivedChunk:
+    """Read one chunk, compare it with the sidecar, and write its files.
+
+    Raises:
+        OSError: the files cannot be written.
+    """
+    with ReceivedFiles(batch.place) as files:
+        result = check_chunk(batch.check, files)
+    row, folder = batch.check.row, os.path.dirname(batch.check.path)
+    problems = tuple(replace(problem, path=join(folder, problem.path)) for problem in result.problems)
+    return ReceivedChunk(row.name, row.file_count, row.byte_count, problems)
+
+
+class SidecarSource:
+    """The members of a delivery, of which the sidecar is opened."""
+
+    def __init__(self, sidecar: Sidecar, members: tuple[bytes, ...]) -> None:
+        self._sidecar = sidecar
+        self._members = members
+
+    @property
+    def folder_mtime_ns(self) -> int:
+        """The mtime of all its folders."""
+        return self._sidecar.header.folder_mtime * 10**9
+
+    def records(self) -> Iterator[FolderRecord]:
+        """Yield the records of the members, and of the folders above them, in path order."""
+        return wanted_records(map(decode_record, self._sidecar.stream.blobs()), self._members)
+
+    def needed(self) -> list[ChunkRow]:
+        """Return the chunks that hold a file of the members."""
+        spans = list(self._file_spans())
+        starts = [start for start, _ in spans]
+
+        def holds_some(start: int, end: int) -> bool:
+            place = bisect_right(starts, end - 1) - 1  # the last that begins before the end
+            return start < end and place >= 0 and spans[place][1] > start
+
+        return [row for row in self._sidecar.chunks if any(holds_some(*span) for span in row.files)]
+
+    def chunks(
+        self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
+    ) -> Iterator[ReceivedChunk]:
+        """Read the chunks that are needed and not done, the largest first; yield each when it is read."""
+        names = {row.name for row in self.needed()} - done
+        checks = chunk_batches(self._sidecar, os.path.dirname(self._sidecar.stream.path))
+        batches = [ReceiveBatch(check, place) for check in checks if check.row.name in names]
+        batches.sort(key=lambda batch: batch.check.row.byte_count, reverse=True)
+        rows = [batch.check.row for batch in batches]
+        progress.phase(
+            "receive", file_count=sum(row.file_count for row in rows), byte_count=sum(row.byte_count for row in rows)
+        )
+        for chunk in engine.run(receive_chunk, deque(batches)):
+            progress.advance(file_count=chunk.file_count, byte_count=chunk.byte_count)
+            yield chunk
+
+    def _file_spans(self) -> Iterator[tuple[int, int]]:
+        """Yield the half-open ranges of the files of the members, by index in the sidecar."""
+        folders = [folder_of(member) for member in self._members]
+        first = 0
+        for record in map(decode_record, self._sidecar.stream.blobs()):
+            end = first + len(record.names)
+            if end > first and any(not folder or is_within(record.path, folder) for folder in folders):
+                yield first, end
+            first = end
+
+
+def open_source(delivery: Delivery) -> SidecarSource:
+    """Open the delivery of a plan again.
+
+    Raises:
+        OriginChangedError: it is another one by now, or gone.
+        StreamError: the file there is no sidecar.
+    """
+    try:
+        sidecar = open_sidecar(delivery.sidecar)
+    except FileNotFoundError:
+        raise OriginChangedError((Problem(Code.MISSING, delivery.sidecar),), _AS_IT_WAS) from None
+    if sidecar.stream.digest != delivery.digest:
+        problem = Problem(Code.CHANGED, delivery.sidecar, "the delivery that was begun", "another")
+        raise OriginChangedError((problem,), _AS_IT_WAS)
+    return SidecarSource(sidecar, delivery.members)

@@ -1,0 +1,236 @@
+"""Receive: the work of taking the members of a delivery into a package, in one transaction."""
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.preflight import check_space
+from qa2pack.executor.tickets.unchanged_members import check_staying
+from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
+from qa2pack.executor.transaction.renaming import running_records
+from qa2pack.manifest.alma.control_folder_owner import check_owned
+from qa2pack.manifest.alma.member_ids import folder_of, member_at
+from qa2pack.manifest.alma.package import Package, PackageState, read_state
+from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.file_kind import kind_in_words
+from qa2pack.manifest.fs.presence import is_folder, is_there, real_path, status_of
+from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.plan.destination import Destination, base_of
+from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.manifest.plan.receiving import Arrival, check_place, plan_receiving
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_problem
+from qa2pack.pack import PROGRAM
+from qa2pack.pack.jobs.apply import apply
+from qa2pack.pack.jobs.control_folder import check_plannable, locked_control
+from qa2pack.pack.jobs.delivery_source import SidecarSource
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.target import Target, quoted
+from qa2pack.tarsplit.check import find_sidecars
+from qa2pack.tarsplit.contents import choose_members, delivered_records
+from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
+from qa2pack.tarsplit.sidecar_tree import check_tree
+
+_UNFINISHED = (b".part", b".filepart", b".partial", b".crdownload")  # of programs that transfer files
+_WHEN_COMPLETE = Remedy(
+    "A tar that is missing or too short may still be on its way. When all are there, give the same command again. If "
+    "they are, have the listed ones delivered again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Result of receiving a delivery.
+
+    Attributes:
+        applied: the transaction; None if the package had all members before.
+        members: those that were added.
+        same: those that the package had, and has, with the same content.
+        chunk_count: number of tars of the delivery.
+    """
+
+    applied: Applied | None
+    members: tuple[bytes, ...]
+    same: tuple[bytes, ...]
+    chunk_count: int
+
+
+def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOptions, *, layout: str = "") -> Arrived:
+    """Take the members of a delivery into the package; called again after a stop, it goes on.
+
+    Args:
+        delivery: path of the folder with the tars and the sidecar, or of the sidecar.
+        layout: name or absolute path of the layout of the members; empty where it is not known.
+
+    Raises:
+        Refused: it cannot be received; nothing was changed.
+        OriginChangedError: tars are not as in the sidecar; nothing is visible.
+        StreamError: the sidecar cannot be used.
+        UnfinishedError: another transaction must be finished or rolled back first.
+        LockedError: another process has locked the package.
+        OSError: the disk fails or is full; the same call resumes later.
+    """
+    package, opened = target.package, target.opened
+    sidecar = open_sidecar(find_sidecar(delivery))
+    _check_project(sidecar, package)
+    check_place(package, opened)
+    with locked_control(package, workers.wait):
+        check_owned(package, workers.trusted)
+        begun = _begun(package, sidecar, opened)
+        if begun is not None and begun.delivery:
+            return _applied(package, sidecar, begun.delivery.members, (), workers, options, opened)
+        check_plannable(package)
+        check_tree(sidecar)
+        members, same = _sorted_out(sidecar, package, read_state(package), opened)
+        if not members:
+            return Arrived(None, (), same, len(sidecar.chunks))
+        made = _plan(sidecar, package, members, opened, layout)
+        check_space(package, made.header, made.notes, {}, opened)
+        check_staying(package, made.header, opened)
+        save_plan(made)
+        return _applied(package, sidecar, members, same, workers, options, opened)
+
+
+def find_sidecar(delivery: bytes) -> bytes:
+    """Return the path of the sidecar of a delivery, given by itself or by its folder.
+
+    Raises:
+        Refused: there is none, or there are several.
+    """
+    path = real_path(delivery)
+    if not is_folder(path):
+        if path.endswith(b".tar"):
+            folder = Remedy("Name the folder that it is in:", ("pack receive PATH PACKAGE",), os.path.dirname(path))
+            raise Refused(Problem(Code.DELIVERY_MISSING, path, "the folder of the tars", "a tar"), remedies=(folder,))
+        if not is_there(path):
+            raise Refused(Problem(Code.DELIVERY_MISSING, path))
+        return path
+    names = find_sidecars(path)
+    if not names:
+        raise Refused(Problem(Code.DELIVERY_MISSING, path))
+    if len(names) > 1:
+        one = (Remedy("", ("pack receive PATH PACKAGE",), join(path, name)) for name in names)
+        first, *others = one
+        remedies = (replace(first, text="Name one after the other:"), *others)
+        raise Refused(*(Problem(Code.DELIVERY_SEVERAL, join(path, name)) for name in names), remedies=remedies)
+    return join(path, names[0])
+
+
+def _check_project(sidecar: Sidecar, package: Package) -> None:
+    project = sidecar.header.project
+    if project != package.project:
+        here = Remedy("Give the package the name of the project:", ("pack receive DELIVERY PATH",))
+        path = join(package.parent, project)
+        problem = Problem(Code.DELIVERY_OTHER, sidecar.stream.path, shown(package.project), shown(project))
+        raise Refused(problem, remedies=(replace(here, path=path),))
+
+
+def _begun(package: Package, sidecar: Sidecar, opened: OpenedFiles) -> Header | None:
+    """Return the header of the plan of a stopped transaction that receives this delivery."""
+    records = running_records(package)
+    if phase_of(records) in (Phase.NONE, Phase.ROLLING_BACK, Phase.ENDED):
+        return None
+    begin = begin_of(records)
+    for path in (package.plan, package.last_plan):  # the last step but one renames it
+        try:
+            plan = opened.plan(path)
+        except (FileNotFoundError, StreamError):
+            continue
+        is_of_it = plan.stream.digest == begin.plan and plan.header.delivery is not None
+        if is_of_it and plan.header.delivery and plan.header.delivery.digest == sidecar.stream.digest:
+            return plan.header
+    return None
+
+
+def _applied(
+    package: Package,
+    sidecar: Sidecar,
+    members: tuple[bytes, ...],
+    same: tuple[bytes, ...],
+    workers: Workers,
+    options: ApplyOptions,
+    opened: OpenedFiles,
+) -> Arrived:
+    source = SidecarSource(sidecar, members)
+    applied = apply(package, options, workers, opened, is_locked=True, open_delivery=lambda _: source)
+    return Arrived(applied, members, same, len(sidecar.chunks))
+
+
+def _plan(sidecar: Sidecar, package: Package, members: tuple[bytes, ...], opened: OpenedFiles, layout: str) -> Plan:
+    source = SidecarSource(sidecar, members)
+    if problems := list(_chunk_problems(sidecar, source)):
+        raise Refused(*problems, remedies=(_WHEN_COMPLETE,))
+    state = read_state(package)
+    destination = Destination(package, state, b"", base_of(state, opened), opened)
+    arrival = Arrival(sidecar.stream.path, sidecar.stream.digest, members, layout)
+    return plan_receiving(arrival, destination, source.records(), opened, program=PROGRAM, now_ns=time.time_ns())
+
+
+def _chunk_problems(sidecar: Sidecar, source: SidecarSource) -> Iterator[Problem]:
+    """Yield what is seen of the tars without reading them."""
+    folder = os.path.dirname(sidecar.stream.path)
+    for row in source.needed():
+        path = join(folder, row.name)
+        status = status_of(path)
+        if status is None:
+            unfinished = [path + ending for ending in _UNFINISHED if is_there(path + ending)]
+            yield Problem(Code.MISSING, path, found=shown(os.path.basename(unfinished[0])) if unfinished else "")
+        elif not stat.S_ISREG(status.st_mode):
+            yield Problem(Code.WRONG_TYPE, path, "a file", kind_in_words(status.st_mode))
+        elif status.st_size != row.byte_count:
+            yield size_problem(path, row.byte_count, status.st_size)
+
+
+def _sorted_out(
+    sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Return the members of the delivery that the package lacks, and those that it has.
+
+    Raises:
+        Refused: it has one of them with other content, or without a manifest.
+    """
+    delivered = sorted(member_at(path) for path, _ in sidecar.header.members)
+    present = [member for member in delivered if member in state.members]
+    unknown = [member for member in present if member not in state.manifests]
+    if unknown:
+        adopt = Remedy("Make its manifest, then give the same command again:", ("pack adopt PACKAGE",))
+        problems = (Problem(Code.MANIFEST_MISSING, package.member(member)) for member in unknown)
+        raise Refused(*problems, remedies=(adopt,))
+    if other := [member for member in present if not _is_same(sidecar, package, state, opened, member)]:
+        problems = (Problem(Code.MEMBER_DIFFERS, package.member(member)) for member in other)
+        raise Refused(*problems, remedies=tuple(_replacing(sidecar, package, state, other)))
+    return tuple(member for member in delivered if member not in present), tuple(present)
+
+
+def _replacing(sidecar: Sidecar, package: Package, state: PackageState, members: list[bytes]) -> Iterator[Remedy]:
+    """Yield how to have the members of the delivery in place of those that are there, or beside them."""
+    if len(state.members) > len(members):
+        commands = tuple(f"pack remove PACKAGE --member {quoted(member)}" for member in members)
+        yield Remedy("To have it in place of the other, remove that, then give the same command again:", commands)
+    elsewhere = join(join(package.parent, b"received"), package.project)
+    command = f"pack receive PATH {quoted(elsewhere)}"
+    yield Remedy("To look at both, receive it in another folder:", (command,), sidecar.stream.path)
+
+
+def _is_same(sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles, member: bytes) -> bool:
+    """Return whether the package has the member with the same names, sizes and digests, as its manifest says."""
+    chosen = choose_members(package, state, opened, wanted=member, allow_dummies=True)
+    folder = folder_of(member)
+    there = (_content(record) for record in delivered_records(chosen) if _is_in(record.path, folder))
+    stream = sidecar.stream
+    arriving = (decode_record(blob) for blob in (stream.blobs_from(folder) if folder else stream.blobs()))
+    return list(there) == [_content(record) for record in arriving if _is_in(record.path, folder)]
+
+
+def _is_in(path: bytes, folder: bytes) -> bool:
+    return not folder or is_within(path, folder)
+
+
+def _content(record: FolderRecord) -> tuple[object, ...]:
+    return record.path, tuple(record.names), tuple(record.folders), tuple(record.sizes), record.digests
