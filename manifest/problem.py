@@ -132,6 +132,8 @@ class Code(StrEnum):
     SSH_KEYGEN_MISSING = "ssh-keygen-missing"
     ROLLBACK_TOO_LATE = "rollback-too-late"
     PLAN_WAITS = "plan-waits"
+    STORE_UNUSABLE = "store-unusable"
+    STORE_FAILED = "store-failed"
     PLAN_OTHER = "plan-other"
     CONTROL_MISSING = "control-missing"
     ORIGIN_IN_THE_WAY = "origin-in-the-way"

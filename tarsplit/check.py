@@ -6,7 +6,7 @@ unpacked from the chunks can be verified against the sidecar. Writes nothing.
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import xxhash
@@ -28,6 +28,7 @@ from qa2pack.tarsplit.contents import Delivered, choose_members, delivered_recor
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
 from qa2pack.tarsplit.sidecar_files import checksum_file_problems, sidecar_checksum_problems
+from qa2pack.tarsplit.store.store import Store
 
 
 def find_sidecars(folder: bytes) -> list[bytes]:
@@ -35,18 +36,23 @@ def find_sidecars(folder: bytes) -> list[bytes]:
     return sorted(name for name in os.listdir(folder) if name.endswith(b".manifest"))
 
 
-def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> Iterator[Problem]:
+def check_delivery(
+    sidecar: Sidecar, *, engine: Engine, progress: Progress, store: Store | None = None
+) -> Iterator[Problem]:
     """Yield the problems of a delivery; the path of an entry starts with the name of its chunk.
 
     Every chunk is read. Each missing chunk, extra file with a name of this delivery, entry that differs and checksum
     file that does not match gives a problem.
 
+    Args:
+        store: where the chunks are; what is small is then in the folder of the sidecar. None: all is there.
+
     Raises:
         StreamError: the sidecar contradicts itself.
     """
     folder = os.path.dirname(sidecar.path)
-    yield from _stray_files(sidecar, folder)
-    batches = chunk_batches(sidecar, folder)
+    yield from _stray_files(sidecar, store.names() if store else os.listdir(folder))
+    batches = chunk_batches(sidecar, folder, store)
     progress.phase(
         "check chunks",
         file_count=sum(row.file_count + row.folder_count for row in sidecar.chunks),
@@ -110,22 +116,23 @@ def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: 
     yield from verify_tree(tree, sidecar.stream.blobs(), is_quick=False, engine=engine, progress=progress)
 
 
-def _stray_files(sidecar: Sidecar, folder: bytes) -> Iterator[Problem]:
+def _stray_files(sidecar: Sidecar, names: Iterable[bytes]) -> Iterator[Problem]:
     name = sidecar.header.name
     known = {name.manifest, signature_name(name.manifest)}
     known |= {checksum_name(name.manifest, algorithm) for algorithm in sidecar.header.checksums}
     for row in sidecar.chunks:
         known |= {row.name, *(checksum_name(row.name, algorithm) for algorithm, _ in row.checksums)}
-    for entry in sorted(os.listdir(folder)):
+    for entry in sorted(names):
         if name.owns(entry) and entry not in known:
             yield Problem(Code.EXTRA, entry, "only files that the delivery names")
 
 
-def chunk_batches(sidecar: Sidecar, folder: bytes) -> deque[CheckBatch]:
+def chunk_batches(sidecar: Sidecar, folder: bytes, store: Store | None = None) -> deque[CheckBatch]:
     """Return a batch for each chunk of a delivery, in their order.
 
     Args:
         folder: where the chunks are.
+        store: where they are instead.
 
     Raises:
         StreamError: the sidecar contradicts itself.
@@ -143,6 +150,7 @@ def chunk_batches(sidecar: Sidecar, folder: bytes) -> deque[CheckBatch]:
                 chunk_part(stream.path, index, row.folders, row.files),
                 sidecar.header.project,
                 sidecar.header.folder_mtime,
+                store,
             )
             for row in sidecar.chunks
         )

@@ -8,7 +8,7 @@ extracted here; a `Taker` may take the content of the files as it is read, by wh
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import IO, Protocol
 
 import xxhash
 
@@ -24,18 +24,24 @@ from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.sidecar import ChunkRow
+from qa2pack.tarsplit.store.store import Store, StoreError
 from qa2pack.tarsplit.tar.checksums import ALWAYS, Sums
 
 
 @dataclass(frozen=True, slots=True)
 class CheckBatch:
-    """One chunk to check."""
+    """One chunk to check.
+
+    Attributes:
+        store: where it is, by the last part of its path; None for a file of this machine.
+    """
 
     path: bytes
     row: ChunkRow
     part: ChunkPart
     project: bytes
     folder_mtime: int
+    store: Store | None = None
 
 
 @dataclass(slots=True)
@@ -84,6 +90,8 @@ _NOBODY = _TakesNothing()
 def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
     """Read one chunk and compare every entry, and give the content of its files to a taker."""
     result = CheckResult(batch)
+    if batch.store:
+        return _check_in_store(batch, batch.store, taker, result)
     try:
         opened = opened_file(batch.path)
     except FileNotFoundError:
@@ -97,9 +105,28 @@ def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
         if size != batch.row.byte_count:
             result.problems.append(size_problem(batch.row.name, batch.row.byte_count, size))
         try:
-            _compare(_Reader(fd, [name for name, _ in batch.row.checksums]), batch, taker, result)
+            file = os.fdopen(fd, "rb", buffering=BUFFER_BYTES, closefd=False)
+            _compare(_Reader(file, [name for name, _ in batch.row.checksums]), batch, taker, result)
         except _UnreadableError as error:
             result.problems.append(_unreadable(batch, error.error))
+    return result
+
+
+def _check_in_store(batch: CheckBatch, store: Store, taker: Taker, result: CheckResult) -> CheckResult:
+    name = batch.row.name
+    try:
+        seen = store.seen(name)
+        if seen is None:
+            result.problems.append(Problem(Code.MISSING, name))
+            return result
+        if seen[0] != batch.row.byte_count:
+            result.problems.append(size_problem(name, batch.row.byte_count, seen[0]))
+        with store.opened(name) as file:
+            _compare(_Reader(file, [name for name, _ in batch.row.checksums]), batch, taker, result)
+    except _UnreadableError as error:
+        result.problems.append(_unreadable(batch, error.error))
+    except StoreError as error:
+        result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
     return result
 
 
@@ -122,9 +149,9 @@ class _UnreadableError(Exception):
 class _Reader:
     """Reads a chunk once from start to end and computes its checksums."""
 
-    def __init__(self, fd: int, checksums: Iterable[str]) -> None:
+    def __init__(self, file: IO[bytes], checksums: Iterable[str]) -> None:
         self.sums = Sums(checksums)
-        self._file = os.fdopen(fd, "rb", buffering=BUFFER_BYTES, closefd=False)
+        self._file = file
         self._pace = current_pace()
         self._meter = current_meter()
 

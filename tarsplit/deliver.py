@@ -20,14 +20,17 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
+from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.resume import find_finished, find_leftovers
+from qa2pack.tarsplit.resume import find_finished, find_leftovers, find_sent
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.sidecar_files import publish_sidecar
 from qa2pack.tarsplit.state import FinishedChunk, encode_state
+from qa2pack.tarsplit.store.mirror import fetch, send
+from qa2pack.tarsplit.store.store import Store
 from qa2pack.tarsplit.write_chunk import ChunkBatch, ChunkResult, write_chunk
 
 _BLOCK_BYTES = 512  # as `st_blocks` counts
@@ -41,6 +44,7 @@ class Destination:
         root: the package, absolute.
         output: folder of the chunks, absolute.
         is_replacing: remove the files of another delivery of the same name.
+        store: where all is sent; the output is then a folder for what is made on this machine.
         key: file of the SSH key that signs the sidecar; empty for none.
     """
 
@@ -48,6 +52,24 @@ class Destination:
     output: bytes
     is_replacing: bool = False
     key: bytes = b""
+    store: Store | None = None
+
+    def names(self) -> list[bytes]:
+        """Return the names of all files where the delivery goes."""
+        return self.store.names() if self.store else os.listdir(self.output)
+
+    def write(self, name: bytes, data: bytes) -> None:
+        """Write a small file; it is there, whole, when this returns."""
+        if self.store:
+            self.store.write(name, data)
+        else:
+            outfile.write_durably(join(self.output, name), data)
+
+    def remove(self, name: bytes) -> None:
+        """Remove a file, if it is there."""
+        if self.store:
+            self.store.remove(name)
+        outfile.remove(join(self.output, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +98,45 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     """
     output = destination.output
     outfile.make_folder(output)
-    sidecar = join(output, cut.header.name.manifest)
+    name = cut.header.name
+    sidecar = join(output, name.manifest)
+    if destination.store:
+        fetch(destination.store, output, (name.state, name.manifest))
     with outfile.locked_part(sidecar) as file:
         writer = StreamWriter(file, header_to_wire(cut.header))
         index = _write_records(cut, writer, progress)
         outfile.flush(file)  # workers read it, and may run on other machines
         fingerprint = writer.digest().hex()
-        finished = find_finished(cut, output, fingerprint, engine=engine, progress=progress)
-        leftovers = find_leftovers(cut, output, finished, is_replacing=destination.is_replacing)
+        if destination.store:
+            finished = find_sent(cut, output, fingerprint, destination.store)
+        else:
+            finished = find_finished(cut, output, fingerprint, engine=engine, progress=progress)
+        there = destination.names()
+        leftovers = find_leftovers(cut, output, there, finished, is_replacing=destination.is_replacing)
         run = _Run(cut, destination, fingerprint, dict(finished or {}))
-        run.check_space(leftovers)
-        for name in leftovers:
-            outfile.remove(join(output, name))
+        if not destination.store:
+            run.check_space(leftovers)
+        for leftover in leftovers:
+            destination.remove(leftover)
         run.keep_state()
         problems = run.write_chunks(index, engine=engine, progress=progress)
         rows = run.rows()
         if not problems:
             writer.close(notes_to_wire(fingerprint, rows))
             publish_sidecar(file, sidecar, cut.header.checksums, destination.key)
-            outfile.remove(join(output, cut.header.name.state))
+            if destination.store:
+                _send_sidecar(cut, destination, destination.store)
+            destination.remove(name.state)
             outfile.sync_folder(output)
     return Outcome(tuple(rows), len(finished or {}), tuple(problems))
+
+
+def _send_sidecar(cut: Cut, destination: Destination, store: Store) -> None:
+    """Send the sidecar, after all that is beside it."""
+    manifest = cut.header.name.manifest
+    beside = [checksum_name(manifest, algorithm) for algorithm in cut.header.checksums]
+    beside += [signature_name(manifest)] if destination.key else []
+    send(store, destination.output, (*beside, manifest))
 
 
 def _write_records(cut: Cut, writer: StreamWriter, progress: Progress) -> RecordIndex:
@@ -134,8 +174,7 @@ class _Run:
 
     def keep_state(self) -> None:
         """Write the state file: the finished chunks."""
-        path = join(self.destination.output, self.cut.header.name.state)
-        outfile.write_durably(path, encode_state(self.fingerprint, self.finished.values()))
+        self.destination.write(self.cut.header.name.state, encode_state(self.fingerprint, self.finished.values()))
 
     def write_chunks(self, index: RecordIndex, *, engine: Engine, progress: Progress) -> list[Problem]:
         """Write all unfinished chunks, largest first; return the problems that stopped some of them."""
@@ -193,10 +232,11 @@ class _Run:
             checksums=header.checksums,
             byte_count=planned.byte_count,
             is_file=planned.is_file,
+            store=self.destination.store,
         )
 
     def _finish(self, result: ChunkResult) -> None:
-        chunk = FinishedChunk(result.number, result.xxh128, result.checksums)
+        chunk = FinishedChunk(result.number, result.xxh128, result.checksums, result.stored)
         self._write_checksums(chunk)
         self.finished[result.number] = chunk
         self.keep_state()  # also syncs the folder, and with it the chunk's name
@@ -204,5 +244,4 @@ class _Run:
     def _write_checksums(self, chunk: FinishedChunk) -> None:
         name = self.cut.chunks[chunk.number].name
         for algorithm, digest in chunk.checksums:
-            path = join(self.destination.output, checksum_name(name, algorithm))
-            outfile.write_durably(path, checksum_line(name, digest))
+            self.destination.write(checksum_name(name, algorithm), checksum_line(name, digest))

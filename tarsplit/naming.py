@@ -78,6 +78,11 @@ def chunk_name(file: bytes, number: int, count: int) -> bytes:
     return named(file, {PART_NUMBER: b"%03d" % number, PART_COUNT: b"%03d" % count})
 
 
+def is_beside_chunks(name: bytes) -> bool:
+    """Return whether a name is that of a sidecar, a checksum file or a signature: small, and of no package file."""
+    return name.endswith((b".manifest", b".manifest.sig", *(checksum_name(b"", each) for each in CHECKSUMS)))
+
+
 def in_tar(project: bytes, path: bytes) -> bytes:
     """Return the path in the tar of a path relative to the package; empty is the package itself."""
     return project + b"/" + path if path else project

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qa2pack.manifest.engine import Engine
@@ -19,6 +19,7 @@ from qa2pack.tarsplit.naming import PART, checksum_name
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.sidecar import open_sidecar
 from qa2pack.tarsplit.state import MOST_BYTES, FinishedChunk, State, decode_state
+from qa2pack.tarsplit.store.store import Store
 from qa2pack.tarsplit.tar.checksums import Sums
 
 
@@ -38,8 +39,7 @@ def find_finished(
 
     Each chunk is read. None if there is no earlier run of the same delivery.
     """
-    states = [state for state in (_state(cut, output), _completed(cut, output)) if state]
-    state = next((state for state in states if state.fingerprint == fingerprint), None)
+    state = _of_fingerprint(cut, output, fingerprint)
     if state is None:
         return None
     batches = deque(
@@ -54,6 +54,41 @@ def find_finished(
         if is_whole:
             kept[batch.chunk.number] = batch.chunk
     return kept
+
+
+def find_sent(cut: Cut, output: bytes, fingerprint: str, store: Store) -> Mapping[int, FinishedChunk] | None:
+    """Return the chunks, by number, that an earlier run sent, and of which the store tells the same; reads none.
+
+    Args:
+        output: a folder with the state file and the sidecar of the store.
+    """
+    state = _of_fingerprint(cut, output, fingerprint)
+    if state is None:
+        return None
+    kept = {}
+    for chunk in state.chunks:
+        planned = cut.chunks[chunk.number] if 0 <= chunk.number < len(cut.chunks) else None
+        seen = store.seen(planned.name) if planned else None
+        if planned and seen and seen[0] == planned.byte_count and _is_alike(seen[1], chunk):
+            kept[chunk.number] = chunk
+    return kept
+
+
+def _is_alike(stored: str, chunk: FinishedChunk) -> bool:
+    """Return whether the checksum that a store tells is that of the chunk, as far as that is known.
+
+    The state file has what the store told when the chunk was sent; a sidecar has the MD5, which is the checksum of an
+    object that was sent in one part.
+    """
+    if chunk.stored:
+        return stored == chunk.stored
+    md5 = dict(chunk.checksums).get("md5")
+    return not md5 or not stored or "-" in stored or stored == md5
+
+
+def _of_fingerprint(cut: Cut, output: bytes, fingerprint: str) -> State | None:
+    states = [state for state in (_state(cut, output), _completed(cut, output)) if state]
+    return next((state for state in states if state.fingerprint == fingerprint), None)
 
 
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
@@ -71,15 +106,23 @@ def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
 
 
 def find_leftovers(
-    cut: Cut, output: bytes, finished: Mapping[int, FinishedChunk] | None, *, is_replacing: bool
+    cut: Cut,
+    output: bytes,
+    names: Iterable[bytes],
+    finished: Mapping[int, FinishedChunk] | None,
+    *,
+    is_replacing: bool,
 ) -> list[bytes]:
     """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
+
+    Args:
+        names: of what is there.
 
     Raises:
         Refused: another delivery of the same name is there, and `is_replacing` is false.
     """
     name = cut.header.name
-    there = sorted(entry for entry in os.listdir(output) if name.owns(entry) and entry != name.manifest + PART)
+    there = sorted(entry for entry in names if name.owns(entry) and entry != name.manifest + PART)
     expected = _expected(cut) if finished is not None else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     if foreign and not is_replacing:

@@ -22,11 +22,13 @@ class FinishedChunk:
         number: index of the chunk, from 0.
         xxh128: of the whole tar, hexadecimal.
         checksums: name and hexadecimal digest.
+        stored: the checksum that a store tells of it; empty if it tells none, and for a file of this machine.
     """
 
     number: int
     xxh128: str
     checksums: tuple[tuple[str, str], ...]
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ The tar gets its final name only after it is synced.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import xxhash
 
@@ -16,8 +18,9 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, header_of_folder, headers_of_files, shares
-from qa2pack.tarsplit.output_files import new_part, publish_part
-from qa2pack.tarsplit.tar.checksums import threaded_sums
+from qa2pack.tarsplit.output_files import new_part, publish_part, write_all
+from qa2pack.tarsplit.store.store import Store
+from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.tar.writer import FileWriter, OutputFailedError, TarWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
@@ -35,6 +38,7 @@ class ChunkBatch:
         texts: path in the tar and content of files that differ from those on disk.
         byte_count: the computed size of the tar.
         is_file: it is one file of the package as it is, no tar.
+        store: where it is sent, by the last part of `target`; None for a file of this machine.
     """
 
     number: int
@@ -48,6 +52,7 @@ class ChunkBatch:
     checksums: tuple[str, ...]
     byte_count: int
     is_file: bool = False
+    store: Store | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,14 @@ class ChunkResult:
 
     Attributes:
         problem: why it was not written, or None.
+        stored: the checksum that a store tells of it, or empty.
     """
 
     number: int
     xxh128: str = ""
     checksums: tuple[tuple[str, str], ...] = ()
     problem: Problem | None = None
+    stored: str = ""
 
 
 class _StoppedError(Exception):
@@ -89,20 +96,45 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
 
     Raises:
         OSError: the output cannot be written; the partial tar is removed.
+        StoreError: the store failed; what it has of the tar stays.
     """
     try:
-        with new_part(batch.target) as fd, threaded_sums(batch.checksums) as sums:
-            out = FileWriter(fd, sums) if batch.is_file else TarWriter(fd, sums)
-            for share in shares(batch.part):
-                _write_share(batch, share, out)
-            out.finish(batch.byte_count)
-            publish_part(fd, batch.target)
+        with threaded_sums(batch.checksums) as sums:
+            stored = _send(batch, batch.store, sums) if batch.store else _write(batch, sums)
             checksums = tuple((name, sums.result(name)) for name in batch.checksums)
-            return ChunkResult(batch.number, sums.result(), checksums)
+            return ChunkResult(batch.number, sums.result(), checksums, stored=stored)
     except _StoppedError as stopped:
         return ChunkResult(batch.number, problem=stopped.problem)
     except OutputFailedError as failed:
         raise OSError(failed.error.errno, failed.error.strerror, batch.target) from failed
+
+
+def _write(batch: ChunkBatch, sums: Sums) -> str:
+    with new_part(batch.target) as fd:
+        _write_all(batch, partial(write_all, fd), sums)
+        publish_part(fd, batch.target)
+    return ""
+
+
+def _send(batch: ChunkBatch, store: Store, sums: Sums) -> str:
+    """Send the chunk while it is made, and return the checksum that the store tells of it."""
+    name = os.path.basename(batch.target)
+    upload = store.upload(name, batch.byte_count)
+    try:
+        _write_all(batch, upload.write, sums)
+    except _StoppedError:
+        upload.give_up()  # what was sent is of a file that changed; all other stops go on from there
+        raise
+    upload.finish()
+    seen = store.seen(name)
+    return seen[1] if seen else ""
+
+
+def _write_all(batch: ChunkBatch, write: Callable[[bytes | memoryview], None], sums: Sums) -> None:
+    out = FileWriter(write, sums) if batch.is_file else TarWriter(write, sums)
+    for share in shares(batch.part):
+        _write_share(batch, share, out)
+    out.finish(batch.byte_count)
 
 
 def _write_share(batch: ChunkBatch, share: Share, out: TarWriter) -> None:

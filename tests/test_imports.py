@@ -57,6 +57,7 @@ tarsplit   contents
 tarsplit   selection
 tarsplit   packing/
 tarsplit   tar/
+tarsplit   store/
 tarsplit   output_files
 tarsplit   naming state
 
@@ -91,6 +92,7 @@ WRITERS = {
     "executor/transaction/lock.py",
     "manifest/format/files.py",
     "tarsplit/output_files.py",
+    "tarsplit/store/store.py",
     # measurement sets, in folders of their own
     "executor/casa/environment.py",
     "executor/casa/scratch.py",

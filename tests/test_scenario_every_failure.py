@@ -33,6 +33,7 @@ from qa2pack.pack.settings.dropin_settings import read_dropin_defaults
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from qa2pack.tarsplit.output_files import OutputBusyError
+from qa2pack.tarsplit.store.store import StoreError
 from support.commands import run_here, run_redirected
 from support.faulty_disk import DiscardStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write
@@ -238,6 +239,11 @@ def _with_set(world: World, name: str, *runs: str) -> Path:
     return package
 
 
+@fails(Code.STORE_UNUSABLE)
+def _(world: World) -> Words:
+    return ["tarsplit", *_DAY, world.made(), "--to", "nothing://x"]
+
+
 @fails(Code.NO_DELIVERY_SET)
 def _(world: World) -> Words:
     return ["deliver", world.made()]
@@ -396,6 +402,7 @@ RAISED: dict[Code, Callable[[], BaseException]] = {
     Code.CLUSTER_LOST: lambda: WorkersLostError("the scheduler does not answer any more"),
     Code.WORKERS_DIED: lambda: WorkersDiedError("again and again"),
     Code.OUTPUT_BUSY: lambda: OutputBusyError(b"/data/x"),
+    Code.STORE_FAILED: lambda: StoreError("s3://bucket/x", "the service does not answer"),
     Code.TREE_UNKNOWN: lambda: UnknownTreeError(b"/data/x", b"/data/y"),
     Code.SETTINGS_UNUSABLE: _settings_error,
 }

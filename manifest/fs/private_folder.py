@@ -7,6 +7,8 @@ can be read again. It is among the temporary files, and removed with the folder;
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.path import join
@@ -42,3 +44,10 @@ class PrivateFolder:
             self._path = os.fsencode(tempfile.mkdtemp(prefix="qa2pack-"))
         self._count += 1
         return join(self._path, b"%d" % self._count)
+
+
+@contextmanager
+def private_folder() -> Iterator[bytes]:
+    """Yield the path of an empty folder that only this user may enter, a temporary one; removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="qa2pack-") as path:
+        yield os.fsencode(path)

@@ -7,7 +7,7 @@ import typer
 
 from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument
-from qa2pack.pack.commands.tarsplit import Day, Dummies, Member, Replace, Sign, checked
+from qa2pack.pack.commands.tarsplit import Day, Dummies, Member, Replace, Sign, To, check_sent_from_here, checked
 from qa2pack.tarsplit.naming import parse_checksums
 from qa2pack.tarsplit.packing.partition import Fill
 
@@ -51,6 +51,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
     sets: Sets = None,
     name: Day = None,
     output: Output = ".",
+    to: To = "",
     member: Member = "",
     fill: FillOption = Fill.ORDER,
     checksum: Checksum = "md5",
@@ -73,7 +74,9 @@ def deliver(  # noqa: PLR0913 - one parameter per option
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
 
+    check_sent_from_here(to, run_options.cluster)
     options = DeliveryOptions(
+        address=to,
         day=name or "",
         checksums=parse_checksums(checksum),
         output=output,

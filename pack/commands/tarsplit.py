@@ -11,6 +11,7 @@ from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import ClusterRunOptions, SignersOptions
 from qa2pack.tarsplit.naming import parse_checksums, parse_day
 from qa2pack.tarsplit.packing.partition import Fill
+from qa2pack.tarsplit.store.store import is_address
 
 
 def checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
@@ -25,6 +26,29 @@ def checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None
         return text
 
     return check
+
+
+def checked_address(address: str) -> str:
+    """Return the address of a store.
+
+    Raises:
+        BadParameter: it is the path of a folder.
+    """
+    if address and not is_address(address):
+        raise typer.BadParameter("give the address of a store, as s3://BUCKET/FOLDER; for a folder there is --output")
+    return address
+
+
+def check_sent_from_here(address: str, cluster: str | None) -> None:
+    """Check that workers of this machine send what is sent.
+
+    Raises:
+        BadParameter: those of a cluster would.
+    """
+    if address and cluster:
+        raise typer.BadParameter(
+            "what is sent to a store is made on this machine, without --cluster", param_hint="--to"
+        )
 
 
 Package = Annotated[
@@ -54,6 +78,16 @@ Size = Annotated[
 Output = Annotated[
     str,
     typer.Option(metavar="DIR", envvar="PACK_TARSPLIT_OUTPUT", help="Where the tars go; made if it does not exist."),
+]
+To = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="ADDRESS",
+        help="Send it there as it is made: s3://BUCKET/FOLDER, sftp://HOST/FOLDER, or what else fsspec knows.",
+        show_default=False,
+        callback=checked_address,
+    ),
 ]
 Member = Annotated[str, typer.Option(metavar="NAME", help="Deliver only this member.", show_default=False)]
 Label = Annotated[
@@ -95,7 +129,9 @@ Sign = Annotated[
 Check = Annotated[
     str | None,
     typer.Option(
-        metavar="DIR", help="Check the delivery in DIR; with PACKAGE, also that it is of that.", show_default=False
+        metavar="DIR",
+        help="Check the delivery in DIR, or at an ADDRESS as of --to; with PACKAGE, also that it is of that.",
+        show_default=False,
     ),
 ]
 
@@ -107,6 +143,7 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
     name: Day = None,
     size: Size = "6GiB",
     output: Output = ".",
+    to: To = "",
     member: Member = "",
     label_member: Label = False,
     fill: FillOption = Fill.ORDER,
@@ -150,7 +187,9 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
         raise typer.BadParameter("name the package to cut, or --check DIR", param_hint="PACKAGE")
     if name is None:
         raise typer.BadParameter("give the date of the delivery, as in -n 2012-06-20", param_hint="-n")
+    check_sent_from_here(to, run_options.cluster)
     options = DeliveryOptions(
+        address=to,
         day=name,
         limit_bytes=parse_size(size),
         checksums=parse_checksums(checksum),

@@ -1,11 +1,14 @@
 """Write a delivery: cut a package into tars, or write its delivery sets."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
+from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.signature.ssh_keygen import check_key
@@ -21,6 +24,7 @@ from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.plan import DEFAULT_LIMIT_BYTES, CutRequest, plan_cut
 from qa2pack.tarsplit.sets import name_of_sets, with_sets
+from qa2pack.tarsplit.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class DeliveryOptions:
     """Options of `pack tarsplit` and `pack deliver`.
 
     Attributes:
+        address: of the store that it is sent to; empty: it goes into the output folder.
         sets: names of the delivery sets that are wanted; none: all.
         is_of_sets: what the delivery sets of the members say is delivered, not all.
         key: file of the SSH key that signs the delivery; empty for none.
@@ -42,6 +47,7 @@ class DeliveryOptions:
     is_dry: bool
     allow_dummies: bool
     is_replacing: bool
+    address: str = ""
     limit_bytes: int = DEFAULT_LIMIT_BYTES
     is_labelled: bool = False
     sets: tuple[str, ...] = ()
@@ -61,20 +67,31 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     state = existing_package(target)
     if options.key:
         check_key(options.key)
+    request, members = _request(target, options)
+    with _place(package, options) as place:
+        lock = _lock(request.name, place.output) if workers.cluster and not options.is_dry else b""
+        with reading(package, workers, output=place.output, lock=lock) as engine:
+            cut = plan_cut(request, members, workers.progress)
+            outcome = None if options.is_dry else deliver(cut, place, engine=engine, progress=workers.progress)
+    lost = tuple(state.lost.values())
+    shown_place = os.fsencode(options.address) or place.output
+    return ShownDelivery(target, cut, outcome, shown_place, options.defaults, lost, is_signed=bool(options.key))
+
+
+@contextmanager
+def _place(package: Package, options: DeliveryOptions) -> Iterator[Destination]:
+    """Yield where the delivery goes, checked as far as that can be done before anything is read."""
+    if options.address:
+        store = Store(options.address)
+        if not options.is_dry:
+            store.check()
+        with private_folder() as folder:
+            yield Destination(package.path, folder, options.is_replacing, options.key, store)
+        return
     output = _output(package, options)
     if not options.is_dry:
         _check_can_be_written(output)
-    request, members = _request(target, options)
-    lock = _lock(request.name, output) if workers.cluster and not options.is_dry else b""
-    with reading(package, workers, output=output, lock=lock) as engine:
-        cut = plan_cut(request, members, workers.progress)
-        if options.is_dry:
-            outcome = None
-        else:
-            destination = Destination(package.path, output, options.is_replacing, options.key)
-            outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
-    lost = tuple(state.lost.values())
-    return ShownDelivery(target, cut, outcome, output, options.defaults, lost, is_signed=bool(options.key))
+    yield Destination(package.path, output, options.is_replacing, options.key)
 
 
 def _request(target: Target, options: DeliveryOptions) -> tuple[CutRequest, list[Delivered]]:

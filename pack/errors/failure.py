@@ -38,6 +38,7 @@ from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 from qa2pack.tarsplit.output_files import OutputBusyError
 from qa2pack.tarsplit.sidecar_files import NotSignedError
+from qa2pack.tarsplit.store.store import StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
         case OutputBusyError():
             title, advice = f"another process writes {shown(error.path)}", WORDS[Code.OUTPUT_BUSY].remedy
             return _failure(Exit.LOCKED, attempt, title, advice, problems=error.problems)
+        case StoreError():
+            return _stopped(attempt, f"the store failed: {shown(error.text)}.", "", problems=error.problems)
         case InterruptedByUser() | KeyboardInterrupt():
             title = "the command was interrupted."
             return _stopped(attempt, title, "", is_user=True, problems=InterruptedByUser.problems)

@@ -207,6 +207,12 @@ REQUESTS: Mapping[Code, Row] = {
         "The layout says {date}, and no date was given.",
         "Give the date of the delivery, as in -n 2012-06-20",
     ),
+    Code.STORE_UNUSABLE: Row(
+        "The store cannot be used.",
+        "The address is mistyped, access is not given, the service does not answer, or a library for it is missing.",
+        "Check the address, and the access as other programs of the service have it (for S3 AWS_PROFILE or "
+        "AWS_ENDPOINT_URL, for SFTP the keys of ssh). The libraries come with: pip install 'qa2pack[remote]'",
+    ),
     Code.CHUNK_TOO_SMALL: Row(
         "The size limit is smaller than the smallest tar.",
         "A unit is missing in --size",
@@ -323,6 +329,11 @@ REQUESTS: Mapping[Code, Row] = {
 }
 
 STOPS: Mapping[Code, Row] = {
+    Code.STORE_FAILED: Row(
+        "The store failed while it was used.",
+        "The network or the service was interrupted for longer than is waited for, or the store is full.",
+        "Give the same command again: what the store has is not sent again.",
+    ),
     Code.UNFINISHED: Row(
         "An apply was begun and has not ended.",
         "It was interrupted, or the disk or the machine failed.",

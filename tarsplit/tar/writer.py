@@ -1,11 +1,11 @@
 """Tar writer: collects small entries into large writes, passes large ones through, and updates the checksums."""
 
+from collections.abc import Callable
 from itertools import cycle
 
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.meter import current_meter
-from qa2pack.tarsplit.output_files import write_all
 from qa2pack.tarsplit.tar.checksums import Sums
 
 _FLUSH_BYTES = 1 << 20
@@ -25,10 +25,10 @@ class OutputFailedError(Exception):
 
 
 class TarWriter:
-    """Writes entries to an open file."""
+    """Writes entries to where `write` puts them, which is done with the bytes when it returns."""
 
-    def __init__(self, fd: int, sums: Sums) -> None:
-        self._fd = fd
+    def __init__(self, write: Callable[[bytes | memoryview], None], sums: Sums) -> None:
+        self._write_all = write
         self._sums = sums
         self._parts: list[bytes] = []
         self._waiting_bytes = 0
@@ -85,7 +85,7 @@ class TarWriter:
     def _write(self, data: bytes | memoryview) -> None:
         self._sums.update(data)
         try:
-            write_all(self._fd, data)
+            self._write_all(data)
         except OSError as error:
             raise OutputFailedError(error) from error
         self._byte_count += len(data)

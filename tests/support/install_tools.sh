@@ -21,6 +21,7 @@ mkfs.exfat exfatprogs
 mount.exfat-fuse exfat-fuse
 mount mount
 ssh-keygen openssh-client
+sshd openssh-server
 END
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || missing="$missing chromium"

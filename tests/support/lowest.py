@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"
-_BOUND = re.compile(r"([\w.-]+)>=([\w.]+)(?:,<[\w.]+)?")
+_BOUND = re.compile(r"([\w.-]+)(?:\[\w+\])?>=([\w.]+)(?:,<[\w.]+)?")
 
 
 def lowest_versions() -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Object stores and folders of other machines, by fsspec: where a delivery is sent to, and checked."""

@@ -1,0 +1,216 @@
+"""Deliveries that are sent to a store while they are made: S3 and SFTP servers, stops, and servers that fail."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qa2pack.tarsplit.store.s3_upload import part_bytes
+from qa2pack.tarsplit.store.store import Store
+from support.commands import run_here
+from support.deliveries import DAY, PROJECT, make_package
+from support.s3_servers import BREAK, BUCKET, PASS, Proxy, s3_server
+
+Capsys = pytest.CaptureFixture[str]
+MIB = 1 << 20
+TO = f"s3://{BUCKET}/out"
+STEM = f"{PROJECT}_{DAY}"
+WORDS = ("-n", DAY, "--to", TO, "--jobs", "1")
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    with s3_server(monkeypatch) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package with a file of three parts, and small ones."""
+    big = b"".join(bytes([number]) * MIB for number in range(36))
+    make_package(tmp_path / PROJECT, {"calibrated/big": big, "qa/a.png": b"a" * 5000, "script/b.py": b"b" * 100})
+    return tmp_path / PROJECT
+
+
+def small_package(folder: Path) -> Path:
+    make_package(folder / PROJECT, {"qa/a.png": b"a" * 50_000, "script/b.py": b"b" * 60_000})
+    return folder / PROJECT
+
+
+def names() -> set[str]:
+    return {os.fsdecode(name) for name in Store(TO).names()}
+
+
+def test_sent_as_it_would_be_written(proxy: Proxy, package: Path, tmp_path: Path, capsys: Capsys) -> None:
+    sent = run_here(capsys, "tarsplit", package, *WORDS, "--size", "50MB", "--json")
+    assert sent.code == 0, sent.err
+    local = run_here(capsys, "tarsplit", package, "-n", DAY, "--size", "50MB", "--output", tmp_path / "out", "--json")
+    assert json.loads(sent.out)["chunks"] == json.loads(local.out)["chunks"]
+    assert names() == set(os.listdir(tmp_path / "out"))
+    for name in names():
+        with Store(TO).opened(name.encode()) as file:
+            assert b"".join(iter(lambda: file.read(MIB), b"")) == (tmp_path / "out" / name).read_bytes()
+    assert len(proxy.parts_sent()) == 3
+    assert not list(tmp_path.glob("**/*.part"))
+
+
+def test_read_back_from_the_store(proxy: Proxy, tmp_path: Path, capsys: Capsys) -> None:
+    package = small_package(tmp_path)
+    assert run_here(capsys, "tarsplit", package, *WORDS, "--size", "70000").code == 0
+    checked = run_here(capsys, "tarsplit", "--check", TO, package)
+    assert (checked.code, "every byte of every tar read" in checked.out) == (0, True)
+    Store(TO).write(f"{STEM}_001_of_002.tar".encode(), b"other")
+    Store(TO).write(f"{STEM}_003_of_003.tar".encode(), b"of another delivery")
+    Store(TO).remove(f"{STEM}_002_of_002.tar".encode())
+    Store(TO).write(f"{STEM}_002_of_002.tar.md5sum".encode(), b"other")
+    found = json.loads(run_here(capsys, "tarsplit", "--check", TO, "--json").out)["problems"]
+    codes = {(each["code"], each["path"].partition("/")[0].removeprefix(STEM)) for each in found}
+    assert {
+        ("truncated", "_001_of_002.tar"),
+        ("extra", "_003_of_003.tar"),
+        ("missing", "_002_of_002.tar"),
+        ("changed", "_002_of_002.tar.md5sum"),
+    } <= codes
+
+
+def test_same_command_sends_nothing_again(proxy: Proxy, tmp_path: Path, capsys: Capsys) -> None:
+    package = small_package(tmp_path)
+    words = (*WORDS, "--size", "70000", "--json")
+    assert json.loads(run_here(capsys, "tarsplit", package, *words).out)["kept_count"] == 0
+    proxy.requests.clear()
+    assert json.loads(run_here(capsys, "tarsplit", package, *words).out)["kept_count"] == 2
+    assert not [path for method, path in proxy.requests if method == "PUT" and path.endswith(".tar")]
+    Store(TO).write(f"{STEM}_001_of_002.tar".encode(), bytes(Store(TO).seen(f"{STEM}_001_of_002.tar".encode())[0]))  # type: ignore[index]
+    assert json.loads(run_here(capsys, "tarsplit", package, *words).out)["kept_count"] == 1, "its checksum is another"
+    assert run_here(capsys, "tarsplit", "--check", TO).code == 0
+
+
+def test_kill_in_a_tar_and_the_same_command_goes_on_with_its_parts(
+    proxy: Proxy, package: Path, capsys: Capsys
+) -> None:
+    held = []
+
+    def hold_third(method: str, path: str) -> int:
+        if method == "PUT" and "partNumber=3" in path:
+            while sum("partNumber=" in path for _, path in proxy.answered) < 2:
+                time.sleep(0.01)
+            held.append(path)
+            return BREAK
+        return PASS
+
+    proxy.decide = hold_third
+    command = [sys.executable, "-m", "qa2pack.pack.cli", "tarsplit", str(package), *WORDS, "--quiet"]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        while not held:
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert names() == {f"{STEM}.state"}
+    proxy.decide = lambda method, path: PASS
+    proxy.requests.clear()
+    assert run_here(capsys, "tarsplit", package, *WORDS).code == 0
+    assert ["partNumber=3" in path for path in proxy.parts_sent()] == [True]
+    assert run_here(capsys, "tarsplit", "--check", TO, package).code == 0
+    assert f"{STEM}.state" not in names()
+
+
+@pytest.mark.parametrize("failure", [503, BREAK])
+def test_failures_that_pass_are_bridged(proxy: Proxy, package: Path, capsys: Capsys, failure: int) -> None:
+    failed: set[str] = set()
+
+    def first_time(method: str, path: str) -> int:
+        if method == "PUT" and path not in failed:
+            failed.add(path)
+            return failure
+        return PASS
+
+    proxy.decide = first_time
+    assert run_here(capsys, "tarsplit", package, *WORDS).code == 0
+    assert failed
+    proxy.decide = lambda method, path: PASS
+    assert run_here(capsys, "tarsplit", "--check", TO, package).code == 0
+
+
+def test_store_that_takes_no_more_ends_the_run_and_can_be_gone_on_with(
+    proxy: Proxy, tmp_path: Path, capsys: Capsys
+) -> None:
+    package = small_package(tmp_path)
+    proxy.decide = lambda method, path: 507 if method == "PUT" and "_001_of_002.tar" in path else PASS
+    ran = run_here(capsys, "tarsplit", package, *WORDS, "--size", "70000")
+    assert ran.code == 4
+    assert f"{STEM}.manifest" not in names()
+    proxy.decide = lambda method, path: PASS
+    assert (
+        json.loads(run_here(capsys, "tarsplit", package, *WORDS, "--size", "70000", "--json").out)["kept_count"] == 1
+    )
+    assert run_here(capsys, "tarsplit", "--check", TO, package).code == 0
+
+
+def test_store_that_keeps_other_bytes_is_told(proxy: Proxy, tmp_path: Path, capsys: Capsys) -> None:
+    """The checksum that the store tells at the end is not that of what was sent."""
+    package = small_package(tmp_path)
+    tar = f"{STEM}_001_of_001.tar"
+
+    def other_bytes(method: str, path: str) -> int:
+        if method == "HEAD" and path.endswith(tar):
+            proxy.decide = lambda method, path: PASS
+            Store(TO).write(tar.encode(), b"other bytes")
+        return PASS
+
+    proxy.decide = other_bytes
+    ran = run_here(capsys, "tarsplit", package, *WORDS)
+    assert ran.code == 4
+    assert "the store has 11 bytes" in ran.err, ran.err
+
+
+def test_other_delivery_in_the_store_is_in_the_way(proxy: Proxy, tmp_path: Path, capsys: Capsys) -> None:
+    package = small_package(tmp_path)
+    assert run_here(capsys, "tarsplit", package, *WORDS).code == 0
+    ran = run_here(capsys, "tarsplit", package, *WORDS, "--size", "70000")
+    assert (ran.code, "delivery-in-the-way" in ran.err) == (1, True)
+    assert run_here(capsys, "tarsplit", package, *WORDS, "--size", "70000", "--replace").code == 0
+    assert f"{STEM}_001_of_001.tar" not in names()
+    assert run_here(capsys, "tarsplit", "--check", TO, package).code == 0
+
+
+def test_changed_file_stops_its_tar_and_leaves_no_parts(proxy: Proxy, package: Path, capsys: Capsys) -> None:
+    (package / "sg_ouss_id/group_ouss_id/member_ouss_id/script/b.py").write_bytes(b"c" * 100)
+    assert run_here(capsys, "tarsplit", package, *WORDS).code == 4
+    assert names() == {f"{STEM}.state"}
+    assert any(method == "DELETE" and "uploadId" in path for method, path in proxy.requests)
+
+
+@pytest.mark.parametrize("address", ["s3://no-such-bucket/x", "nothing://x/y", "sftp://127.0.0.1:1/x"])
+def test_store_that_cannot_be_used_is_told_before_anything_is_read(
+    proxy: Proxy, tmp_path: Path, capsys: Capsys, address: str
+) -> None:
+    package = small_package(tmp_path)
+    ran = run_here(capsys, "tarsplit", package, "-n", DAY, "--to", address)
+    assert (ran.code, "store-unusable" in ran.err) == (1, True)
+    checked = run_here(capsys, "tarsplit", "--check", address)
+    assert (checked.code, "store-unusable" in checked.err) == (1, True)
+
+
+def test_dry_run_asks_no_store(tmp_path: Path, capsys: Capsys) -> None:
+    package = small_package(tmp_path)
+    assert run_here(capsys, "tarsplit", package, "-n", DAY, "--to", "s3://b/x", "--dry-run").code == 0
+
+
+def test_any_file_system_of_fsspec(tmp_path: Path, capsys: Capsys) -> None:
+    package = small_package(tmp_path)
+    address = f"file://{tmp_path}/sent"
+    assert run_here(capsys, "tarsplit", package, "-n", DAY, "--to", address).code == 0
+    assert run_here(capsys, "tarsplit", "--check", address, package).code == 0
+    assert run_here(capsys, "tarsplit", "--check", tmp_path / "sent", package).code == 0, "and as a folder"
+
+
+@pytest.mark.parametrize("size", [0, 1, 16 * MIB, 200_000 * MIB, 5_000_000 * MIB])
+def test_parts_are_as_few_as_a_store_allows(size: int) -> None:
+    assert part_bytes(size) >= 5 * MIB
+    assert -(-size // part_bytes(size)) <= 10_000
