@@ -20,6 +20,7 @@ UNRUN = {
     "docs/install.md": 4,
     "docs/cluster.md": 2,
     "docs/performance.md": 2,
+    "docs/how-to/send.md": 2,
     "docs/hostile-trees.md": 2,
     "docs/transactions.md": 1,
     "docs/tutorial.md": 1,

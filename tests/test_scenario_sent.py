@@ -16,6 +16,7 @@ from qa2pack.tarsplit.store.store import Store
 from support.commands import run_here
 from support.deliveries import DAY, PROJECT, make_package
 from support.s3_servers import BREAK, BUCKET, PASS, Proxy, s3_server
+from support.sftp_server import sftp_server
 
 Capsys = pytest.CaptureFixture[str]
 MIB = 1 << 20
@@ -200,6 +201,23 @@ def test_store_that_cannot_be_used_is_told_before_anything_is_read(
 def test_dry_run_asks_no_store(tmp_path: Path, capsys: Capsys) -> None:
     package = small_package(tmp_path)
     assert run_here(capsys, "tarsplit", package, "-n", DAY, "--to", "s3://b/x", "--dry-run").code == 0
+
+
+def test_sftp_server_has_what_a_folder_would_have(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = small_package(tmp_path)
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        words = ("tarsplit", package, "-n", DAY, "--to", address, "--size", "70000", "--jobs", "1")
+        ran = run_here(capsys, *words)
+        assert ran.code == 0, ran.err
+        assert run_here(capsys, "tarsplit", "--check", address, package).code == 0
+        sent = tmp_path / "server/sent"
+        assert run_here(capsys, "tarsplit", "--check", sent, package).code == 0
+        (sent / f"{STEM}.manifest").unlink()
+        assert json.loads(run_here(capsys, *words, "--json", "--replace").out)["kept_count"] == 0
+        assert json.loads(run_here(capsys, *words, "--json").out)["kept_count"] == 2
+    assert not list(sent.glob("*.part"))
 
 
 def test_any_file_system_of_fsspec(tmp_path: Path, capsys: Capsys) -> None:

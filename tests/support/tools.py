@@ -24,6 +24,7 @@ _PACKAGES = {
     "ssh-keygen": "openssh-client",
     "ssh-agent": "openssh-client",
     "ssh-add": "openssh-client",
+    "sshd": "openssh-server",
 }
 
 
