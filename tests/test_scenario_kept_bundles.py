@@ -137,6 +137,13 @@ def test_bundles_are_written_again_where_that_is_asked_for(
     assert kept(bundled, *options) == [stayed] * 2
 
 
+def test_tar_stays_whatever_the_level(bundled: Bundled) -> None:
+    bundled.layout.write_text(bundled.layout.read_text().replace("all.tgz", "all.tar"))
+    bundled.make()
+    planned = json.loads(bundled.plan("copy", "--compression", "9", "--json").out)["bundles"]
+    assert [(each["path"], each["is_kept"]) for each in planned] == [("cal/all.tar", True), (str(IMAGE), False)]
+
+
 def test_bundle_of_another_encoder_is_taken_over(bundled: Bundled, monkeypatch: Monkeypatch) -> None:
     monkeypatch.setattr(encoder, "engine", lambda: zlib)
     assert kept(bundled) == BOTH
