@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from benchmarks.page import NoMarksError, filled, markdown_table
 from benchmarks.process import CommandFailedError, Run, timed
 from benchmarks.rows import row_of
 from benchmarks.syscalls import calls_per_file, counted_calls
+from benchmarks.trees import image_bytes, log_bytes, make_bundled
 from benchmarks.watch import watched
+from qa2pack.manifest.layout.load import load_layout
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIRS = [(Run(2, 3, 50), Run(4, 4, 9)), (Run(1, 2, 60), Run(4, 4, 9)), (Run(3, 9, 40), Run(4, 5, 9))]
@@ -93,6 +96,15 @@ def test_failed_command_reports_its_last_words_and_its_exit_code(tmp_path: Path)
         timed(tmp_path, "echo last words >&2; exit 3")
 
 
+def test_tree_that_becomes_a_bundle_has_its_layout_and_compresses_as_packages_do(tmp_path: Path) -> None:
+    make_bundled(tmp_path, 1)
+    assert load_layout(str(tmp_path / "bundles.toml")).rules
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "SB").rglob("*.*")}
+    assert sizes == {"image.fits": 5 << 20, "casapy.log": 3 << 20, "plots.png": 2 << 20}
+    image, log = (len(zlib.compress(data, 1)) / len(data) for data in (image_bytes(), log_bytes()))
+    assert 0.6 < image < 0.8 and 0.1 < log < 0.3
+
+
 MEASURING = """
 import sys
 from pathlib import Path
@@ -128,11 +140,17 @@ def test_watch_counts_processes_and_open_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "size"), [("small", "120"), ("big", str(1 << 20)), ("mixed", "0")], ids=["small", "big", "none"]
+    ("kind", "size", "found"),
+    [
+        ("small", "120", {"apply fake", "tarsplit, md5"}),
+        ("big-gib", "0.001", {"apply fake", "tarsplit, md5"}),
+        ("bundled-gib", "0.001", {"apply bundle, -6"}),
+        ("mixed", "0", set()),
+    ],
+    ids=["small", "big", "bundled", "none"],
 )
-def test_jobs_run_beside_their_peers(tmp_path: Path, kind: str, size: str) -> None:
-    sizes = {"small": "0", "big-gib": "0", "one-gib": "0", "mixed": "0"}
-    sizes |= {"big-gib": "0.001"} if kind == "big" else {kind: size}
+def test_jobs_run_beside_their_peers(tmp_path: Path, kind: str, size: str, found: set[str]) -> None:
+    sizes = {"small": "0", "big-gib": "0", "one-gib": "0", "mixed": "0", kind: size}
     command: list[str | Path] = [
         sys.executable,
         "-m",
@@ -144,9 +162,9 @@ def test_jobs_run_beside_their_peers(tmp_path: Path, kind: str, size: str) -> No
         "--full",
     ]
     command += [f"--{name}={value}" for name, value in sizes.items()]
-    command += ["--jobs-like", r"cp|touch|tar, split", "--json", tmp_path / "out" / "table.json"]
+    command += ["--jobs-like", r"cp|touch|tar, split|-6 .*, gzip", "--json", tmp_path / "out" / "table.json"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
     assert done.returncode == 0
-    jobs = [row["job"] for row in json.loads((tmp_path / "out" / "table.json").read_text())["rows"]]
-    assert ("apply fake" in jobs and "tarsplit, md5" in jobs) == (kind != "mixed")
+    jobs = {row["job"] for row in json.loads((tmp_path / "out" / "table.json").read_text())["rows"]}
+    assert found <= jobs and bool(jobs) == bool(found)
     assert not list((tmp_path / "work").iterdir())

@@ -72,6 +72,12 @@ def test_bytes_are_the_same_for_any_number_of_threads(engine: ModuleType, level:
     assert gzip.decompress(one) == MIXED
 
 
+def test_what_repeats_over_the_end_of_a_block_is_found(engine: ModuleType) -> None:
+    noise = NOISE[:30_000]
+    data = bytes(BLOCK_BYTES - len(noise)) + noise + noise
+    assert len(written([(entry(b"", len(data)), [data])], Form.GZ)) < 1.5 * len(noise)
+
+
 def test_encoders_make_other_bytes_of_the_same_content(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for module in ENGINES:

@@ -11,7 +11,9 @@ import pytest
 from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
 from qa2pack.manifest.format.header import (
+    BundleTask,
     Difference,
+    EarlierBundle,
     Header,
     LeftOut,
     MadeWith,
@@ -205,6 +207,14 @@ def test_level_of_compression_that_is_none_is_damage(tmp_path: Path, header: Hea
     made_with = {**cast("Any", stream.header["made_with"]), "compression": level}
     with pytest.raises(StreamError, match="is damaged"):
         read_header(replace(stream, header={**stream.header, "made_with": made_with}), StreamKind.PLAN)
+
+
+@pytest.mark.parametrize(("digest", "is_right"), [(b"d" * 16, True), (b"d" * 15, False), (b"", False)])
+def test_kept_bundle_has_a_whole_digest(tmp_path: Path, header: Header, digest: bytes, is_right: bool) -> None:
+    task = BundleTask(b"cal/a.tgz", 10, False, (), EarlierBundle(5, -1, digest))
+    stream = open_stream(saved(tmp_path, header, Notes(bundles=(task,))))
+    with nullcontext() if is_right else pytest.raises(StreamError, match="is damaged"):
+        assert read_notes(stream).bundles == (task,)
 
 
 @pytest.mark.parametrize("file", [*map(WrittenFile, (b"", b"../a", b"/a", b"a//b")), WrittenFile(b"a", newline="\r")])

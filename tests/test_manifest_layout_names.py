@@ -53,6 +53,28 @@ def test_name_inside_of_what_another_becomes_collides() -> None:
     assert (problem.path, problem.expected, problem.found) == (b"calibration/t", "X1/t", "X1/f")
 
 
+def bundled(source: bytes, inside: bytes) -> Claim:
+    return Claim(source, b"cal/all.tgz/" + inside, bundle=b"cal/all.tgz")
+
+
+def test_collision_in_a_bundle_has_the_path_with_the_mark_that_layouts_write() -> None:
+    _, (problem,) = settle_names([bundled(b"X1/a", b"t/a"), bundled(b"X2/a", b"t/a")])
+    assert (problem.path, problem.expected, problem.found) == (b"cal/all.tgz!t/a", "X1/a", "X2/a")
+    _, problems = settle_names([bundled(b"X1/a", b"t/a"), bundled(b"X2/a", b"t")])
+    assert {problem.path for problem in problems} == {b"cal/all.tgz!t"}
+
+
+def test_file_at_the_path_of_a_bundle_collides_without_a_mark() -> None:
+    _, problems = settle_names([bundled(b"X1/a", b"a"), Claim(b"b", b"cal/all.tgz")])
+    assert {problem.path for problem in problems} == {b"cal/all.tgz"}
+
+
+def test_name_that_is_too_long_in_a_bundle_has_the_path_with_its_mark() -> None:
+    _, (problem,) = settle_names([bundled(b"X1/a", b"n" * 256)])
+    assert (problem.code, problem.path) == (Code.NAME_TOO_LONG, b"X1/a")
+    assert problem.found == f"256 bytes in cal/all.tgz!{'n' * 256}"
+
+
 def test_names_in_a_collision_are_escaped() -> None:
     _, (problem,) = settle_names([claim(b"\x1b[2J", b"a"), claim(b"b", b"a")])
     assert problem.expected == r"\x1b[2J"

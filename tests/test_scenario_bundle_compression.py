@@ -3,6 +3,9 @@
 import gzip
 import json
 import os
+import signal
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +23,8 @@ from qa2pack.manifest.bundle import encoder
 from qa2pack.manifest.bundle.write import write_bundle
 from qa2pack.manifest.format.files import open_manifest
 from support.bundled import IMAGE, TAR, Bundled, Capsys
+from support.commands import ROOT
+from support.tools import needs_workers
 
 Monkeypatch = pytest.MonkeyPatch
 
@@ -138,6 +143,51 @@ def test_apply_that_goes_on_with_another_encoder_ends_right(
     assert found == {largest: made[first][largest], other: made[second][other]}
     assert made[first][other] != made[second][other]
     assert bundled.problems() == [] and bundled.changes == []
+
+
+KILLED_WITHIN_THE_SECOND = """
+import os, signal, sys
+from qa2pack.executor.stage import bundle
+from qa2pack.pack.cli import main
+
+real, before = bundle.write_bundle, []
+
+def cut(write, *arguments, **how):
+    def write_once(piece):
+        write(piece)
+        if before and len(piece) > 100:
+            os.kill(os.getpid(), signal.SIGKILL)
+    made = real(write_once, *arguments, **how)
+    before.append(made)
+    return made
+
+bundle.write_bundle = cut
+main(["apply", sys.argv[1], "--jobs", "1"])
+"""
+
+
+def test_apply_that_was_killed_ends_right_with_another_encoder(bundled: Bundled, monkeypatch: Monkeypatch) -> None:
+    assert bundled.plan().code == 0
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command: list[str | Path] = [sys.executable, "-c", KILLED_WITHIN_THE_SECOND, bundled.package]
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    (partial,) = bundled.package.parent.rglob("partial")
+    assert len(list(partial.iterdir())) == 1
+    monkeypatch.setattr(encoder, "engine", lambda: zlib)
+    written = written_with(monkeypatch)
+    assert apply(bundled) == 0
+    assert len(written) == 1, "the first one was complete"
+    assert bundled.problems() == [] and bundled.changes == []
+
+
+@needs_workers
+def test_workers_and_threads_make_the_same_bytes(bundled: Bundled) -> None:
+    bundled.make()
+    before = bytes_of(bundled)
+    assert bundled.plan("copy", "--rehash").code == 0
+    assert bundled.run("apply", bundled.package, "--jobs", "4").code == 0
+    assert bytes_of(bundled) == before
 
 
 def test_plan_over_a_package_of_another_encoder_finds_nothing_changed(

@@ -14,6 +14,7 @@ import xxhash
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.context import StagingContext
+from qa2pack.executor.stage.kept_bundle import keep_bundle
 from qa2pack.executor.stage.made import MadeFile
 from qa2pack.executor.stage.planned_source import (
     Planned,
@@ -82,7 +83,7 @@ def bundle_batch(batch: BundleBatch) -> BundleResult:
     """
     task, disk = batch.task, batch.context.disk
     target = join(batch.context.member, task.path)
-    made = _found(task, target)
+    made = _found(task, target) if is_there(target) else keep_bundle(batch.context, task, target)
     if made is None:
         if is_there(target):
             disk.unlink(target)
@@ -108,16 +109,10 @@ class _ChangedError(Exception):
 
 
 def _found(task: BundleTask, path: bytes) -> MadeFile | None:
-    """Return the bundle that an earlier run completed; None if there is none, or one that is not as planned."""
-    if not is_there(path):
-        return None
+    """Return the bundle that an earlier run completed, or kept; None if it is not as planned."""
     with opened_file(path) as fd:
-        seen = look_into(fd, task)
-    return None if seen.differences else _made(task, seen.size, seen.digest)
-
-
-def _made(task: BundleTask, size: int, digest: bytes) -> MadeFile:
-    return MadeFile(size, digest, size - task.largest_bytes, newest_ns(task.records))
+        seen, mtime_ns = look_into(fd, task), os.fstat(fd).st_mtime_ns
+    return None if seen.differences else MadeFile(seen.size, seen.digest, seen.size - task.largest_bytes, mtime_ns)
 
 
 def _form(task: BundleTask) -> Form:
@@ -135,7 +130,7 @@ def _written(batch: BundleBatch, path: bytes) -> MadeFile:
         size, digest = write_bundle(file.write, _form(task), entries, level=batch.level, threads=threads)
         file.flush()  # a write after it would change the time
         disk.set_times(file.fileno(), newest_ns(task.records))
-    return _made(task, size, digest)
+    return MadeFile(size, digest, size - task.largest_bytes, newest_ns(task.records))
 
 
 class _Sources:

@@ -36,6 +36,11 @@ class StagingContext:
     texts: Mapping[bytes, bytes]
     is_trusting: bool
 
+    @property
+    def folder(self) -> bytes:
+        """The path of the member in the package; empty where the package is its only member."""
+        return self.member[len(self.tree) + 1 :]
+
 
 def path_in_package(context: StagingContext, link: bytes) -> bytes:
     """Return the path, relative to the package, of a moved file to which a symlink of the origin leads.

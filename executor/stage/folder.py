@@ -270,9 +270,9 @@ class FolderStage:
     def _keep(self, index: int, planned: Planned) -> bool:
         """Hard-link the unchanged file of the replaced package; False if changed, or without hard links."""
         name = self._record.names[index]
-        folder = self._context.member[len(self._context.tree) + 1 :]  # empty where the package is its only member
+        path = join(self._context.folder, join(self._record.path, name))
         try:
-            old_name, fd = self._opened(self._context.package, join(folder, join(self._record.path, name)))
+            old_name, fd = self._opened(self._context.package, path)
             status = os.lstat(old_name, dir_fd=fd)
         except (SourceChangedError, FileNotFoundError):
             return False

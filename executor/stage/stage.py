@@ -354,7 +354,16 @@ def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]
         planned = decode_record(_split_files(plan, path))
         more = sum(decode_record(result.blob).sizes) - sum(planned.sizes)
         growth.append((role_of(path, is_folder=True), more))
-    return replace(notes, totals=grown(notes.totals, growth), difference=None, recalled=(), extra=(), changed=())
+    bundles = tuple(replace(task, earlier=None) for task in notes.bundles)
+    return replace(
+        notes,
+        totals=grown(notes.totals, growth),
+        difference=None,
+        recalled=(),
+        extra=(),
+        changed=(),
+        bundles=bundles,
+    )
 
 
 def _growth_of(made: Mapping[bytes, MadeFile]) -> Iterator[tuple[bytes, int]]:

@@ -18,6 +18,7 @@ from qa2pack.manifest.bundle.gzip_format import LEVELS, USUAL_LEVEL
 from qa2pack.manifest.format.check_row import CheckRow
 from qa2pack.manifest.format.delivery_row import DeliveryRow, check_row
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
+from qa2pack.manifest.format.record import DIGEST_BYTES
 from qa2pack.manifest.format.record_codec import check_columns, record_path
 from qa2pack.manifest.format.stream import Stream, StreamError
 from qa2pack.manifest.format.wire import Moment, WireError, read_value
@@ -215,6 +216,15 @@ class SplitTask:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierBundle:
+    """A bundle of the replaced member as its manifest has it."""
+
+    size: int
+    mtime_ns: Moment
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class BundleTask:
     """A tar, or one compressed file, that is written from files of the origin.
 
@@ -224,12 +234,19 @@ class BundleTask:
         is_placeholder: the package gets an empty file in its place.
         records: encoded records, as scanned, of the files in it. Their paths are relative to the member, as if the
             bundle were a folder of it.
+        earlier: the bundle of the replaced member that holds the same, and is kept; None in manifests.
     """
 
     path: bytes
     largest_bytes: int
     is_placeholder: bool
     records: tuple[bytes, ...]
+    earlier: EarlierBundle | None = None
+
+    @property
+    def planned_bytes(self) -> int:
+        """The size that it has if it is kept, otherwise the largest."""
+        return self.earlier.size if self.earlier else self.largest_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +364,8 @@ _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 def notes_to_wire(notes: Notes) -> dict[str, object]:
     """Return the notes as msgpack takes them."""
     wire = _without_empty(asdict(notes), _LATER_IN_NOTES)
+    for bundle in (each for each in wire.get("bundles", ()) if each["earlier"] is None):
+        del bundle["earlier"]  # later, too
     for spec in filter(None, (each["spec"] for each in (*wire["splits"], *wire["tables"]))):
         for name, usual in _LATER_IN_SPECS.items():
             if spec[name] == usual:
@@ -432,6 +451,8 @@ def _check_bundle(bundle: BundleTask) -> None:
     check_relative(bundle.path or b"//")
     if form_of(bundle.path) is None:
         raise WireError("a bundle has the name of none")
+    if bundle.earlier and len(bundle.earlier.digest) != DIGEST_BYTES:
+        raise WireError("a bundle has a digest of another length")
     for blob in bundle.records:
         check_columns(blob)
         path = record_path(blob)

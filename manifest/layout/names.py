@@ -5,9 +5,10 @@ which one would be inside the other, are a COLLISION that names both.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from qa2pack.manifest.format.inside import marked_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
@@ -45,18 +46,20 @@ def settle_names(claims: Sequence[Claim]) -> tuple[tuple[bytes, ...], tuple[Prob
     Where two or more claims want the same path, all of them that have another get that one.
 
     Returns:
-        The paths in the order of the claims, and the problems: COLLISION (its path is the destination,
-        `expected` the first source, `found` the others) and NAME_TOO_LONG. Without a COLLISION the paths are
-        distinct, none is inside another, and a bundle has only what is said to be in it; neither depends on the
-        order of the claims.
+        The paths in the order of the claims, and the problems: COLLISION (its path is the destination, with `!`
+        behind a bundle that it is in, `expected` the first source, `found` the others) and NAME_TOO_LONG. Without a
+        COLLISION the paths are distinct, none is inside another, and a bundle has only what is said to be in it;
+        neither depends on the order of the claims.
     """
     wanted = _group([claim.path for claim in claims], claims)
     paths = tuple(
         claim.if_taken if claim.if_taken and len(wanted[claim.path]) > 1 else claim.path for claim in claims
     )
     owners = _group(paths, claims)
-    problems = [*_collisions(owners), *_through_bundles(paths, claims), *_too_long(owners)]
-    return paths, tuple(problems)
+    bundles = {claim.bundle_of(path) for path, claim in zip(paths, claims, strict=True)}
+    collisions = (*_collisions(owners), *_through_bundles(paths, claims))
+    marked = (replace(problem, path=marked_path(problem.path, bundles)) for problem in collisions)
+    return paths, (*marked, *_too_long(owners, bundles))
 
 
 def _group(paths: Sequence[bytes], claims: Sequence[Claim]) -> dict[bytes, list[bytes]]:
@@ -99,7 +102,7 @@ def _collision(path: bytes, source: bytes, others: list[bytes]) -> Problem:
     return Problem(Code.COLLISION, path, expected=shown(source), found=", ".join(map(shown, others)))
 
 
-def _too_long(owners: dict[bytes, list[bytes]]) -> Iterator[Problem]:
+def _too_long(owners: dict[bytes, list[bytes]], bundles: Container[bytes]) -> Iterator[Problem]:
     for path, sources in owners.items():
         longest = max(map(len, path.split(b"/")))
         if longest > NAME_LIMIT_BYTES:
@@ -107,5 +110,5 @@ def _too_long(owners: dict[bytes, list[bytes]]) -> Iterator[Problem]:
                 Code.NAME_TOO_LONG,
                 sources[0],
                 expected=Size(NAME_LIMIT_BYTES, bound="at most"),
-                found=f"{counted(longest, 'byte')} in {shown(path)}",
+                found=f"{counted(longest, 'byte')} in {shown(marked_path(path, bundles))}",
             )

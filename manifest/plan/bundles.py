@@ -7,7 +7,7 @@ from itertools import groupby
 from qa2pack.manifest.actions import Action, Mode, action_for
 from qa2pack.manifest.bundle.form import form_of, largest_bytes
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.header import BundleTask
+from qa2pack.manifest.format.header import BundleTask, Difference
 from qa2pack.manifest.format.inside import inside_of, newest_ns
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record, record_path
@@ -43,6 +43,20 @@ class Bundles:
     def largest_bytes(self) -> Mapping[bytes, int]:
         """The size that each has at most, by path."""
         return {task.path: task.largest_bytes for task in self.tasks}
+
+    @property
+    def planned_bytes(self) -> Mapping[bytes, int]:
+        """The size of each by path: of those that are kept that which they have, of others the largest."""
+        return {task.path: task.planned_bytes for task in self.tasks}
+
+    def counted_in(self, difference: Difference) -> Difference:
+        """Return the difference with the bundles that are kept among the files that are."""
+        kept = [task.earlier for task in self.tasks if task.earlier]
+        return replace(
+            difference,
+            kept=difference.kept + len(kept),
+            kept_bytes=difference.kept_bytes + sum(made.size for made in kept),
+        )
 
     def records(self) -> Iterator[FolderRecord]:
         """Yield a record for each bundle itself; the digest is not known yet."""

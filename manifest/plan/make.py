@@ -27,6 +27,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.bundles import Bundles, scan_bundles, without_insides
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
+from qa2pack.manifest.plan.kept_bundles import with_earlier
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.obstacles import taken_beside
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
@@ -128,6 +129,9 @@ def make_plan(
     late = {**late, **bundles.largest_bytes}
     may_keep = request.mode is Mode.COPY and not request.rehash
     difference = compare_with_old(header, destination, gathered, bundles.tasks, may_keep=may_keep)
+    if difference and not request.rehash:
+        bundles = replace(bundles, tasks=with_earlier(bundles.tasks, header, destination))
+        difference = bundles.counted_in(difference)
     made_by_hand = hand_made(destination)
     warnings = _warnings(request, destination, placed, gathered, made_by_hand)
     foreign = _foreign_inside((*gathered.foreign, *bundles.foreign), layout)
@@ -241,7 +245,7 @@ def _notes(
     late: Mapping[bytes, int],
 ) -> Notes:
     """Return the notes as far as the scan tells them: sums, tables and symlinks of the origin."""
-    new_files, new_bytes = count_new(gathered, header, splits, difference, late)
+    new_files, new_bytes = count_new(gathered, header, splits, difference, {**late, **bundles.planned_bytes})
     return Notes(
         new_files=new_files + len(bundles.tasks),
         new_bytes=new_bytes,

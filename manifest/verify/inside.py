@@ -1,11 +1,11 @@
 """Inside of a bundle: reads a tar or compressed file once, and tells which files in it are not as recorded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import xxhash
 
-from qa2pack.manifest.bundle.entry import BundleEntry
+from qa2pack.manifest.bundle.entry import Buffer, BundleEntry
 from qa2pack.manifest.bundle.form import Form, form_of
 from qa2pack.manifest.bundle.read import BundleError, read_bundle
 from qa2pack.manifest.format.header import BundleTask
@@ -14,6 +14,7 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.problem import Value
 from qa2pack.manifest.quantity import Digest, Size
+from qa2pack.manifest.table_lock import LOCK_BYTES, is_table_lock, row_count_of
 
 _BLOCK_BYTES = 1 << 20
 
@@ -33,11 +34,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class SeenBundle:
-    """A bundle that was read: size and XXH3-128 of its bytes, and what in it is not as recorded."""
+    """A bundle that was read: size and XXH3-128 of its bytes, and what in it is not as recorded.
+
+    Attributes:
+        row_counts: what each `table.lock` in it tells (see `manifest.table_lock`), by its path in the bundle.
+    """
 
     size: int
     digest: bytes
     differences: tuple[Difference, ...]
+    row_counts: Mapping[bytes, int | None]
 
 
 def look_into(fd: int, task: BundleTask) -> SeenBundle:
@@ -49,10 +55,11 @@ def look_into(fd: int, task: BundleTask) -> SeenBundle:
         OSError: it cannot be read.
     """
     source = _Source(fd)
-    differences = tuple(_differences(source, task))
+    row_counts: dict[bytes, int | None] = {}
+    differences = tuple(_differences(source, task, row_counts))
     while source.read(_BLOCK_BYTES):
         pass  # behind what could be decoded
-    return SeenBundle(source.size, source.digest.digest(), differences)
+    return SeenBundle(source.size, source.digest.digest(), differences, row_counts)
 
 
 class _Source:
@@ -75,7 +82,7 @@ class _Source:
         return data
 
 
-def _differences(source: _Source, task: BundleTask) -> Iterator[Difference]:
+def _differences(source: _Source, task: BundleTask, row_counts: dict[bytes, int | None]) -> Iterator[Difference]:
     form = form_of(task.path)
     if form is None:
         raise ValueError(f"no name of a bundle: {task.path!r}")
@@ -89,7 +96,7 @@ def _differences(source: _Source, task: BundleTask) -> Iterator[Difference]:
                 yield Difference(entry.path, "nothing", _kind(entry))
             elif inside.entry.is_folder is not entry.is_folder:
                 yield Difference(entry.path, _kind(inside.entry), _kind(entry))
-            elif difference := _compared(inside, blocks):
+            elif difference := _compared(inside, _noted(inside, blocks, row_counts)):
                 yield difference
     except BundleError as error:
         yield Difference(b"", "a bundle that can be read", str(error))
@@ -98,11 +105,23 @@ def _differences(source: _Source, task: BundleTask) -> Iterator[Difference]:
         yield Difference(inside.entry.path, _kind(inside.entry), rest)
 
 
+def _noted(inside: Inside, blocks: Iterable[Buffer], row_counts: dict[bytes, int | None]) -> Iterator[Buffer]:
+    """Yield the blocks, and note what they tell if they are those of a `table.lock`."""
+    if not is_table_lock(inside.path):
+        yield from blocks
+        return
+    start = b""
+    for block in blocks:
+        start += block[: LOCK_BYTES - len(start)]
+        yield block
+    row_counts[inside.entry.path] = row_count_of(start)
+
+
 def _kind(entry: BundleEntry) -> str:
     return "a folder" if entry.is_folder else "a file"
 
 
-def _compared(inside: Inside, blocks: Iterable[bytes | memoryview]) -> Difference | None:
+def _compared(inside: Inside, blocks: Iterable[Buffer]) -> Difference | None:
     """Read the content of a file and compare it; of a `table.lock` no digest is recorded."""
     size, state = 0, xxhash.xxh3_128()
     for block in blocks:

@@ -106,6 +106,7 @@ def _bundle_fields(task: BundleTask) -> Fields:
         "largest_bytes": task.largest_bytes,
         "file_count": file_count(task),
         "content_bytes": content_bytes(task),
+        "is_kept": task.earlier is not None,
     }
 
 

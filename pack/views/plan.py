@@ -132,12 +132,13 @@ def _split_lines(splits: tuple[SplitTask, ...], style: Style) -> Iterator[str]:
 def _bundle_lines(bundles: tuple[BundleTask, ...], style: Style) -> Iterator[str]:
     if not bundles:
         return
-    most = sum(task.largest_bytes for task in bundles)
+    most = sum(task.planned_bytes for task in bundles)
     yield ""
     yield style.bold(f"Bundles: {len(bundles)}, at most {human_bytes(most)} when they are written")
     for task in bundles:
         yield f"  {shown(task.path)}"
-        yield f"      {counted(file_count(task), 'file')}, {human_bytes(content_bytes(task))} before"
+        kept = "; unchanged, kept as it is" if task.earlier else ""
+        yield f"      {counted(file_count(task), 'file')}, {human_bytes(content_bytes(task))} before{kept}"
 
 
 def _destination_lines(plan: Described, style: Style) -> Iterator[str]:
