@@ -70,6 +70,13 @@ def test_include_without_glob_or_role_is_refused(text: str) -> None:
     assert problem.expected == "GLOB=role"
 
 
+def test_include_by_a_layout_without_folders_is_refused_with_the_reason() -> None:
+    with pytest.raises(Refused) as refused:
+        check_includes((parse_include("*.x=qa"),), ())
+    (problem,) = refused.value.problems
+    assert problem.expected == "no --include: the layout has no [[folder]]"
+
+
 def test_includes_with_roles_that_the_layout_lacks_are_refused_together() -> None:
     with pytest.raises(Refused) as refused:
         check_includes([Include("a", "QA"), Include("b", "qa"), Include("c", "x")], ROLES)
