@@ -66,6 +66,9 @@ def place_origin(
         Refused: no package can be made of what is there; has all problems found.
     """
     known = tuple(note for described in earlier for note in described.notes.tables)
+    project = os.path.basename(request.package)
+    given = given_values(request.values, layout, given_as=request.layout, project=project)
+    layout = layout.with_given(given)
     tree = survey(
         request.origin,
         opaque=layout.is_opaque,
@@ -78,9 +81,7 @@ def place_origin(
         origin_path=request.origin,
         include=request.include,
         exclude=request.exclude,
-        given=given_values(
-            request.values, layout, given_as=request.layout, project=os.path.basename(request.package)
-        ),
+        given=given,
     )
     _refuse_several(request, choice, tree)
     tables = _described(request, choice, tree, known, reader=reader, engine=engine)
