@@ -11,6 +11,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.members import check_delivered_whole
 from qa2pack.pack.jobs.read import existing_package, reading
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
@@ -52,6 +53,7 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     """
     package = target.package
     state = existing_package(target)
+    check_delivered_whole(package, state, target.opened, os.fsencode(options.member))
     output = _output(package, options)
     if not options.is_dry:
         _check_can_be_written(output)
