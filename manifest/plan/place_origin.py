@@ -14,7 +14,7 @@ from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import choose, measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.layout.several_values import PLAN_ONE, several_values
+from qa2pack.manifest.layout.several_values import PLAN_ONE, in_one_package, several_values
 from qa2pack.manifest.layout.survey import Node, survey
 from qa2pack.manifest.layout.units import planned_together
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
@@ -108,7 +108,7 @@ def _refuse_several(request: PlanRequest, choice: Choice, tree: Node) -> None:
     """Refuse an origin of more than one unit before its tables are looked at."""
     if several := several_values(choice.layout, choice.places):
         together = planned_together(several, choice, tree, origin_path=request.origin, append=request.append)
-        raise Refused(*several.problems, remedies=(PLAN_ONE, *together))
+        raise Refused(*several.problems, remedies=(PLAN_ONE, *together, *in_one_package(several, choice.layout)))
 
 
 def _described(
