@@ -150,6 +150,13 @@ def test_layout_of_ones_own_is_corrected_as_advised(
     assert "in targets" not in run_here(capsys, *words).err
 
 
+def test_layout_check_does_not_count_what_meets_because_no_unit_is_named(capsys: Capsys, tmp_path: Path) -> None:
+    make_tree(tmp_path / "run", ["encke/a.fits\t1", "halley/a.fits\t1"])
+    (tmp_path / "mine.toml").write_text('tree = "{comet}"' + OWN)
+    checked = run_here(capsys, "layout", "--check", tmp_path / "mine.toml", tmp_path / "run", "--json")
+    assert [each["code"] for each in json.loads(checked.out)["problems"]] == ["several-values"] * 2
+
+
 def test_many_values_are_counted_and_twenty_have_a_command(capsys: Capsys, tmp_path: Path) -> None:
     make_tree(tmp_path / "run", [f"SOUS_{u}/GOUS_{u}/MOUS_{u}/products/" for u in _uids(25)])
     os.chdir(tmp_path)
