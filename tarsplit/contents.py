@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import dated, folder_of, named_so
-from qa2pack.manifest.alma.package import README, Package, PackageState, check_delivered_whole
+from qa2pack.manifest.alma.package import README, Package, PackageState, check_delivered
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -69,7 +69,7 @@ def choose_members(
             with the same name in the tar.
         StreamError: a manifest is damaged.
     """
-    check_delivered_whole(state, wanted)
+    check_delivered(state, wanted)
     names = named_so(state.members, wanted) if wanted else state.members
     _check_names(package, state, names, wanted)
     members = [_delivered(opened.manifest(package.manifest(name)), label_day) for name in names]

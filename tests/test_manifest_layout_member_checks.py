@@ -29,9 +29,11 @@ def found(folder: Path, check: str, paths: tuple[bytes, ...] = PATHS, data: byte
         ('at_most_one = ["c*", "R*"]', b".", "README.txt, calibrated"),
         ('at_most_one = ["calibrated", "script"]\nin = "."', b".", "calibrated, script"),
         ('holds = "a.py"\nin = "."', b".", "none"),
-        ('letters = "a-z."', b"README.txt", ""),
-        ("longest = 9", b"README.txt", ""),
-        ('without = ["z", "README"]', b"README.txt", ""),
+        ('letters = "a-z."', b"README.txt", '"R", "E", "A", "D" and 1 more'),
+        ('letters = "A-LN-Za-z."', b"README.txt", '"M"'),
+        ("longest = 9", b"README.txt", "10 bytes"),
+        ('without = ["z", "README"]', b"README.txt", '"README"'),
+        ('without = ["z", "AD", "t.t", "E.t"]', b"README.txt", '"AD", "E.t"'),
     ],
 )
 @pytest.mark.parametrize("say", ["", "\nsay = 'warn'", "\nsay = 'refuse'"])
@@ -62,6 +64,11 @@ def test_what_is_not_so_is_told(tmp_path: Path, check: str, path: bytes, names: 
 )
 def test_nothing_is_told_where_it_is_so(tmp_path: Path, check: str) -> None:
     assert found(tmp_path, check) == Faults((), ())
+
+
+def test_letter_that_is_none_is_told_in_words_that_a_plan_can_keep(tmp_path: Path) -> None:
+    (warning,) = found(tmp_path, 'letters = "a-z"', (b"odd\xff",)).warnings
+    assert str(warning.found).encode() == b'"\\xff"'
 
 
 def test_many_names_are_counted(tmp_path: Path) -> None:

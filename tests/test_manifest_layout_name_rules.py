@@ -100,8 +100,8 @@ def test_rule_that_is_not_inside_is_none_of_these(tmp_path: Path) -> None:
         ('letters = "a"\ncode = "warning-case"', "one of warning-name, warning-readme-in-path"),
         ('without = ["a", ""]\nwhat = "x"', "texts that no name may have"),
         ('unlike = "size"', "one of case"),
-        ('unlike = "case"\nsay = "refuse"', "unlike, none of them empty, and nothing else"),
-        ('letters = "a"\ncode = "warning-name"\nwhat = "x"', "letters and what or letters and code"),
+        ('unlike = "case"\nsay = "refuse"', "a value for unlike and no other key"),
+        ('letters = "a"\ncode = "warning-name"\nwhat = "x"', "the keys letters and what, or letters and code"),
     ],
 )
 def test_rule_that_is_not_understood_is_refused(tmp_path: Path, check: str, expected: str) -> None:

@@ -1,12 +1,14 @@
 """Layout rules: folders that go whole, globs of the command line, includes."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.layout.include import Include, check_includes, parse_include
 from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.problem import Code, Refused
 from support.cycle0 import ROLES
 
@@ -70,8 +72,27 @@ def test_include_without_glob_or_role_is_refused(text: str) -> None:
     assert problem.expected == "GLOB=role"
 
 
+def test_include_by_a_layout_without_folders_is_refused_with_the_reason() -> None:
+    with pytest.raises(Refused) as refused:
+        check_includes((parse_include("*.x=qa"),), ())
+    (problem,) = refused.value.problems
+    assert problem.expected == "no --include: the layout has no [[folder]]"
+
+
 def test_includes_with_roles_that_the_layout_lacks_are_refused_together() -> None:
     with pytest.raises(Refused) as refused:
         check_includes([Include("a", "QA"), Include("b", "qa"), Include("c", "x")], ROLES)
     assert [problem.path for problem in refused.value.problems] == [b"a=QA", b"c=x"]
     assert all("product" in str(problem.expected) for problem in refused.value.problems)
+
+
+def test_tree_with_another_value_than_the_given_one_is_entered(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        '[variable.run]\n[[place]]\nname = "top"\n[[rule]]\nkind = "tree"\nmatch = "{run}.d"\nnever = "x"\n'
+    )
+    layout = load_layout(str(tmp_path / "mine.toml"))
+    node, top = Node(b"b.d", Kind.FOLDER), layout.places[0]
+    assert layout.is_opaque(b"b.d") and layout.rule_for(node, top)
+    given = layout.with_given({"run": b"a", "project": b"P"})
+    assert given.is_opaque(b"a.d") and not given.is_opaque(b"b.d")
+    assert given.rule_for(node, top) is None

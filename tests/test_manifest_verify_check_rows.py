@@ -93,10 +93,10 @@ def told(problems: Iterable[Problem]) -> set[tuple[bytes, str]]:
 
 
 LISTED = (b"script/m.xml", "no b.fits")
-INSIDE = (b"product/weblog/deep/Odd Name.html", "")
+INSIDE = (b"product/weblog/deep/Odd Name.html", '"dd N"')
 OTHERS = {
-    (b"README", ""),
-    (b"product/all/IMAGE.fits", ""),
+    (b"README", '"R", "E", "A", "D" and 1 more'),
+    (b"product/all/IMAGE.fits", '"I", "M", "A", "G" and 1 more'),
     (b"script", "a.py, b.py"),
     (b".", "none"),
     INSIDE,

@@ -158,7 +158,7 @@ def test_check_applies_the_checks_of_the_member(capsys: Capsys, mine: Path, tmp_
         "                  product: found run1.a.fits, run1.b.fits",
         "     25  met      at least one of READ* in the member: a reader",
         "     29  refuses  names: small letters",
-        "                  log/Log.txt",
+        '                  log/Log.txt: found "L"',
         "     34  warns    what is listed in log/*.txt: the list",
         "                  log/Log.txt: found no c.fits",
     ]

@@ -206,3 +206,16 @@ def test_package_without_its_control_folder_is_adopted_with_a_layout_that_has_it
 def test_folder_of_files_is_not_taken_for_a_package_of_a_layout_without_a_tree(adopted: Adopted) -> None:
     write(adopted.package.with_name("flat") / "a", b"")
     assert adopted.advised("verify", adopted.package.with_name("flat")) == []
+
+
+@pytest.mark.parametrize("words", ["tarsplit -n 2026-01-01 --dry-run", "export --format json"])
+def test_package_is_not_delivered_without_a_member_whose_manifest_is_gone(adopted: Adopted, words: str) -> None:
+    adopted.adopt()
+    shutil.copytree(adopted.package / "set1", adopted.package / "set2")
+    verb, *options = words.split()
+    refused = adopted.run(verb, adopted.package, *options, code=Exit.FAILED)
+    assert f"{Code.MANIFEST_MISSING}: " in refused.err and f"{adopted.package}/set2\n" in refused.err
+    assert f"pack adopt {adopted.package} --layout {adopted.layout}\n" in refused.err
+    adopted.run(verb, adopted.package, *options, "--member", "set1")
+    adopted.run("adopt", adopted.package, "--layout", adopted.layout)
+    adopted.run(verb, adopted.package, *options)

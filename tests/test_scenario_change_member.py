@@ -194,6 +194,13 @@ def test_unknown_field(capsys: Capsys, delivery: Delivery) -> None:
     assert Code.UNKNOWN_FIELD in capsys.readouterr().err
 
 
+def test_field_of_a_header_without_any(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
+    (tmp_path / "header").write_text("no fields here\n")
+    delivery.make(readme=os.fsencode(tmp_path / "header"))
+    assert run("readme", delivery.path, "--set-field", "Colour=blue") == 1
+    assert "Colour: expected a header with fields\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
 def test_missing_and_damaged_files_come_from_the_origin(capsys: Capsys, delivery: Delivery, mode: Mode) -> None:
     delivery.make(mode)

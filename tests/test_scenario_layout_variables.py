@@ -8,7 +8,7 @@ import pytest
 from qa2pack.pack.cli import main
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.in_process import UID, Delivery, make_reduction
+from support.in_process import UID, Delivery, make_reduction, write
 from support.printed_commands import printed_commands
 
 Capsys = pytest.CaptureFixture[str]
@@ -171,3 +171,77 @@ def test_folder_by_which_no_member_is_known_is_refused_before_it_is_packaged(
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout)
     assert ran.code == 1
     assert "unknown-role" in ran.err and "as the first folder of a target" in ran.err
+
+
+NAMED = """
+[variable.field]
+[[folder]]
+name = "images"
+[[folder]]
+name = "others"
+[[place]]
+name = "top"
+[[place]]
+name = "of_field"
+path = "of_{field}"
+[[rule]]
+kind = "file"
+match = "{field}_*.fits"
+to = "images/{field}/{name}"
+[[rule]]
+kind = "tree"
+match = "{field}.ms"
+to = "images/{field}/{name}"
+[[rule]]
+match = "*.ms"
+to = "others/{name}"
+[[rule]]
+included = "others"
+match = "{field}_*"
+to = "others/{field}/{name}"
+"""
+
+
+@pytest.fixture
+def fields(tmp_path: Path) -> tuple[Path, ...]:
+    """A folder with files and a tree of three fields, and the words of a plan of it."""
+    for name in ("ab_1.fits", "a*_1.fits", "cd_1.fits", "ab.ms/x", "cd.ms/x", "ab_1.log", "cd_1.log"):
+        write(tmp_path / "fields" / name, b"x")
+    (tmp_path / "named.toml").write_text(NAMED)
+    return (tmp_path / "fields", tmp_path / "survey", Path("--layout"), tmp_path / "named.toml")
+
+
+def test_rule_takes_names_with_the_value_that_is_given_alone(capsys: Capsys, fields: tuple[Path, ...]) -> None:
+    assert files(capsys, *fields, "--set", "field=ab") == [
+        "README",
+        "images/ab/ab.ms/x",
+        "images/ab/ab_1.fits",
+        "others/cd.ms/x",
+    ]
+    assert "images/cd/cd_1.fits" in files(capsys, *fields)
+
+
+def test_value_that_is_given_is_no_glob(capsys: Capsys, fields: tuple[Path, ...]) -> None:
+    planned = files(capsys, *fields, "--set", "field=a*")
+    assert [path for path in planned if path.endswith(".fits")] == ["images/a*/a*_1.fits"]
+
+
+def test_rule_for_includes_takes_names_with_the_value_that_is_given_alone(
+    capsys: Capsys, fields: tuple[Path, ...]
+) -> None:
+    planned = files(capsys, *fields, "--set", "field=ab", "--include", "*.log=others")
+    assert [path for path in planned if path.endswith(".log")] == ["others/ab/ab_1.log", "others/cd_1.log"]
+
+
+def test_check_of_a_layout_shows_what_rules_take_with_the_value_that_is_given(
+    capsys: Capsys, fields: tuple[Path, ...]
+) -> None:
+    origin, _, _, layout = fields
+    shown = json.loads(run_here(capsys, "layout", "--check", layout, origin, "--set", "field=ab", "--json").out)
+    assert [(rule["file_count"], rule["tree_count"]) for rule in shown["rules"][:3]] == [(1, 0), (0, 1), (0, 1)]
+    assert [each["path"] for each in shown["untaken"]] == ["a*_1.fits", "ab_1.log", "cd_1.fits", "cd_1.log"]
+
+
+def test_value_that_a_folder_fixes_leaves_out_no_names(capsys: Capsys, fields: tuple[Path, ...]) -> None:
+    write(fields[0] / "of_zz" / "cd_2.fits", b"x")
+    assert "images/zz/cd_2.fits" in files(capsys, *fields)

@@ -132,6 +132,31 @@ def test_printed_batch_packages_all_units_of_a_layout_of_ones_own(
     assert {str(path.relative_to(tmp_path).parents[1]) for path in found} == packages
 
 
+def test_layout_of_ones_own_is_corrected_as_advised(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_tree(tmp_path / "run", ["day1/a.fits\t1", "day2/a.fits\t1"])
+    layout = OWN.replace('"{comet}"', '"day{comet}"').replace("images/{name}", "images/{comet}_{name}")
+    layout += '[[place]]\nname = "other"\npath = "other*"\n'
+    words = ("plan", "run", "2016.1.01435.S", "--layout", "mine.toml")
+    Path("mine.toml").write_text(layout)
+    said = " ".join(run_here(capsys, *words).err.split())
+    assert "write {comet} as * in the path of the place run of the layout, and in targets {run}, the name" in said
+    assert said.count("in targets") == 1
+    Path("mine.toml").write_text(layout.replace('"day{comet}"', '"day*"').replace("{comet}", "{run}"))
+    assert "day2_a.fits" in run_here(capsys, *words, "--tree").out
+    Path("mine.toml").write_text(f'tree = "{{comet}}"\n{layout}')
+    assert "in targets" not in run_here(capsys, *words).err
+
+
+def test_layout_check_does_not_count_what_meets_because_no_unit_is_named(capsys: Capsys, tmp_path: Path) -> None:
+    make_tree(tmp_path / "run", ["encke/a.fits\t1", "halley/a.fits\t1"])
+    (tmp_path / "mine.toml").write_text('tree = "{comet}"' + OWN)
+    checked = run_here(capsys, "layout", "--check", tmp_path / "mine.toml", tmp_path / "run", "--json")
+    assert [each["code"] for each in json.loads(checked.out)["problems"]] == ["several-values"] * 2
+
+
 def test_many_values_are_counted_and_twenty_have_a_command(capsys: Capsys, tmp_path: Path) -> None:
     make_tree(tmp_path / "run", [f"SOUS_{u}/GOUS_{u}/MOUS_{u}/products/" for u in _uids(25)])
     os.chdir(tmp_path)

@@ -202,10 +202,8 @@ def check_others_not_lost(state: PackageState, member: bytes) -> None:
         raise _refusal(state, lost)
 
 
-def check_delivered_whole(state: PackageState, wanted: bytes) -> None:
-    """Refuse to deliver a package of which a member has a manifest and no folder.
-
-    What is left would be taken for the whole. A member that is asked for by its name is whole by itself.
+def check_delivered(state: PackageState, wanted: bytes) -> None:
+    """Refuse to deliver a package of which a member has a manifest and no folder, unless another one is asked for.
 
     Args:
         wanted: name of the only member to deliver; empty for all.

@@ -8,10 +8,13 @@ member, which `manifest.layout.member_checks` looks at, may refuse.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.patterns import Patterns
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code
 
 ANY_NUMBER = 10**9
+_MOST_TEXTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,16 @@ class Names:
         text = name.decode("utf-8", "surrogateescape")
         is_of_letters = not self.letters or self.letters.issuperset(text)
         return is_of_letters and len(name) <= self.longest and not any(part in text for part in self.without)
+
+    def found_in(self, name: bytes) -> str:
+        """Return, in words, what of a name by which it is not met is wrong: the length, or letters or texts."""
+        if len(name) > self.longest:
+            return counted(len(name), "byte")
+        text = name.decode("utf-8", "surrogateescape")
+        wrong = [letter for letter in dict.fromkeys(text) if self.letters and letter not in self.letters]
+        wrong += [part for part in self.without if part in text]
+        more = f" and {len(wrong) - _MOST_TEXTS} more" if len(wrong) > _MOST_TEXTS else ""
+        return ", ".join(f'"{shown(part)}"' for part in wrong[:_MOST_TEXTS]) + more
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def check_includes(includes: Iterable[Include], roles: Iterable[Role]) -> None:
         Refused: with all of them.
     """
     known = tuple(roles)
-    expected = f"GLOB=role with one of {names_of(known)}"
+    expected = f"GLOB=role with one of {names_of(known)}" if known else "no --include: the layout has no [[folder]]"
     unknown = [one for one in includes if one.role not in [role.name for role in known]]
     if unknown:
         raise Refused(*(Problem(Code.UNKNOWN_ROLE, _bytes(f"{one.glob}={one.role}"), expected) for one in unknown))

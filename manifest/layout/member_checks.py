@@ -87,8 +87,9 @@ def _counted(check: Count, paths: Sequence[bytes]) -> Iterator[Problem]:
 
 def _named(check: Names, paths: Sequence[bytes]) -> Iterator[Problem]:
     for path in paths:
-        if not check.is_met_by(path.rpartition(b"/")[2]) and path not in check.but:
-            yield Problem(_code(check), path, expected=check.what)
+        name = path.rpartition(b"/")[2]
+        if not check.is_met_by(name) and path not in check.but:
+            yield Problem(_code(check), path, check.what, check.found_in(name))
 
 
 def _listed(check: Listed, paths: Sequence[bytes], read: Callable[[bytes], bytes]) -> Iterator[Problem]:

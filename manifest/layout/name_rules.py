@@ -40,7 +40,7 @@ class NameRules:
         if not self.checks or not self._may_be_wrong(names):
             return []
         found = (
-            Problem(check.code, path, expected=check.what)
+            Problem(check.code, path, check.what, check.found_in(name) if check.what else "")
             for name, path in ((name, join(folder, name)) for name in names if self._may_be_wrong((name,)))
             for check in self.checks
             if not check.is_met_by(name) and path not in check.but

@@ -43,16 +43,20 @@ class Variable:
         like: a glob, or `uid`, that every value matches.
         default: the value where nothing gives one; empty for none.
         is_path: its values are paths of files elsewhere, which are no part of any path in the member.
+        only: the one value that patterns match, where it is given; empty for any.
     """
 
     name: str
     like: str = "*"
     default: str = ""
     is_path: bool = False
+    only: bytes = b""
 
     @property
     def expression(self) -> str:
         """The regular expression of its values."""
+        if self.only:
+            return re.escape(_text(self.only))
         return UID if self.like == "uid" else _of_glob(self.like)
 
     def at_start(self, name: bytes) -> bytes | None:

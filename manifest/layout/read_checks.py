@@ -176,7 +176,8 @@ def _keys_of_check(table: Table) -> str:
     if len(kinds) != 1:
         return f"one of {' and '.join(kinds) or ', '.join(every)}; each is a check of its own"
     (kind,) = kinds
-    needed = " or ".join(" and ".join(keys) for keys in _KINDS if keys[0] == kind)
-    more = sorted(_MAY_HAVE.get(kind, ()))
-    also = f", and nothing else but {' and '.join(more)}" if more else ", and nothing else"
-    return f"{needed}, none of them empty{also}"
+    if (kind,) in _KINDS:
+        return f"a value for {kind} and no other key: this kind of check has its own reason"
+    needed = ", or ".join(" and ".join(keys) for keys in _KINDS if keys[0] == kind)
+    more = ", ".join(sorted(_MAY_HAVE.get(kind, ())))
+    return f"the keys {needed}, each with a value" + (f"; it may also have {more}" if more else " and no others")

@@ -5,7 +5,7 @@ A layout is a TOML file, one per style of delivery; `layouts/cycle0.toml` explai
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from qa2pack.manifest.layout.check import Check, Names, Unlike
@@ -13,7 +13,7 @@ from qa2pack.manifest.layout.deliveries import Delivery
 from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.globs import matcher, matches
 from qa2pack.manifest.layout.name_rules import NameRules
-from qa2pack.manifest.layout.patterns import Patterns, Variable
+from qa2pack.manifest.layout.patterns import Patterns, Variable, Variables, compile_patterns
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template, parse_template
 from qa2pack.manifest.layout.tree import ITSELF, Tree
@@ -103,6 +103,10 @@ class Rule:
     def has_name_of(self, node: Node) -> bool:
         """Return whether name and size of a node are those it is for."""
         return self.match.fits(node.name) and not (self.is_empty and (node.size or node.is_tree))
+
+    def with_variables(self, variables: Variables) -> "Rule":
+        """Return the rule with these variables in its pattern."""
+        return replace(self, match=compile_patterns(self.match.texts, variables))
 
     def is_for(self, kind: Kind, place: Place) -> bool:
         """Return whether the rule is for such entries of the place, whatever their names are.
@@ -195,6 +199,21 @@ class Layout:
         if few is None:
             few = self._few[key] = tuple(rule for rule in self.rules if rule.is_for(node.kind, place))
         return next((rule for rule in few if rule.has_name_of(node)), None)
+
+    def with_given(self, given: Mapping[str, bytes]) -> "Layout":
+        """Return the layout for given values of variables: no rule of it takes a name with another value in it."""
+        fixed = {
+            name: replace(variable, only=given[name])
+            for name, variable in self.variables.items()
+            if name in given and not variable.is_path
+        }
+        if not fixed:
+            return self
+        variables = {**self.variables, **fixed}
+        rules, included = (
+            tuple(rule.with_variables(variables) for rule in some) for some in (self.rules, self.included)
+        )
+        return replace(self, rules=rules, included=included, _few={})
 
     def included_rules(self, node: Node, place: Place, folder: str) -> tuple[Rule, ...]:
         """Return the rules for an entry that --include names with this folder, in order."""

@@ -9,10 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qa2pack.manifest.layout.find_places import ANY_DEPTH, PlaceFolder, PlacesFound
+from qa2pack.manifest.layout.patterns import Patterns
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Remedy
 
+_CORRECTION = (
+    "Or, if all of them belong into one package, write {{{variable}}} as * in the path of the place {place} of the "
+    "layout, and in targets {{{place}}}, the name of the folder."
+)
 PLAN_ONE = Remedy("Plan one of them, with its value:", ("pack plan ORIGIN PACKAGE --mode MODE --set PATH",))
 
 
@@ -52,6 +57,23 @@ def several_values(layout: Layout, places: PlacesFound) -> Several | None:
         return None
     folders = dict(sorted(found[most].items()))
     return Several(most, folders)
+
+
+def in_one_package(several: Several, layout: Layout) -> tuple[Remedy, ...]:
+    """Return how a layout is corrected in which the variable should differ from file to file.
+
+    Nothing for a variable of the tree, of which a member has one value.
+    """
+    if several.variable in layout.tree.variables:
+        return ()
+    names = [
+        place.name for place in layout.places if place.steps and several.variable in _pieces_of_name(place.steps[-1])
+    ]
+    return tuple(Remedy(_CORRECTION.format(variable=several.variable, place=name)) for name in names)
+
+
+def _pieces_of_name(step: Patterns | None) -> frozenset[str]:
+    return step.pieces if step else frozenset()
 
 
 def _single(layout: Layout) -> frozenset[str]:

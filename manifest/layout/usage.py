@@ -5,7 +5,7 @@ time because of its columns is not known.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.format.header import LeftOut
@@ -89,10 +89,15 @@ def usage_of(tree: Node, choice: Choice, origin: bytes) -> Usage:
         taken=tuple(taken.values()),
         foreign=foreign,
         untaken=tuple(sorted(untaken, key=lambda left: sort_key(left.path))),
-        problems=tuple(located(origin, problem) for problem in placement.problems),
+        problems=tuple(located(origin, problem) for problem in _first_refused(placement.problems)),
         warnings=tuple(_as_in_plan(origin, warning) for warning in placement.warnings),
         placement=placement,
     )
+
+
+def _first_refused(problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Return what a plan would refuse first: files of several units meet only because no unit was named."""
+    return [problem for problem in problems if problem.code is Code.SEVERAL_VALUES] or problems
 
 
 def _decided(entries: Iterable[OriginEntry], choice: Choice) -> Iterator[tuple[OriginEntry, tuple[Outcome, ...]]]:

@@ -14,7 +14,7 @@ from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import choose, measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.layout.several_values import PLAN_ONE, several_values
+from qa2pack.manifest.layout.several_values import PLAN_ONE, in_one_package, several_values
 from qa2pack.manifest.layout.survey import Node, survey
 from qa2pack.manifest.layout.units import planned_together
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
@@ -66,6 +66,9 @@ def place_origin(
         Refused: no package can be made of what is there; has all problems found.
     """
     known = tuple(note for described in earlier for note in described.notes.tables)
+    project = os.path.basename(request.package)
+    given = given_values(request.values, layout, given_as=request.layout, project=project)
+    layout = layout.with_given(given)
     tree = survey(
         request.origin,
         opaque=layout.is_opaque,
@@ -78,9 +81,7 @@ def place_origin(
         origin_path=request.origin,
         include=request.include,
         exclude=request.exclude,
-        given=given_values(
-            request.values, layout, given_as=request.layout, project=os.path.basename(request.package)
-        ),
+        given=given,
     )
     _refuse_several(request, choice, tree)
     tables = _described(request, choice, tree, known, reader=reader, engine=engine)
@@ -107,7 +108,7 @@ def _refuse_several(request: PlanRequest, choice: Choice, tree: Node) -> None:
     """Refuse an origin of more than one unit before its tables are looked at."""
     if several := several_values(choice.layout, choice.places):
         together = planned_together(several, choice, tree, origin_path=request.origin, append=request.append)
-        raise Refused(*several.problems, remedies=(PLAN_ONE, *together))
+        raise Refused(*several.problems, remedies=(PLAN_ONE, *together, *in_one_package(several, choice.layout)))
 
 
 def _described(

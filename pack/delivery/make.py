@@ -14,6 +14,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.signature.ssh_keygen import check_key
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.members import check_delivered_whole
 from qa2pack.pack.jobs.read import existing_package, reading
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
@@ -67,6 +68,7 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     state = existing_package(target)
     if options.key:
         check_key(options.key)
+    check_delivered_whole(package, state, target.opened, os.fsencode(options.member))
     request, members = _request(target, options)
     with _place(package, options) as place:
         lock = _lock(request.name, place.output) if workers.cluster and not options.is_dry else b""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
-from qa2pack.manifest.alma.package import Package, check_delivered_whole
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
@@ -16,7 +16,7 @@ from qa2pack.pack.export.bag import bagged
 from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.json_lines import json_lines
 from qa2pack.pack.jobs.engines import Workers, started_engine
-from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
+from qa2pack.pack.jobs.members import Member, check_delivered_whole, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held
 from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.target import Target
@@ -74,7 +74,7 @@ def write_export(target: Target, wanted: ExportOptions, workers: Workers) -> Wri
         Refused: files differ from the manifests; nothing was made.
     """
     state = existing_package(target)
-    check_delivered_whole(state, wanted.member)
+    check_delivered_whole(target.package, state, target.opened, wanted.member)
     lost = tuple(state.lost.values())
     with ExitStack() as stack:
         stack.enter_context(held(target.package))

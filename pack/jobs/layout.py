@@ -77,8 +77,9 @@ def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()
     if not origin:
         return Checked(given, loaded)
     known = given_values(dict(values).items(), loaded, given_as=name, project=_SOME_PROJECT)
-    tree = survey(origin, opaque=loaded.is_opaque)
-    choice = choose(tree, loaded, origin_path=origin, given=known)
+    layout = loaded.with_given(known)
+    tree = survey(origin, opaque=layout.is_opaque)
+    choice = choose(tree, layout, origin_path=origin, given=known)
     usage = usage_of(tree, choice, origin)
     found = found_by_checks(
         path_checks(loaded.checks),

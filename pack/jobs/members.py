@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.member_ids import member_named
-from qa2pack.manifest.alma.package import Package, PackageState, check_not_lost
+from qa2pack.manifest.alma.package import Package, PackageState, check_delivered, check_not_lost
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, read_notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.layout.package_layouts import members_by_layout
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 
@@ -55,6 +56,26 @@ def chosen_members(state: PackageState, members: Sequence[Member], wanted: bytes
         return list(members)
     name = member_named([member.path for member in members], wanted)
     return [member for member in members if member.path == name]
+
+
+def check_delivered_whole(package: Package, state: PackageState, opened: OpenedFiles, wanted: bytes) -> None:
+    """Refuse to deliver a package that lacks the folder or the manifest of a member.
+
+    What is left would be taken for the whole. A member that is asked for by its name is whole by itself.
+
+    Args:
+        wanted: name of the only member to deliver; empty for all.
+
+    Raises:
+        Refused: has a problem for each such member.
+    """
+    check_delivered(state, wanted)
+    if wanted or not state.unexpected:
+        return
+    known = {package.member(member) for member in state.members}
+    folders = {folder for each in members_by_layout(package, opened).values() for folder in each}
+    if unknown := sorted(folders - known):
+        raise Refused(*(Problem(Code.MANIFEST_MISSING, folder) for folder in unknown))
 
 
 def usable_manifest(member: Member) -> Described:

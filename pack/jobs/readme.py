@@ -103,5 +103,5 @@ def _with_field(text: bytes, name: bytes, value: bytes) -> bytes:
     changed, count = field.subn(lambda match: match[1] + b" " + value, text, count=1)
     if not count:
         known = ", ".join(map(shown, re.findall(rb"^[ \t]*(\w[\w ]*):", text, re.MULTILINE)))
-        raise Refused(Problem(Code.UNKNOWN_FIELD, name, f"one of {known}"))
+        raise Refused(Problem(Code.UNKNOWN_FIELD, name, f"one of {known}" if known else "a header with fields"))
     return changed

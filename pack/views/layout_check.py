@@ -11,6 +11,7 @@ from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.layout.check import Count, Listed, Names, PathCheck, Say
 from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.member_checks import Found
+from qa2pack.manifest.layout.patterns import Variable
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.usage import Taken, Usage
 from qa2pack.manifest.path import shown
@@ -202,7 +203,7 @@ def _fields(checked: Checked) -> Fields:
         "layout": shown(layout.name),
         "title": shown(layout.title),
         "tree": shown(layout.tree.text),
-        "variables": [asdict(variable) for variable in layout.variables.values()],
+        "variables": [_variable_fields(variable) for variable in layout.variables.values()],
         "folders": [role.name for role in layout.roles],
         "places": [_place_fields(place, usage) for place in layout.places],
         "rules": _rule_fields(layout, usage),
@@ -221,6 +222,15 @@ def _fields(checked: Checked) -> Fields:
         "warnings": problem_fields(usage.warnings),
         "problems": problem_fields(usage.problems),
         "checks": [_check_fields(each) for each in checked.found],
+    }
+
+
+def _variable_fields(variable: Variable) -> Fields:
+    return {
+        "name": variable.name,
+        "like": variable.like,
+        "default": variable.default,
+        "is_path": variable.is_path,
     }
 
 
