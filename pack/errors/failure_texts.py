@@ -183,8 +183,8 @@ REQUESTS: Mapping[Code, Row] = {
     Code.KEY_UNUSABLE: Row(
         "This key cannot sign.",
         "The path is mistyped, or no SSH key is there; or the key has a passphrase, and no agent holds it.",
-        "Name the file of an SSH key, private or public. Nothing asks for a passphrase; give it to an agent, once:",
-        ("ssh-add PATH",),
+        "Name the file of an SSH key, private or public. Nothing here asks for a passphrase; an agent does, once: "
+        "ssh-add KEY",
     ),
     Code.SIGNERS_UNUSABLE: Row(
         "The file of known signers cannot be used.",
