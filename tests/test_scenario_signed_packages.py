@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from qa2pack.executor.transaction.lock import locked_for_reading
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.signature.signature import NOBODY, Signature, Standing, Verifier
@@ -16,6 +18,7 @@ from support.commands import Ran, run_here
 from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, Stopped
 from support.in_process import Delivery, write
 from support.signatures import ALICE, Key, known_signers, make_key, sign_by_hand
+from support.tools import needs_root
 from support.two_members import FIRST, SECOND, make_two, other_reduction
 
 Capsys = pytest.CaptureFixture[str]
@@ -196,6 +199,28 @@ def test_damaged_manifest_is_not_signed(capsys: Capsys, two: Delivery, key: Key)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     ran = sign(capsys, two.path, key)
     assert (ran.code, "manifest-damaged" in ran.err, signed_names(two.path)) == (1, True, [])
+    locked = make_key(two.path.with_name("locked"), "secret")
+    assert "key-unusable" in sign(capsys, two.path, locked).err  # before any manifest is read
+
+
+def test_member_without_a_manifest_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
+    shutil.rmtree(manifests(made.path).parent)
+    ran = sign(capsys, made.path, key)
+    assert (ran.code, "manifest-missing" in ran.err) == (1, True)
+    assert not manifests(made.path).parent.exists()
+
+
+def test_package_of_another_user_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
+    needs_root("give files away")
+    os.chown(manifests(made.path), 12345, 12345)
+    ran = sign(capsys, made.path, key)
+    assert (ran.code, "control-foreign" in ran.err, signed_names(made.path)) == (1, True, [])
+
+
+def test_package_that_is_locked_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
+    with locked_for_reading(lock_path(made.package)):
+        ran = sign(capsys, made.path, key)
+    assert (ran.code, signed_names(made.path)) == (6, [])
 
 
 def test_unfinished_apply_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
