@@ -75,10 +75,10 @@ def test_signer_and_time_of_the_scan_are_told(capsys: Capsys, made: Delivery, ke
     ran = run(capsys, "verify", made.path, "--allowed-signers", signers, "--require-signature")
     (found,) = fields(capsys, "verify", made.path, "--allowed-signers", signers)["signatures"]
     assert (found["standing"], found["principal"], found["key"]) == ("known", ALICE, key.fingerprint)
-    assert (ran.code, ran.out.splitlines()[1:]) == (
-        0,
-        [f"sg_ouss_id/{FIRST}: signed by {ALICE}, {key.fingerprint}; it says of itself: {found['dated']}"],
+    line = (
+        f"Manifest of sg_ouss_id/{FIRST}: signed by {ALICE}, {key.fingerprint}; it says of itself: {found['dated']}"
     )
+    assert (ran.code, ran.out.splitlines()[1:]) == (0, [line])
 
 
 def test_without_known_signers_a_signature_is_told_and_its_absence_is_not(
@@ -155,6 +155,14 @@ def test_copies_that_were_read_are_removed(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     assert standings(capsys, made.path) == ["not-compared"]
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_package_that_is_its_own_member_is_signed(capsys: Capsys, tmp_path: Path, key: Key, signers: Path) -> None:
+    delivery = Delivery(write(tmp_path / "any/a.txt", b"a").parent, tmp_path / "whole")
+    delivery.make(Mode.COPY, layout="as-is")
+    assert sign(capsys, delivery.path, key).code == 0
+    ran = run(capsys, "verify", delivery.path, "--allowed-signers", signers)
+    assert (ran.code, f"Manifest of .: signed by {ALICE}" in ran.out) == (0, True)
 
 
 # --- signing
