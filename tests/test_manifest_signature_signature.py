@@ -171,6 +171,22 @@ def test_without_ssh_keygen_a_signature_is_not_checked_unless_signers_are_wanted
     assert look(signed, f"{ALICE} ssh-ed25519 AAAA").standing is Standing.MISSING
 
 
+def test_ssh_keygen_that_cannot_find_principals_is_told_too_old(
+    signed: Path, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "bin/ssh-keygen"
+    old.parent.mkdir()
+    said = 'Unsupported operation for -Y: "find-principals"'
+    old.write_text(
+        f'#!/bin/sh\n[ "$2" = find-principals ] || exec {needs_tool("ssh-keygen")} "$@"\n'
+        + f"echo '{said}' >&2; exit 1\n"
+    )
+    old.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    with pytest.raises(Refused, match=r"ssh-keygen-missing.*too old"):
+        look(signed, f"{ALICE} {key.text}")
+
+
 @pytest.mark.parametrize("text", [None, "", "# nobody\n"])
 def test_file_of_signers_that_names_nobody_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:

@@ -150,7 +150,7 @@ class Verifier:
         except KeygenMissingError:
             if self._trust.signers:
                 raise
-            return Signature(Standing.NOT_CHECKED, reason="ssh-keygen is not installed")
+            return Signature(Standing.NOT_CHECKED, reason="there is no ssh-keygen of OpenSSH 8.2 or newer")
         if not some.key:
             return Signature(Standing.WRONG, reason=_reason(some))
         if not self._trust.signers:

@@ -16,12 +16,13 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 
 PROGRAM = "ssh-keygen"
 NAMESPACE = "qa2pack"  # of all signatures of this program: one that was made for anything else does not fit
+_TOO_OLD = (b"Unsupported operation for -Y", b"option -- Y")
 _ARMOR = b"-----BEGIN SSH SIGNATURE-----\n"
 _GOOD = re.compile(rf'Good "{NAMESPACE}" signature (?:for .+ )?with (\S+) key (\S+)')
 
 
 class KeygenMissingError(Refused):
-    """There is no ssh-keygen on this machine."""
+    """There is no ssh-keygen on this machine, or one of before OpenSSH 8.2 that cannot do this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _run(words: tuple[str, ...], data: bytes | IO[bytes]) -> subprocess.Complete
     environment = {name: text for name, text in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environment |= {"SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
     try:
-        return subprocess.run(
+        done = subprocess.run(
             [PROGRAM, "-Y", *words, "-n", NAMESPACE],
             input=data if isinstance(data, bytes) else None,
             stdin=None if isinstance(data, bytes) else data,
@@ -114,6 +115,9 @@ def _run(words: tuple[str, ...], data: bytes | IO[bytes]) -> subprocess.Complete
         )
     except FileNotFoundError as error:
         raise KeygenMissingError(Problem(Code.SSH_KEYGEN_MISSING, PROGRAM.encode())) from error
+    if any(said in done.stderr for said in _TOO_OLD):
+        raise KeygenMissingError(Problem(Code.SSH_KEYGEN_MISSING, PROGRAM.encode(), found="one that is too old"))
+    return done
 
 
 def _lines(output: bytes) -> list[str]:

@@ -193,8 +193,8 @@ REQUESTS: Mapping[Code, Row] = {
         "Name a file in the format of allowed_signers, which the manual of ssh-keygen explains.",
     ),
     Code.SSH_KEYGEN_MISSING: Row(
-        "The program ssh-keygen, which makes and checks signatures, is not on this machine.",
-        "It is a part of OpenSSH, and is not installed or not in PATH.",
+        "The program ssh-keygen, which makes and checks signatures, is not on this machine, or is too old.",
+        "It is a part of OpenSSH, from version 8.2 on, and is not installed or not in PATH.",
         "Install OpenSSH's client; its package is openssh-client on Debian, openssh-clients on Red Hat. "
         "Or leave out the options about signatures.",
     ),
