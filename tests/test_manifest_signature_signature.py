@@ -25,7 +25,7 @@ def key(tmp_path: Path) -> Key:
 def signed(tmp_path: Path, key: Key) -> Path:
     path = tmp_path / "signed"
     path.write_bytes(b"what is signed")
-    (tmp_path / "signed.sig").write_bytes(sign(os.fsencode(key.path), os.fsencode(path)))
+    (tmp_path / "signed.sig").write_bytes(sign(os.fsencode(key.path), path.read_bytes()))
     return path
 
 
@@ -81,7 +81,7 @@ def test_certificate_of_a_known_authority_is_known(tmp_path: Path, signed: Path,
     command = ["ssh-keygen", "-q", "-s", f"{authority.path}", "-I", "x", "-n", ALICE, f"{key.public}"]
     subprocess.run(command, check=True)
     certificate = tmp_path / "key-cert.pub"
-    signed.with_name("signed.sig").write_bytes(sign(os.fsencode(certificate), os.fsencode(signed)))
+    signed.with_name("signed.sig").write_bytes(sign(os.fsencode(certificate), signed.read_bytes()))
     assert look(signed, f"* cert-authority {authority.text}").principal == ALICE
 
 
@@ -221,7 +221,7 @@ def test_key_in_an_agent_signs_without_its_passphrase(
         ask.chmod(0o700)
         environment = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
         subprocess.run(["ssh-add", "-q", key.path], env=environment, check=True)
-        signed.with_name("signed.sig").write_bytes(sign(os.fsencode(tmp_path / name), os.fsencode(signed)))
+        signed.with_name("signed.sig").write_bytes(sign(os.fsencode(tmp_path / name), signed.read_bytes()))
         assert look(signed).key == key.fingerprint
     finally:
         agent.terminate()

@@ -56,3 +56,15 @@ def test_signature_of_other_bytes_goes(sidecar: Path, old: bytes) -> None:
     signature.write_bytes(b"of the old one")
     publish(sidecar)
     assert signature.exists() == (old == NEW)
+
+
+def test_other_file_in_the_place_of_the_unfinished_sidecar_is_not_signed(sidecar: Path) -> None:
+    key = make_key(sidecar.with_name("key"))
+    with locked_part(os.fsencode(sidecar)) as file:
+        file.write(NEW)
+        part = sidecar.with_name(f"{sidecar.name}.part")
+        part.unlink()
+        part.write_bytes(b"forged")
+        publish_sidecar(file, os.fsencode(sidecar), (), os.fsencode(key.path))
+    with closing(Verifier(NOBODY)) as verifier:
+        assert verifier.look_at(os.fsencode(sidecar))[0].standing is Standing.WRONG

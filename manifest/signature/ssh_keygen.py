@@ -11,7 +11,6 @@ import subprocess
 from dataclasses import dataclass
 from typing import IO
 
-from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 PROGRAM = "ssh-keygen"
@@ -44,8 +43,13 @@ class Answer:
         return " ".join(found[0].groups()) if found else ""
 
 
-def sign(key: bytes, path: bytes) -> bytes:
-    """Return the armored signature of a file.
+def check_key(key: bytes) -> None:
+    """Refuse a key that cannot sign now, by signing a few bytes; raises as `sign`."""
+    sign(key, b"is the key usable?")
+
+
+def sign(key: bytes, data: bytes | IO[bytes]) -> bytes:
+    """Return the armored signature of bytes, or of an open file from its current position.
 
     Args:
         key: file of the private key, or of the public key of one that an agent holds.
@@ -53,18 +57,7 @@ def sign(key: bytes, path: bytes) -> bytes:
     Raises:
         Refused: the key cannot be used.
         KeygenMissingError: there is no ssh-keygen.
-        OSError: the file cannot be read.
     """
-    with opened_control(path) as file:
-        return _signature(key, file)
-
-
-def check_key(key: bytes) -> None:
-    """Refuse a key that cannot sign now, by signing a few bytes; raises as `sign`."""
-    _signature(key, b"is the key usable?")
-
-
-def _signature(key: bytes, data: bytes | IO[bytes]) -> bytes:
     done = _run(("sign", "-f", os.fsdecode(key)), data)
     if done.returncode or not done.stdout.startswith(_ARMOR):
         faults = [line for line in _lines(done.stderr) if not line.startswith("Signing data")]

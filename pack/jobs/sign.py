@@ -14,6 +14,7 @@ from qa2pack.executor.apply import Applied
 from qa2pack.executor.io.disk import Disk, write_durably
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.manifest.signature.signature import NOBODY, Signature, Verifier, signature_name
 from qa2pack.manifest.signature.ssh_keygen import check_key
@@ -105,5 +106,7 @@ def _signed(
         if before.key and not is_replacing:
             yield SignedMember(member.path, before, is_new=False)
             continue
-        write_durably(Disk(), signature_name(path), signature_of(key, path))
+        with opened_control(path) as file:
+            signature = signature_of(key, file)
+        write_durably(Disk(), signature_name(path), signature)
         yield SignedMember(member.path, verifier.look_at(path)[0], is_new=True)
