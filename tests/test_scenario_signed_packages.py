@@ -253,15 +253,24 @@ def test_apply_signs_what_it_makes_and_leaves_other_members_to_others(
 def test_apply_that_could_not_sign_says_what_is_done_and_signs_when_it_is_given_again(
     capsys: Capsys, delivery: Delivery, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away = key.path.with_name("away")
+    away, fingerprint = key.path.with_name("away"), key.fingerprint
     delivery.plan(Mode.COPY)
     with monkeypatch.context() as patched:
         patched.setattr("qa2pack.manifest.signature.ssh_keygen.check_key", lambda _: None)
         ran = run(capsys, "apply", delivery.path, "--sign", away)
+        found = fields(capsys, "apply", delivery.path, "--sign", away)
+    assert (found["exit_code"], found["signed"], [each["code"] for each in found["problems"]]) == (
+        4,
+        [],
+        ["key-unusable"],
+    )
     assert (ran.code, "Packaged: " in ran.out, "Not signed, but all else is done" in ran.out) == (4, True, True)
     key.path.rename(away)
-    ran = run(capsys, "apply", delivery.path, "--sign", away)
-    assert (ran.code, f"Signed: {FIRST}" in ran.out) == (0, True)
+    found = fields(capsys, "apply", delivery.path, "--sign", away)
+    assert (found["exit_code"], found["signed"]) == (
+        0,
+        [{"member": FIRST, "key": fingerprint, "is_new": True}],
+    )
 
 
 # --- where signatures go
