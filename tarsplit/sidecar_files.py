@@ -16,7 +16,7 @@ from qa2pack.manifest.problem import Code, PackError, Problem, Refused
 from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
-from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
+from qa2pack.tarsplit.naming import checksum_line, checksum_name
 from qa2pack.tarsplit.tar.checksums import Sums
 
 _MOST_BYTES = 1 << 16  # of a checksum file
@@ -45,20 +45,27 @@ def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str], key: 
         OSError: the output cannot be written.
     """
     file.flush()
-    sums = _sums_of(path + PART, checksums)
+    with _read_again(file) as part:
+        sums = _sums_of(part.fileno(), checksums)
     _withdraw_other(path, sums.result())
     for algorithm in checksums:
         line = checksum_line(os.path.basename(path), sums.result(algorithm))
         outfile.write_durably(checksum_name(path, algorithm), line)
     if key:
-        outfile.write_durably(signature_name(path), _signature(key, path + PART))
+        outfile.write_durably(signature_name(path), _signature(key, file))
     outfile.publish_part(file.fileno(), path)
     outfile.sync_folder(os.path.dirname(path))
 
 
-def _signature(key: bytes, path: bytes) -> bytes:
+def _read_again(file: BinaryIO) -> BinaryIO:
+    """Open the very file that is being written: another one may have been put in the place of its name."""
+    return open(b"/proc/self/fd/%d" % file.fileno(), "rb")
+
+
+def _signature(key: bytes, file: BinaryIO) -> bytes:
     try:
-        return sign(key, path)
+        with _read_again(file) as part:
+            return sign(key, part)
     except Refused as error:
         raise NotSignedError(*error.problems) from error
 
@@ -66,7 +73,8 @@ def _signature(key: bytes, path: bytes) -> bytes:
 def _withdraw_other(path: bytes, digest: str) -> None:
     """Remove a sidecar with other bytes, then its signature: from now on, what is beside it is of the new one."""
     try:
-        is_other = _sums_of(path, ()).result() != digest
+        with opened_file(path) as fd:
+            is_other = _sums_of(fd, ()).result() != digest
     except OSError:  # none; or a symlink or pipe
         is_other = True
     if is_other:
@@ -84,7 +92,8 @@ def sidecar_checksum_problems(path: bytes, read_from: bytes, checksums: Sequence
         path: the sidecar.
         read_from: the file with its bytes.
     """
-    sums = _sums_of(read_from, checksums)
+    with opened_file(read_from) as fd:
+        sums = _sums_of(fd, checksums)
     folder, sidecar = os.path.split(path)
     for algorithm in checksums:
         name = checksum_name(sidecar, algorithm)
@@ -110,9 +119,8 @@ def checksum_file_problems(folder: bytes, name: bytes, line: bytes, what: str) -
         yield Problem(Code.UNREADABLE, name, found=error.strerror or "")
 
 
-def _sums_of(path: bytes, checksums: Sequence[str]) -> Sums:
+def _sums_of(fd: int, checksums: Sequence[str]) -> Sums:
     sums = Sums(checksums)
-    with opened_file(path) as fd:
-        for block in blocks_of(fd):
-            sums.update(block)
+    for block in blocks_of(fd):
+        sums.update(block)
     return sums

@@ -13,6 +13,7 @@ from support.commands import run_here
 from support.documents import HAS_MOUNTS, PAGES, ROOT, UNSHARED, story_folder, story_of
 from support.pages import Command, Stray, Unrun, steps_of
 from support.stories import exit_faults
+from support.tools import needs_tool
 
 # How many blocks of commands are not run; each says on its page why. A new one is a decision.
 UNRUN = {
@@ -42,6 +43,8 @@ def reductions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_commands_print_what_the_page_shows(name: str, reductions: Path) -> None:
     if HAS_MOUNTS in TEXTS[name] and subprocess.run([*UNSHARED, "true"], capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
+    if "$ ssh-keygen" in TEXTS[name]:
+        needs_tool("ssh-keygen")
     with story_folder(reductions) as folder:
         reported = story_of(TEXTS[name], folder)
     assert exit_faults(reported) == []

@@ -25,7 +25,7 @@ def key(tmp_path: Path) -> Key:
 def signed(tmp_path: Path, key: Key) -> Path:
     path = tmp_path / "signed"
     path.write_bytes(b"what is signed")
-    (tmp_path / "signed.sig").write_bytes(sign(os.fsencode(key.path), os.fsencode(path)))
+    (tmp_path / "signed.sig").write_bytes(sign(os.fsencode(key.path), path.read_bytes()))
     return path
 
 
@@ -81,7 +81,7 @@ def test_certificate_of_a_known_authority_is_known(tmp_path: Path, signed: Path,
     command = ["ssh-keygen", "-q", "-s", f"{authority.path}", "-I", "x", "-n", ALICE, f"{key.public}"]
     subprocess.run(command, check=True)
     certificate = tmp_path / "key-cert.pub"
-    signed.with_name("signed.sig").write_bytes(sign(os.fsencode(certificate), os.fsencode(signed)))
+    signed.with_name("signed.sig").write_bytes(sign(os.fsencode(certificate), signed.read_bytes()))
     assert look(signed, f"* cert-authority {authority.text}").principal == ALICE
 
 
@@ -171,6 +171,22 @@ def test_without_ssh_keygen_a_signature_is_not_checked_unless_signers_are_wanted
     assert look(signed, f"{ALICE} ssh-ed25519 AAAA").standing is Standing.MISSING
 
 
+def test_ssh_keygen_that_cannot_find_principals_is_told_too_old(
+    signed: Path, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "bin/ssh-keygen"
+    old.parent.mkdir()
+    said = 'Unsupported operation for -Y: "find-principals"'
+    old.write_text(
+        f'#!/bin/sh\n[ "$2" = find-principals ] || exec {needs_tool("ssh-keygen")} "$@"\n'
+        + f"echo '{said}' >&2; exit 1\n"
+    )
+    old.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    with pytest.raises(Refused, match=r"ssh-keygen-missing.*too old"):
+        look(signed, f"{ALICE} {key.text}")
+
+
 @pytest.mark.parametrize("text", [None, "", "# nobody\n"])
 def test_file_of_signers_that_names_nobody_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
@@ -205,7 +221,7 @@ def test_key_in_an_agent_signs_without_its_passphrase(
         ask.chmod(0o700)
         environment = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
         subprocess.run(["ssh-add", "-q", key.path], env=environment, check=True)
-        signed.with_name("signed.sig").write_bytes(sign(os.fsencode(tmp_path / name), os.fsencode(signed)))
+        signed.with_name("signed.sig").write_bytes(sign(os.fsencode(tmp_path / name), signed.read_bytes()))
         assert look(signed).key == key.fingerprint
     finally:
         agent.terminate()

@@ -59,6 +59,7 @@ from qa2pack.pack.terminal.style import Style
 from support.clusters import cluster_apart, local_cluster, wait_until, worker_processes
 from support.deliveries import cut_up, make_package
 from support.in_process import Delivery, add_measurement_sets, write
+from support.signatures import ALICE, known_signers, make_key
 from support.snapshots import contents
 from support.source_code import ROOT, project_modules
 from support.tools import needs_tool
@@ -512,6 +513,22 @@ def test_tars_of_a_cluster_are_the_same(workers: LocalCluster, tmp_path: Path) -
     code = tarsplit([*choices, os.fsdecode(package.path), "--output", str(tmp_path / "there")])
     assert code == Exit.DONE
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+def test_signature_is_not_checked_where_workers_read_the_sidecar_and_is_where_they_do_not(
+    workers: LocalCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = make_key(tmp_path / "key")
+    make_package(tmp_path / "2011.01234.S", {"product/a.fits": b"a"})
+    where = ["--cluster", workers.scheduler_address, "--quiet"]
+    package, output = str(tmp_path / "2011.01234.S"), str(tmp_path / "out")
+    assert pack(["sign", package, "--key", str(key.path)]) == Exit.DONE
+    assert tarsplit(["-n", "2012-06-20", package, "--output", output, "--sign", str(key.path), *where]) == Exit.DONE
+    assert tarsplit(["--check", output, *where]) == Exit.DONE
+    assert "which was not checked: workers of a cluster read the sidecar" in capsys.readouterr().out
+    signers = str(known_signers(tmp_path / "signers", f"{ALICE} {key.text}"))
+    assert pack(["verify", package, "--allowed-signers", signers, *where]) == Exit.DONE
+    assert f"signed by {ALICE}" in capsys.readouterr().out
 
 
 def names_of_workers(cluster: LocalCluster) -> set[object]:

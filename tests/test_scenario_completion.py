@@ -60,7 +60,7 @@ def _completed(programs: Path, *words: str) -> list[str]:
         (("pack", "ba"), ["batch"]),
         (("pack", "batch", "ap"), ["apply"]),
         (("pack", "batch", "plan", "list.toml", "--mode", "h"), ["hard"]),
-        (("tarsplit", "--all"), ["--allow-dummies"]),
+        (("tarsplit", "--allow-"), ["--allow-dummies"]),
     ],
 )
 def test_bash_completes(programs: Path, words: tuple[str, ...], offered: list[str]) -> None:
@@ -117,7 +117,7 @@ def _completed_in_zsh(programs: Path, folder: Path, *lines: str) -> list[str]:
 
 
 def test_zsh_completes_both_programs_though_it_has_a_function_pack_of_its_own(programs: Path, reduced: Path) -> None:
-    typed = ("pack pl", "pack plan a b --mode h", "tarsplit --all", "pack verify A", "pack show A.S --member g")
+    typed = ("pack pl", "pack plan a b --mode h", "tarsplit --allow-", "pack verify A", "pack show A.S --member g")
     assert _completed_in_zsh(programs, reduced, *typed) == [
         "pack plan",
         "pack plan a b --mode hard",

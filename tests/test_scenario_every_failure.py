@@ -445,7 +445,6 @@ def test_failed_command_shows_its_code_and_commands_to_copy(
 _AFTER_SOMETHING_ELSE = {
     Code.CHANGED_SINCE,
     Code.CONTROL_MISSING,
-    Code.KEY_UNUSABLE,
     Code.LOCKED,
     Code.NOT_AS_APPLIED,
     Code.ORIGIN_IN_THE_WAY,
@@ -469,9 +468,7 @@ def test_commands_that_are_advised_do_not_end_in_the_same_way(delivery: Delivery
 def _commands(code: Code) -> list[str]:
     """Return the beginnings of the commands that belong to a code, up to the first path."""
     return [
-        command.split(" PACKAGE")[0].split(" ORIGIN")[0].split(" PATH")[0]
-        for each in WORDS[code].remedies
-        for command in each.commands
+        command.split(" PACKAGE")[0].split(" ORIGIN")[0] for each in WORDS[code].remedies for command in each.commands
     ]
 
 

@@ -1,7 +1,7 @@
 """Every mutating call of every scenario, and every fault on it: nothing between old and new is ever seen or left.
 
 After each fault the package is looked at; then the same command goes on, or the transaction is rolled back, and the
-whole world (package, ticket files, origin, manifests) is compared with one in which nothing went wrong. The long
+whole world (package, tickets, origin, signed manifests) is compared with one in which nothing went wrong. The long
 version, `make torture`, tries every fault on every call, lets casacore split every table, and stops recovery itself:
 after some first stops at every call of it, after every first stop at some calls. The short one tries a stop and an
 error on the calls from the sync before the commit on, and on some of those before it. Of calls that do the same as

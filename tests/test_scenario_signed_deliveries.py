@@ -159,7 +159,7 @@ def test_options_that_do_not_go_together_are_refused(
 def test_unusable_key_is_refused_before_anything_is_written(home: Path, capsys: Capsys) -> None:
     locked = make_key(home / "locked", "secret")
     ran = cut(capsys, "--sign", locked.path)
-    assert (ran.code, "key-unusable" in ran.err, f"ssh-add {locked.path}" in ran.err) == (1, True, True)
+    assert (ran.code, "key-unusable" in ran.err, "ssh-add KEY" in ran.err) == (1, True, True)
     assert not (home / "out").exists()
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from qa2pack.executor.transaction.lock import locked_for_reading
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.signature.signature import NOBODY, Signature, Standing, Verifier
@@ -16,6 +18,7 @@ from support.commands import Ran, run_here
 from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, Stopped
 from support.in_process import Delivery, write
 from support.signatures import ALICE, Key, known_signers, make_key, sign_by_hand
+from support.tools import needs_root
 from support.two_members import FIRST, SECOND, make_two, other_reduction
 
 Capsys = pytest.CaptureFixture[str]
@@ -72,10 +75,10 @@ def test_signer_and_time_of_the_scan_are_told(capsys: Capsys, made: Delivery, ke
     ran = run(capsys, "verify", made.path, "--allowed-signers", signers, "--require-signature")
     (found,) = fields(capsys, "verify", made.path, "--allowed-signers", signers)["signatures"]
     assert (found["standing"], found["principal"], found["key"]) == ("known", ALICE, key.fingerprint)
-    assert (ran.code, ran.out.splitlines()[1:]) == (
-        0,
-        [f"sg_ouss_id/{FIRST}: signed by {ALICE}, {key.fingerprint}; it says of itself: {found['dated']}"],
+    line = (
+        f"Manifest of sg_ouss_id/{FIRST}: signed by {ALICE}, {key.fingerprint}; it says of itself: {found['dated']}"
     )
+    assert (ran.code, ran.out.splitlines()[1:]) == (0, [line])
 
 
 def test_without_known_signers_a_signature_is_told_and_its_absence_is_not(
@@ -154,6 +157,14 @@ def test_copies_that_were_read_are_removed(
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+def test_package_that_is_its_own_member_is_signed(capsys: Capsys, tmp_path: Path, key: Key, signers: Path) -> None:
+    delivery = Delivery(write(tmp_path / "any/a.txt", b"a").parent, tmp_path / "whole")
+    delivery.make(Mode.COPY, layout="as-is")
+    assert sign(capsys, delivery.path, key).code == 0
+    ran = run(capsys, "verify", delivery.path, "--allowed-signers", signers)
+    assert (ran.code, f"Manifest of .: signed by {ALICE}" in ran.out) == (0, True)
+
+
 # --- signing
 
 
@@ -196,6 +207,28 @@ def test_damaged_manifest_is_not_signed(capsys: Capsys, two: Delivery, key: Key)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     ran = sign(capsys, two.path, key)
     assert (ran.code, "manifest-damaged" in ran.err, signed_names(two.path)) == (1, True, [])
+    locked = make_key(two.path.with_name("locked"), "secret")
+    assert "key-unusable" in sign(capsys, two.path, locked).err  # before any manifest is read
+
+
+def test_member_without_a_manifest_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
+    shutil.rmtree(manifests(made.path).parent)
+    ran = sign(capsys, made.path, key)
+    assert (ran.code, "manifest-missing" in ran.err) == (1, True)
+    assert not manifests(made.path).parent.exists()
+
+
+def test_package_of_another_user_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
+    needs_root("give files away")
+    os.chown(manifests(made.path), 12345, 12345)
+    ran = sign(capsys, made.path, key)
+    assert (ran.code, "control-foreign" in ran.err, signed_names(made.path)) == (1, True, [])
+
+
+def test_package_that_is_locked_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
+    with locked_for_reading(lock_path(made.package)):
+        ran = sign(capsys, made.path, key)
+    assert (ran.code, signed_names(made.path)) == (6, [])
 
 
 def test_unfinished_apply_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
@@ -220,15 +253,24 @@ def test_apply_signs_what_it_makes_and_leaves_other_members_to_others(
 def test_apply_that_could_not_sign_says_what_is_done_and_signs_when_it_is_given_again(
     capsys: Capsys, delivery: Delivery, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away = key.path.with_name("away")
+    away, fingerprint = key.path.with_name("away"), key.fingerprint
     delivery.plan(Mode.COPY)
     with monkeypatch.context() as patched:
         patched.setattr("qa2pack.manifest.signature.ssh_keygen.check_key", lambda _: None)
         ran = run(capsys, "apply", delivery.path, "--sign", away)
+        found = fields(capsys, "apply", delivery.path, "--sign", away)
+    assert (found["exit_code"], found["signed"], [each["code"] for each in found["problems"]]) == (
+        4,
+        [],
+        ["key-unusable"],
+    )
     assert (ran.code, "Packaged: " in ran.out, "Not signed, but all else is done" in ran.out) == (4, True, True)
     key.path.rename(away)
-    ran = run(capsys, "apply", delivery.path, "--sign", away)
-    assert (ran.code, f"Signed: {FIRST}" in ran.out) == (0, True)
+    found = fields(capsys, "apply", delivery.path, "--sign", away)
+    assert (found["exit_code"], found["signed"]) == (
+        0,
+        [{"member": FIRST, "key": fingerprint, "is_new": True}],
+    )
 
 
 # --- where signatures go

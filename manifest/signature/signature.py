@@ -106,13 +106,17 @@ def _names_a_key(line: bytes) -> bool:
 
 
 class Verifier:
-    """Checks signatures of files; keeps copies of those whose signature fits, until it is closed."""
+    """Checks signatures of files; keeps copies of those whose signature fits, until it is closed.
+
+    Attributes:
+        trust: whose signatures are wanted.
+    """
 
     def __init__(self, trust: Trust) -> None:
         """Check no file yet; refuse a file of known signers that cannot be used."""
         if trust.signers:
             check_signers(trust.signers)
-        self._trust = trust
+        self.trust = trust
         self._folder = PrivateFolder()
 
     def look_at(self, path: bytes) -> tuple[Signature, bytes]:
@@ -148,18 +152,18 @@ class Verifier:
             with opened_control(copy) as file:
                 some = check_novalidate(signature, file)
         except KeygenMissingError:
-            if self._trust.signers:
+            if self.trust.signers:
                 raise
-            return Signature(Standing.NOT_CHECKED, reason="ssh-keygen is not installed")
+            return Signature(Standing.NOT_CHECKED, reason="there is no ssh-keygen of OpenSSH 8.2 or newer")
         if not some.key:
             return Signature(Standing.WRONG, reason=_reason(some))
-        if not self._trust.signers:
+        if not self.trust.signers:
             return Signature(Standing.NOT_COMPARED, key=some.key)
-        found = find_principals(self._trust.signers, signature)
+        found = find_principals(self.trust.signers, signature)
         refusals = [found]
         for principal in found.lines:
             with opened_control(copy) as file:
-                answer = verify(self._trust.signers, signature, principal, file)
+                answer = verify(self.trust.signers, signature, principal, file)
             if answer.key:
                 return Signature(Standing.KNOWN, principal, answer.key)
             refusals.append(answer)
@@ -167,7 +171,7 @@ class Verifier:
 
     def _why_unknown(self, answers: list[Answer]) -> str:
         """Return what ssh-keygen says of a line of the file of known signers, as `line 3: key has expired: ...`."""
-        place = os.fsdecode(self._trust.signers) + ":"
+        place = os.fsdecode(self.trust.signers) + ":"
         said = [fault.removeprefix(place) for answer in answers for fault in answer.faults if fault.startswith(place)]
         return f"line {said[0]}" if said else "no known signer has this key"
 

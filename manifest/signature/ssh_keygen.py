@@ -11,17 +11,17 @@ import subprocess
 from dataclasses import dataclass
 from typing import IO
 
-from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 PROGRAM = "ssh-keygen"
 NAMESPACE = "qa2pack"  # of all signatures of this program: one that was made for anything else does not fit
+_TOO_OLD = (b"Unsupported operation for -Y", b"option -- Y")
 _ARMOR = b"-----BEGIN SSH SIGNATURE-----\n"
 _GOOD = re.compile(rf'Good "{NAMESPACE}" signature (?:for .+ )?with (\S+) key (\S+)')
 
 
 class KeygenMissingError(Refused):
-    """There is no ssh-keygen on this machine."""
+    """There is no ssh-keygen on this machine, or one of before OpenSSH 8.2 that cannot do this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,13 @@ class Answer:
         return " ".join(found[0].groups()) if found else ""
 
 
-def sign(key: bytes, path: bytes) -> bytes:
-    """Return the armored signature of a file.
+def check_key(key: bytes) -> None:
+    """Refuse a key that cannot sign now, by signing a few bytes; raises as `sign`."""
+    sign(key, b"is the key usable?")
+
+
+def sign(key: bytes, data: bytes | IO[bytes]) -> bytes:
+    """Return the armored signature of bytes, or of an open file from its current position.
 
     Args:
         key: file of the private key, or of the public key of one that an agent holds.
@@ -52,18 +57,7 @@ def sign(key: bytes, path: bytes) -> bytes:
     Raises:
         Refused: the key cannot be used.
         KeygenMissingError: there is no ssh-keygen.
-        OSError: the file cannot be read.
     """
-    with opened_control(path) as file:
-        return _signature(key, file)
-
-
-def check_key(key: bytes) -> None:
-    """Refuse a key that cannot sign now, by signing a few bytes; raises as `sign`."""
-    _signature(key, b"is the key usable?")
-
-
-def _signature(key: bytes, data: bytes | IO[bytes]) -> bytes:
     done = _run(("sign", "-f", os.fsdecode(key)), data)
     if done.returncode or not done.stdout.startswith(_ARMOR):
         faults = [line for line in _lines(done.stderr) if not line.startswith("Signing data")]
@@ -103,7 +97,7 @@ def _run(words: tuple[str, ...], data: bytes | IO[bytes]) -> subprocess.Complete
     environment = {name: text for name, text in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environment |= {"SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
     try:
-        return subprocess.run(
+        done = subprocess.run(
             [PROGRAM, "-Y", *words, "-n", NAMESPACE],
             input=data if isinstance(data, bytes) else None,
             stdin=None if isinstance(data, bytes) else data,
@@ -114,6 +108,9 @@ def _run(words: tuple[str, ...], data: bytes | IO[bytes]) -> subprocess.Complete
         )
     except FileNotFoundError as error:
         raise KeygenMissingError(Problem(Code.SSH_KEYGEN_MISSING, PROGRAM.encode())) from error
+    if any(said in done.stderr for said in _TOO_OLD):
+        raise KeygenMissingError(Problem(Code.SSH_KEYGEN_MISSING, PROGRAM.encode(), found="one that is too old"))
+    return done
 
 
 def _lines(output: bytes) -> list[str]:

@@ -1,6 +1,6 @@
 """Signatures of the manifests of a package: they are checked, and then the bytes that were checked are read."""
 
-from qa2pack.manifest.alma.member_ids import folder_of
+from qa2pack.manifest.alma.member_ids import PACKAGE_ITSELF, folder_of
 from qa2pack.manifest.alma.package import Package, manifest_names, member_of_manifest
 from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -21,7 +21,7 @@ def signatures_of(package: Package, opened: OpenedFiles, verifier: Verifier) -> 
 
 def _signed(package: Package, name: bytes, opened: OpenedFiles, verifier: Verifier) -> Signed:
     path = join(package.manifests, name)
-    folder = folder_of(member_of_manifest(name))
+    folder = folder_of(member_of_manifest(name)) or PACKAGE_ITSELF
     signature, copy = verifier.look_at(path)
     if not signature.key:
         return Signed(folder, signature)

@@ -28,10 +28,10 @@ def sign(
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
-    """Sign the manifests of PACKAGE: who has the key vouches for what they list.
+    """Sign the manifests of PACKAGE with an SSH key.
 
-    Verify the package first. `pack verify PACKAGE --allowed-signers FILE` tells who signed. A change of a member
-    takes its signature away, and a rollback brings it back.
+    Who signs vouches for what they list, so verify the package first. `pack verify PACKAGE --allowed-signers FILE`
+    tells who signed. A change of a member takes its signature away, and a rollback brings it back.
 
     Example: pack sign 2011.0.00229.S --key ~/.ssh/id_ed25519
     """

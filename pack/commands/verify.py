@@ -66,7 +66,7 @@ def verify(
                 state = existing_package(target)
                 with ExitStack() as stack:
                     verifier = stack.enter_context(closing(Verifier(trust)))
-                    found = job.verify_signed(target.package, workers, target.opened, verifier, trust, is_quick=quick)
+                    found = job.verify_signed(target.package, workers, target.opened, verifier, is_quick=quick)
                     close = stack.pop_all().close  # the view still reads manifests
                 return verify_view(found, target, state, is_quick=quick, shows_all=every, trust=trust, close=close)
             from qa2pack.pack.delivery.check import check_deliveries, check_unpacked

@@ -155,7 +155,8 @@ def _signed(sidecar: Sidecar, signature: Signature) -> Signed:
     name = os.path.basename(sidecar.path)
     if not signature.key:
         return Signed(name, signature)
-    return Signed(name, signature, sidecar.header.day, is_weak=SIGNED_CHECKSUM not in sidecar.header.checksums)
+    is_weak = any(SIGNED_CHECKSUM not in dict(row.checksums) for row in sidecar.chunks)
+    return Signed(name, signature, sidecar.header.day, is_weak=is_weak)
 
 
 def _file_for_folder(path: bytes) -> Refused:

@@ -226,8 +226,8 @@ REQUESTS: Mapping[Code, Row] = {
     Code.KEY_UNUSABLE: Row(
         "This key cannot sign.",
         "The path is mistyped, or no SSH key is there; or the key has a passphrase, and no agent holds it.",
-        "Name the file of an SSH key, private or public. Nothing asks for a passphrase; give it to an agent, once:",
-        ("ssh-add PATH",),
+        "Name the file of an SSH key, private or public. Nothing here asks for a passphrase; an agent does, once: "
+        "ssh-add KEY",
     ),
     Code.SIGNERS_UNUSABLE: Row(
         "The file of known signers cannot be used.",
@@ -236,8 +236,8 @@ REQUESTS: Mapping[Code, Row] = {
         "Name a file in the format of allowed_signers, which the manual of ssh-keygen explains.",
     ),
     Code.SSH_KEYGEN_MISSING: Row(
-        "The program ssh-keygen, which makes and checks signatures, is not on this machine.",
-        "It is a part of OpenSSH, and is not installed or not in PATH.",
+        "The program ssh-keygen, which makes and checks signatures, is not on this machine, or is too old.",
+        "It is a part of OpenSSH, from version 8.2 on, and is not installed or not in PATH.",
         "Install OpenSSH's client; its package is openssh-client on Debian, openssh-clients on Red Hat. "
         "Or leave out the options about signatures.",
     ),

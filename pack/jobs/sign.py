@@ -12,16 +12,15 @@ from dataclasses import dataclass
 
 from qa2pack.executor.apply import Applied
 from qa2pack.executor.io.disk import Disk, write_durably
-from qa2pack.executor.transaction.lock import locked_for_writing, when_free
-from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.manifest.signature.signature import NOBODY, Signature, Verifier, signature_name
 from qa2pack.manifest.signature.ssh_keygen import check_key
 from qa2pack.manifest.signature.ssh_keygen import sign as signature_of
 from qa2pack.pack.jobs.change import check_name
-from qa2pack.pack.jobs.control_folder import check_idle, check_plannable
+from qa2pack.pack.jobs.control_folder import check_plannable, locked_control
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package
@@ -72,8 +71,8 @@ def sign(
     package = target.package
     check_key(key)
     existing_package(target)
-    check_idle(package, workers)
-    with when_free(locked_for_writing, lock_path(package), workers.wait):
+    check_owned(package, workers.trusted)
+    with locked_control(package, workers.wait):
         check_owned(package, workers.trusted)
         check_plannable(package)
         state = existing_package(target)
@@ -107,5 +106,7 @@ def _signed(
         if before.key and not is_replacing:
             yield SignedMember(member.path, before, is_new=False)
             continue
-        write_durably(Disk(), signature_name(path), signature_of(key, path))
+        with opened_control(path) as file:
+            signature = signature_of(key, file)
+        write_durably(Disk(), signature_name(path), signature)
         yield SignedMember(member.path, verifier.look_at(path)[0], is_new=True)

@@ -7,7 +7,7 @@ from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.signature.signature import Signed, Trust, Verifier, signature_problems
+from qa2pack.manifest.signature.signature import Signed, Verifier, signature_problems
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.manifest.verify.signatures import signatures_of
 from qa2pack.pack.jobs.engines import Workers, started_engine
@@ -40,7 +40,7 @@ def verify(package: Package, workers: Workers, opened: OpenedFiles, *, is_quick:
 
 
 def verify_signed(
-    package: Package, workers: Workers, opened: OpenedFiles, verifier: Verifier, trust: Trust, *, is_quick: bool
+    package: Package, workers: Workers, opened: OpenedFiles, verifier: Verifier, *, is_quick: bool
 ) -> Verified:
     """Check the signatures of the manifests, then compare the package with the manifests that were checked.
 
@@ -53,5 +53,5 @@ def verify_signed(
     """
     with held(package):
         signatures = signatures_of(package, opened, verifier)
-        wrong = [problem for signed in signatures for problem in signature_problems(signed, trust)]
+        wrong = [problem for signed in signatures for problem in signature_problems(signed, verifier.trust)]
         return Verified([*wrong, *verify(package, workers, opened, is_quick=is_quick)], signatures)

@@ -9,14 +9,18 @@ from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields
 
 
-def signature_lines(signatures: Sequence[Signed], trust: Trust, style: Style) -> Iterator[str]:
-    """Yield a line for each signature that is no problem; that there is none is shown where signers are wanted."""
+def signature_lines(signatures: Sequence[Signed], trust: Trust, style: Style, *, of: str = "") -> Iterator[str]:
+    """Yield a line for each signature that is not wrong; that there is none is shown where signers are wanted.
+
+    Args:
+        of: words before each path.
+    """
     for signed in signatures:
         standing = signed.signature.standing
         if standing is Standing.WRONG or (standing is Standing.MISSING and not trust.signers):
             continue
         dated = f"; it says of itself: {signed.dated}" if signed.dated else ""
-        text = f"{shown(signed.path)}: {_words(signed.signature)}{dated}"
+        text = f"{of}{shown(signed.path)}: {_words(signed.signature)}{dated}"
         yield text if standing is Standing.KNOWN else style.warning(text)
         if signed.is_weak:
             yield from folded("Of the tars it knows md5 or xxh128 alone, which do not exclude a forgery.", indent=2)

@@ -45,7 +45,7 @@ def verify_view(
         yield from _lines(problems, damage, style, is_quick=is_quick)
         yield from map(problem_text, warnings)
         yield from damage.remedies_of(warnings)
-        yield from signature_lines(found.signatures, trust, style)
+        yield from signature_lines(found.signatures, trust, style, of="Manifest of ")
 
     return View(
         lines=lines,

@@ -84,6 +84,7 @@ def check_visible(laid: Laid) -> None:
     elif not (world.scenario.is_away_for_a_moment and seen == world.scenario.away(laid.before.package)):
         assert seen in _whole(laid)
     _check_beside(laid)
+    assert world.wrong_signatures() == []
 
 
 def _whole(laid: Laid) -> tuple[Tree, ...]:

@@ -4,6 +4,7 @@ A world stands in memory (tmpfs) where it can: there syncing costs nothing, and 
 power-loss model. Inodes of files outlive bringing back, because plans know them.
 """
 
+import hashlib
 import os
 import shutil
 import stat
@@ -510,6 +511,17 @@ class World:
             has_plan=os.path.exists(self.package.plan),
         )
 
+    def wrong_signatures(self) -> list[str]:
+        """Return the names of the manifests beside which there is a signature of another one."""
+        packages = (self.package, *((self.old_package,) if self.old_package else ()))
+        manifests = [path for package in packages for path in _manifests(package)]
+        signatures = [(path, path.with_name(f"{path.name}.sig")) for path in manifests]
+        return [
+            path.name
+            for path, signature in signatures
+            if signature.exists() and signature.read_text() != _signature_of(path)
+        ]
+
     def tickets(self) -> Tree:
         """Return the ticket files."""
         return {os.fsencode(path.name): (path.read_bytes(),) for path in self.root.glob("*.ticket.*")}
@@ -618,8 +630,23 @@ def make_world(
         world.plan_rename()
     else:
         world.plan(now, scenario.change)
+    _sign(world.old_package or world.package)
     world.save()
     return world
+
+
+def _sign(package: Package) -> None:
+    """Lay a signature beside each manifest, by no key: it only tells of which manifest it is."""
+    for path in _manifests(package):
+        path.with_name(f"{path.name}.sig").write_text(_signature_of(path))
+
+
+def _signature_of(manifest: Path) -> str:
+    return hashlib.sha256(manifest.read_bytes()).hexdigest()
+
+
+def _manifests(package: Package) -> list[Path]:
+    return sorted(Path(os.fsdecode(package.manifests)).glob("*.manifest"))
 
 
 @contextmanager
