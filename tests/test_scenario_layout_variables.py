@@ -10,6 +10,7 @@ from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
 from support.in_process import UID, Delivery, make_reduction
 from support.printed_commands import printed_commands
+from support.trees import make_tree
 
 Capsys = pytest.CaptureFixture[str]
 OTHER = "uid___A002_X3dc0e7_X528"
@@ -171,3 +172,26 @@ def test_folder_by_which_no_member_is_known_is_refused_before_it_is_packaged(
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout)
     assert ran.code == 1
     assert "unknown-role" in ran.err and "as the first folder of a target" in ran.err
+
+
+NIGHTS = """
+readme = false
+[[folder]]
+name = "notes"
+[[place]]
+name = "top"
+[[place]]
+name = "night"
+path = "night*"
+[[rule]]
+match = "*.txt"
+to = "notes/{name}"
+if_taken = "notes/{night}_{name}"
+"""
+
+
+def test_variable_that_only_if_taken_needs_leaves_no_file_out(capsys: Capsys, tmp_path: Path) -> None:
+    make_tree(tmp_path / "run", ["alone.txt", "log.txt", "night1/log.txt"])
+    (tmp_path / "nights.toml").write_text(NIGHTS)
+    planned = files(capsys, tmp_path / "run", tmp_path / "package", "--layout", tmp_path / "nights.toml")
+    assert planned == ["notes/alone.txt", "notes/log.txt", "notes/night1_log.txt"]
