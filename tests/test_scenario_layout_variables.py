@@ -10,6 +10,7 @@ from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
 from support.in_process import UID, Delivery, make_reduction, write
 from support.printed_commands import printed_commands
+from support.trees import make_tree
 
 Capsys = pytest.CaptureFixture[str]
 OTHER = "uid___A002_X3dc0e7_X528"
@@ -245,3 +246,26 @@ def test_check_of_a_layout_shows_what_rules_take_with_the_value_that_is_given(
 def test_value_that_a_folder_fixes_leaves_out_no_names(capsys: Capsys, fields: tuple[Path, ...]) -> None:
     write(fields[0] / "of_zz" / "cd_2.fits", b"x")
     assert "images/zz/cd_2.fits" in files(capsys, *fields)
+
+
+NIGHTS = """
+readme = false
+[[folder]]
+name = "notes"
+[[place]]
+name = "top"
+[[place]]
+name = "night"
+path = "night*"
+[[rule]]
+match = "*.txt"
+to = "notes/{name}"
+if_taken = "notes/{night}_{name}"
+"""
+
+
+def test_variable_that_only_if_taken_needs_leaves_no_file_out(capsys: Capsys, tmp_path: Path) -> None:
+    make_tree(tmp_path / "run", ["alone.txt", "log.txt", "night1/log.txt"])
+    (tmp_path / "nights.toml").write_text(NIGHTS)
+    planned = files(capsys, tmp_path / "run", tmp_path / "package", "--layout", tmp_path / "nights.toml")
+    assert planned == ["notes/alone.txt", "notes/log.txt", "notes/night1_log.txt"]

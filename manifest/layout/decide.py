@@ -162,13 +162,9 @@ class Choice:
     def _draft(self, entry: OriginEntry, rule: Rule) -> Draft:
         values = _Values(self, entry, rule.match.read(entry.node.name) if rule.match.pieces else {})
         assert rule.to is not None  # a rule without it says never
-        claim = Claim(
-            entry.path,
-            rule.to.fill(values.of),
-            rule.if_taken.fill(values.of) if rule.if_taken else b"",
-            _bundle(rule.to, values),
-            _bundle(rule.if_taken, values) if rule.if_taken else b"",
-        )
+        to, bundle = _filled(rule.to, values)
+        if_taken, bundle_if_taken = _if_taken(rule, values)
+        claim = Claim(entry.path, to, if_taken, bundle, bundle_if_taken)
         again = (Claim(entry.path, rule.again.to.fill(values.of)), rule.again.column) if rule.again else None
         return Draft(entry, claim, rule.column, rule.doubtful_column, again)
 
@@ -217,8 +213,20 @@ class _Values:
         return place.prefix.fill(self.of)
 
 
-def _bundle(target: Template, values: _Values) -> bytes:
-    return target.bundle.fill(values.of) if target.bundle else b""
+def _filled(target: Template, values: _Values) -> tuple[bytes, bytes]:
+    """Return the path of a target, and that of its bundle or empty."""
+    return target.fill(values.of), target.bundle.fill(values.of) if target.bundle else b""
+
+
+def _if_taken(rule: Rule, values: _Values) -> tuple[bytes, bytes]:
+    """Return what is packaged where another file wants the same path; empty where a value is missing for it.
+
+    That alone leaves no file out: most meet nothing, and those that do keep `to`.
+    """
+    try:
+        return _filled(rule.if_taken, values) if rule.if_taken else (b"", b"")
+    except (NoValueError, NoPathError):
+        return b"", b""
 
 
 def _left_out(entry: OriginEntry, reason: str) -> LeftOut:
