@@ -238,7 +238,7 @@ def _header(
 
 
 def received_record(record: FolderRecord, member: bytes) -> FolderRecord:
-    """Return the record of a folder of a member as its manifest has it, without inodes and ctimes.
+    """Return the record of a folder of a member as its manifest has it; inodes and ctimes are 0, not known.
 
     Args:
         record: its path is relative to the package.

@@ -90,7 +90,7 @@ def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOpt
         members, same = _sorted_out(sidecar, package, read_state(package), opened)
         if not members:
             return Arrived(None, (), same, len(sidecar.chunks))
-        made = _plan(sidecar, package, members, opened, layout)
+        made = plan_delivery(sidecar, package, members, opened, layout=layout)
         check_space(package, made.header, made.notes, {}, opened)
         check_staying(package, made.header, opened)
         save_plan(made)
@@ -162,7 +162,14 @@ def _applied(
     return Arrived(applied, members, same, len(sidecar.chunks))
 
 
-def _plan(sidecar: Sidecar, package: Package, members: tuple[bytes, ...], opened: OpenedFiles, layout: str) -> Plan:
+def plan_delivery(
+    sidecar: Sidecar, package: Package, members: tuple[bytes, ...], opened: OpenedFiles, *, layout: str = ""
+) -> Plan:
+    """Return the plan that takes these members of a delivery into the package, which has none of them.
+
+    Raises:
+        Refused: tars are missing or have other sizes, or the package cannot get the members.
+    """
     source = SidecarSource(sidecar, members)
     if problems := list(_chunk_problems(sidecar, source)):
         raise Refused(*problems, remedies=(_WHEN_COMPLETE,))
