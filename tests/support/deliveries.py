@@ -87,7 +87,7 @@ def cut_up(
 
 def write_delivery(folder: Path, project: str) -> None:
     """Write a delivery of two members, in a group of their own, in several tars."""
-    files = {
+    files: dict[str | bytes, bytes] = {
         "script/scriptForImaging.py": b"print()",
         "qa/plot.png": b"a plot",
         "calibrated/a.ms/table.dat": b"a table",

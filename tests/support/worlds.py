@@ -47,7 +47,7 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
-from qa2pack.pack.jobs.delivery_source import open_source
+from qa2pack.pack.jobs.delivery_source import SidecarSource, open_source
 from qa2pack.pack.jobs.receive import find_sidecar, plan_delivery
 from qa2pack.tarsplit.sidecar import open_sidecar
 from support.deliveries import write_delivery
@@ -404,7 +404,7 @@ class World:
         Path(os.fsdecode(self.package.control), "lock").touch()
         sidecar = open_sidecar(find_sidecar(os.fsencode(self.origins / origin)))
         members = tuple(member_at(path) for path, _ in sidecar.header.members)
-        self._save(plan_delivery(sidecar, self.package, members, OpenedFiles()))
+        self._save(plan_delivery(SidecarSource(sidecar, members), self.package, OpenedFiles()))
 
     def plan(
         self,
