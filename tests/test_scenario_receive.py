@@ -298,7 +298,7 @@ def test_member_that_differs_is_refused_with_what_to_do(receiver: Receiver) -> N
     ran = receiver.receive()
     assert ran.code == 1
     assert "member-differs" in ran.err
-    assert f"there/received/{PROJECT}" in ran.err
+    assert f"pack receive {receiver.sidecar} FOLDER\n" in ran.err
     assert snapshot(receiver.path) == before
 
 

@@ -208,18 +208,17 @@ def _sorted_out(
         raise Refused(*problems, remedies=(adopt,))
     if other := [member for member in present if not _is_same(sidecar, package, state, opened, member)]:
         problems = (Problem(Code.MEMBER_DIFFERS, package.member(member)) for member in other)
-        raise Refused(*problems, remedies=tuple(_replacing(sidecar, package, state, other)))
+        raise Refused(*problems, remedies=tuple(_replacing(sidecar, state, other)))
     return tuple(member for member in delivered if member not in present), tuple(present)
 
 
-def _replacing(sidecar: Sidecar, package: Package, state: PackageState, members: list[bytes]) -> Iterator[Remedy]:
+def _replacing(sidecar: Sidecar, state: PackageState, members: list[bytes]) -> Iterator[Remedy]:
     """Yield how to have the members of the delivery in place of those that are there, or beside them."""
     if len(state.members) > len(members):
         commands = tuple(f"pack remove PACKAGE --member {quoted(member)} --force" for member in members)
         yield Remedy("To have it in place of the other, remove that, then give the same command again:", commands)
-    elsewhere = join(join(package.parent, b"received"), package.project)
-    command = f"pack receive PATH {quoted(elsewhere)}"
-    yield Remedy("To look at both, receive it in another folder:", (command,), sidecar.stream.path)
+    text = "To look at both, receive it in another FOLDER, whose name is the code of the project:"
+    yield Remedy(text, ("pack receive PATH FOLDER",), sidecar.stream.path)
 
 
 def _is_same(sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles, member: bytes) -> bool:
