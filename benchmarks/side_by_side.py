@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.cutting import tarsplit_jobs
+from benchmarks.cutting import receive_jobs, tarsplit_jobs
 from benchmarks.job import Job, Kind, Tree
 from benchmarks.jobs import pack_jobs
 from benchmarks.machine import Machine, this_machine
@@ -66,7 +66,7 @@ def measure(folder: Path, job: Job, rounds: int) -> list[Pair]:
 
 def _measured(tree: Tree, asked: argparse.Namespace) -> Iterator[Row | str]:
     """Yield the lines for a tree, and sentences about what is left out or failed."""
-    jobs = [job for job in (*pack_jobs(tree), *tarsplit_jobs(tree)) if _is_wanted(job, asked)]
+    jobs = [job for job in (*pack_jobs(tree), *tarsplit_jobs(tree), *receive_jobs(tree)) if _is_wanted(job, asked)]
     if not jobs:
         return
     free = shutil.disk_usage(asked.dir).free
