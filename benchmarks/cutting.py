@@ -1,7 +1,8 @@
-"""The jobs of tarsplit and the tools that people cut packages with.
+"""The jobs of tarsplit and of receiving, and the tools that people cut and unpack packages with.
 
-Ours compares every file with the manifest while it reads, which the peers do not. It ends when all is on the disk, so
-theirs end with a sync.
+tarsplit compares every file with the manifest while it reads, which the peers do not. Who receives tars sums them up,
+unpacks them, and compares the tree; `pack receive` does all three in one reading. Ours end when all is on the disk,
+so theirs end with a sync.
 """
 
 import os
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks.job import Job, Kind, Target, Tree
-from benchmarks.jobs import FEW_BIG, FEW_SMALL, HARD_PACKAGE
+from benchmarks.jobs import FEW_BIG, FEW_SMALL, HARD_PACKAGE, PACK
 
 _PROCESSES = len(os.sched_getaffinity(0))
 _TARSPLIT = f"{sys.executable} -m qa2pack.pack.tarsplit_command --quiet -n 2012-06-20 --output tars"
@@ -40,6 +41,32 @@ def tarsplit_jobs(tree: Tree) -> Iterator[Job]:
     yield cut("tarsplit", "fpart, tar", without, f"{parts} '{tar}'", 0.7, ("fpart",))
     yield cut("tarsplit, md5", "tar, split, md5sum", with_md5, f"{split} && {sums}", None, ())
     yield cut("tarsplit", "tar, split", without, split, None, ())
+
+
+def receive_jobs(tree: Tree) -> Iterator[Job]:
+    """Yield the comparison for a tree."""
+    if tree.kind is Kind.ONE:
+        return
+    clean = "rm -rf received; mkdir received"
+    cut = f"{_CLEAN}; {_TARSPLIT} --size {_limit_bytes(tree)} P"
+    sums = "find P -type f -print0 | xargs -0 xxhsum -H2 > sums"
+    each = f"xargs -P {_PROCESSES} -n 1"
+    peer = (
+        f"(cd tars && ls *.md5sum | {each} md5sum --quiet -c) && ls tars/*.tar | {each} tar -C received -xf"
+        " && (cd received && xxhsum -q -c ../sums) && sync -f received"
+    )
+    least = {Kind.SMALL: FEW_SMALL, Kind.BIG: FEW_BIG}.get(tree.kind, 0)
+    yield Job(
+        "receive",
+        "md5sum, tar, xxhsum, sync",
+        f"{PACK} receive --quiet tars received/P",
+        peer,
+        Target(0.7, least),
+        ("xxhsum",),
+        f"{HARD_PACKAGE} && {cut} && {sums}",
+        clean,
+        clean,
+    )
 
 
 def _limit_bytes(tree: Tree) -> int:

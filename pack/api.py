@@ -35,12 +35,14 @@ from qa2pack.pack.jobs import adopt as adopt_job
 from qa2pack.pack.jobs import apply as apply_job
 from qa2pack.pack.jobs import package as package_job
 from qa2pack.pack.jobs import plan as plan_job
+from qa2pack.pack.jobs import receive as receive_job
 from qa2pack.pack.jobs import rollback as rollback_job
 from qa2pack.pack.jobs import status as status_job
 from qa2pack.pack.jobs import verify as verify_job
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import UnfinishedError
-from qa2pack.pack.target import origin_of, target_of
+from qa2pack.pack.jobs.receive import Arrived
+from qa2pack.pack.target import Target, origin_of, target_of
 from qa2pack.pack.views.files import records_of
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "Applied",
     "AppliedPlan",
     "ApplyOptions",
+    "Arrived",
     "CannotUndoError",
     "Code",
     "Described",
@@ -84,6 +87,7 @@ __all__ = [
     "package_at",
     "plan",
     "read_state",
+    "receive",
     "records_of",
     "request_for",
     "rollback",
@@ -177,3 +181,16 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
         Refused: there is no package, or an existing manifest cannot be used; nothing was changed.
     """
     return adopt_job.adopt(package, workers, OpenedFiles())
+
+
+def receive(
+    delivery: AnyPath, package: Package, options: ApplyOptions, workers: Workers, *, layout: str = ""
+) -> Arrived:
+    """Take the members of a delivery into the package; raises as `qa2pack.pack.jobs.receive.receive`.
+
+    Args:
+        delivery: the folder with the tars and their manifest, or that manifest.
+        layout: name or absolute path of the layout of the members; empty where it is not known.
+    """
+    target = Target(package, package.path)
+    return receive_job.receive(target, os.fsencode(delivery), workers, options, layout=layout)

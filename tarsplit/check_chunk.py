@@ -8,7 +8,8 @@ extracted here; a `Taker` may take the content of the files as it is read, by wh
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, Protocol
+from functools import partial
+from typing import Protocol
 
 import xxhash
 
@@ -19,7 +20,7 @@ from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem, size_problem
+from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.naming import in_tar
@@ -62,7 +63,7 @@ class Taker(Protocol):
         """Begin the file at `index`; False if it is not wanted, and then the two others are not called."""
         ...
 
-    def add(self, block: bytes) -> None:
+    def add(self, block: bytes | memoryview) -> None:
         """Take the next bytes of its content."""
         ...
 
@@ -77,7 +78,7 @@ class _TakesNothing:
     def begin(self, record: FolderRecord, index: int) -> bool:
         return False
 
-    def add(self, block: bytes) -> None:
+    def add(self, block: bytes | memoryview) -> None:
         pass
 
     def end(self) -> None:
@@ -105,8 +106,7 @@ def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
         if size != batch.row.byte_count:
             result.problems.append(size_problem(batch.row.name, batch.row.byte_count, size))
         try:
-            file = os.fdopen(fd, "rb", buffering=BUFFER_BYTES, closefd=False)
-            _compare(_Reader(file, [name for name, _ in batch.row.checksums]), batch, taker, result)
+            _compare(_reader(batch, partial(os.read, fd)), batch, taker, result)
         except _UnreadableError as error:
             result.problems.append(_unreadable(batch, error.error))
     return result
@@ -122,12 +122,14 @@ def _check_in_store(batch: CheckBatch, store: Store, taker: Taker, result: Check
         if seen[0] != batch.row.byte_count:
             result.problems.append(size_problem(name, batch.row.byte_count, seen[0]))
         with store.opened(name) as file:
-            _compare(_Reader(file, [name for name, _ in batch.row.checksums]), batch, taker, result)
-    except _UnreadableError as error:
-        result.problems.append(_unreadable(batch, error.error))
+            _compare(_reader(batch, file.read), batch, taker, result)
     except StoreError as error:
         result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
     return result
+
+
+def _reader(batch: CheckBatch, read: Callable[[int], bytes]) -> "_Reader":
+    return _Reader(read, [name for name, _ in batch.row.checksums])
 
 
 def _unreadable(batch: CheckBatch, error: OSError) -> Problem:
@@ -147,11 +149,13 @@ class _UnreadableError(Exception):
 
 
 class _Reader:
-    """Reads a chunk once from start to end and computes its checksums."""
+    """Reads a chunk once from start to end, a block at a time, and computes its checksums."""
 
-    def __init__(self, file: IO[bytes], checksums: Iterable[str]) -> None:
+    def __init__(self, read: Callable[[int], bytes], checksums: Iterable[str]) -> None:
         self.sums = Sums(checksums)
-        self._file = file
+        self._read = read
+        self._block = b""
+        self._place = 0  # in the block
         self._pace = current_pace()
         self._meter = current_meter()
 
@@ -162,49 +166,70 @@ class _Reader:
             _EndedError: the chunk ends before.
             _UnreadableError: the disk fails.
         """
-        data = self._taken(size)
-        self._meter.add(size)
-        if self._pace:
-            self._pace.take(size)
-        if len(data) != size:
-            raise _EndedError
-        return data
+        end = self._place + size
+        if end <= len(self._block):  # nearly always: no call for each
+            data = self._block[self._place : end]
+            self._place = end
+            return data
+        return b"".join(self._parts(size))
 
-    def digest(self, size: int, take: Callable[[bytes], None] | None = None) -> bytes:
-        """Return the digest of the next bytes, and give them to `take`."""
-        state = xxhash.xxh3_128()
-        while size:
-            block = self.read(min(size, BUFFER_BYTES))
-            state.update(block)
+    def digest(self, size: int, take: Callable[[bytes | memoryview], None] | None) -> bytes:
+        """Return the digest of the next bytes, and give them to `take`; raises as `read`."""
+        if self._place + size <= len(self._block):  # a small file
+            data = self.read(size)
             if take:
-                take(block)
-            size -= len(block)
+                take(data)
+            return xxhash.xxh3_128_digest(data)
+        state = xxhash.xxh3_128()
+        for part in self._parts(size):
+            state.update(part)
+            if take:
+                take(part)
         return state.digest()
 
     def rest(self) -> bytes:
-        """Return the bytes after the last entry, up to one buffer: longer than the end of any tar."""
-        return self._taken(BUFFER_BYTES)
+        """Return the bytes after the last entry, up to a block and more: longer than the end of any tar."""
+        rest = self._block[self._place :]
+        self._next()
+        return rest + self._block
 
-    def _taken(self, size: int) -> bytes:
+    def _parts(self, size: int) -> Iterator[memoryview]:
+        while size:
+            if self._place == len(self._block):
+                self._next()
+                if not self._block:
+                    raise _EndedError
+            part = memoryview(self._block)[self._place : self._place + size]
+            self._place += len(part)
+            size -= len(part)
+            yield part
+
+    def _next(self) -> None:
         try:
-            data = self._file.read(size)
+            self._block = self._read(BUFFER_BYTES)
         except OSError as error:
             raise _UnreadableError(error) from error
-        self.sums.update(data)
-        return data
+        self._place = 0
+        self.sums.update(self._block)
+        self._meter.add(len(self._block))
+        if self._pace:
+            self._pace.take(len(self._block))
 
 
 def _compare(reader: _Reader, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:
     chunk = batch.row.name
-    path = b""
+    entry = _Entries(reader, chunk, taker, result.problems)
     try:
-        for entry in _entries(batch):
-            path = entry.path
-            _compare_entry(reader, entry, join(chunk, path), taker, result)
+        for share in shares(batch.part):
+            folder = in_tar(batch.project, share.record.path)
+            if share.has_folder:
+                entry.compare_folder(folder, header_of_folder(batch.project, share.record, batch.folder_mtime))
+            for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
+                entry.compare_file(folder, b"" if batch.row.is_file else header, share.record, index)
         if any(reader.rest()) and not result.problems:
             result.problems.append(Problem(Code.GROWN, chunk, "the end of the tar", "more"))
     except _EndedError:
-        result.problems.append(Problem(Code.TRUNCATED, join(chunk, path), "all of the entry"))
+        result.problems.append(Problem(Code.TRUNCATED, entry.path, "all of the entry"))
         return
     if result.problems:
         return  # the checksums of the whole chunk differ too: no need to report them
@@ -214,46 +239,40 @@ def _compare(reader: _Reader, batch: CheckBatch, taker: Taker, result: CheckResu
             result.problems.append(Problem(Code.CHANGED, chunk, Digest(expected, name), Digest(checksum)))
 
 
-def _compare_entry(reader: _Reader, entry: "_Entry", shown_path: bytes, taker: Taker, result: CheckResult) -> None:
-    problems = result.problems
-    if reader.read(len(entry.header)) != entry.header:
-        problems.append(Problem(Code.CHANGED, shown_path, "the entry of the manifest", "another"))
-    if entry.index is None:
-        return
-    is_taken = not problems and taker.begin(entry.record, entry.index)
-    size, digest = entry.record.sizes[entry.index], entry.record.digest(entry.index)
-    found = reader.digest(size, taker.add if is_taken else None)
-    if digest not in (found, NO_DIGEST):
-        problems.append(Problem(Code.CHANGED, shown_path, Digest(digest.hex()), Digest(found.hex())))
-    if entry.header and any(reader.read(-size % BLOCK_BYTES)):
-        problems.append(Problem(Code.CHANGED, shown_path, "zeros after its content"))
-    if is_taken and not problems:
-        taker.end()
+class _Entries:
+    """Compares the entries of a chunk, each as it is read."""
 
+    def __init__(self, reader: _Reader, chunk: bytes, taker: Taker, problems: list[Problem]) -> None:
+        self._reader = reader
+        self._chunk = chunk
+        self._taker = taker
+        self._problems = problems
+        self._folder = self._name = b""
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An entry of a chunk as it must be.
+    @property
+    def path(self) -> bytes:
+        """The path of the last entry that was begun, from the name of the chunk on."""
+        return join(self._chunk, join(self._folder, self._name) if self._name else self._folder)
 
-    Attributes:
-        path: in the tar.
-        header: empty in a chunk that is the file itself.
-        index: of the file in the record; None for the folder itself.
-    """
+    def compare_folder(self, folder: bytes, header: bytes) -> None:
+        self._folder, self._name = folder, b""
+        if self._reader.read(len(header)) != header:
+            self._differs("the entry of the manifest", "another")
 
-    path: bytes
-    header: bytes
-    record: FolderRecord
-    index: int | None
+    def compare_file(self, folder: bytes, header: bytes, record: FolderRecord, index: int) -> None:
+        """Compare a file; where it is the whole chunk it has no header, and no padding."""
+        self._folder, self._name = folder, record.names[index]
+        reader, size, digest = self._reader, record.sizes[index], record.digest(index)
+        if reader.read(len(header)) != header:
+            self._differs("the entry of the manifest", "another")
+        is_taken = not self._problems and self._taker.begin(record, index)
+        found = reader.digest(size, self._taker.add if is_taken else None)
+        if digest not in (found, NO_DIGEST):
+            self._differs(Digest(digest.hex()), Digest(found.hex()))
+        if header and reader.read(-size % BLOCK_BYTES).strip(b"\0"):
+            self._differs("zeros after its content")
+        if is_taken and not self._problems:
+            self._taker.end()
 
-
-def _entries(batch: CheckBatch) -> Iterator[_Entry]:
-    """Yield the entries of the chunk, in their order."""
-    for share in shares(batch.part):
-        record = share.record
-        folder = in_tar(batch.project, record.path)
-        if share.has_folder:
-            yield _Entry(folder, header_of_folder(batch.project, record, batch.folder_mtime), record, None)
-        for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
-            in_chunk = b"" if batch.row.is_file else header
-            yield _Entry(join(folder, record.names[index]), in_chunk, record, index)
+    def _differs(self, expected: Value, found: Value = "") -> None:
+        self._problems.append(Problem(Code.CHANGED, self.path, expected, found))

@@ -216,6 +216,32 @@ def _(world: World) -> Words:
     return ["verify", world.path, "--manifest", _delivered(world)]
 
 
+@fails(Code.DELIVERY_SEVERAL)
+def _(world: World) -> Words:
+    delivered = _delivered(world)
+    shutil.copy(next(delivered.glob("*.manifest")), delivered / "another.manifest")
+    return ["receive", delivered, world.path]
+
+
+@fails(Code.MEMBER_DIFFERS)
+def _(world: World) -> Words:
+    delivered = _delivered(world)
+    write(world.delivery.origin / "b.fits", b"y")
+    world.delivery.make(Mode.COPY)
+    return ["receive", delivered, world.path]
+
+
+@fails(Code.MEMBERS_APART)
+def _(world: World) -> Words:
+    world.made()
+    for _ in range(2):
+        world.delivery.make(Mode.COPY, append=Append.MEMBER)
+    output = world.folder / "out"
+    assert _code("tarsplit", *_DAY, world.path, "--output", output, "--quiet", "--jobs", "1") == Exit.DONE
+    world.delivery.make(Mode.COPY)  # one member again
+    return ["receive", output, world.path]
+
+
 @fails(Code.LABELS_MERGE)
 def _(world: World) -> Words:
     world.made()

@@ -162,7 +162,8 @@ def _write_manifest(member: bytes, plan: Header, source: DeliverySource, paths: 
     readme = _readme(folder) if has_readme and contents.mode is not Mode.FAKE else b""
     header = replace(received_header(plan, member, readme, texts), mode=contents.mode, origin=paths.package.path)
     with created_file(disk, join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))) as file:
-        blobs = (_final(received_record(record, member), folder) for record in records())
+        final = (received_record(record, member) for record in records())
+        blobs = ((record.path, with_row_count(encode_record(record), folder)) for record in final)
         write_records(file, header, received_notes(contents, header), blobs)
 
 
@@ -177,13 +178,3 @@ def _readme(folder: bytes) -> bytes:
         return read_control(join(folder, README), limit_bytes=LARGE_BYTES)
     except FileNotFoundError:
         return b""
-
-
-def _final(record: FolderRecord, member: bytes) -> tuple[bytes, bytes]:
-    """Return path and encoded record of a folder, with the inodes and ctimes of its staged files."""
-    with opened_beneath(member, record.path) as fd:
-        found = [os.lstat(name, dir_fd=fd) for name in record.names]
-        device = os.fstat(fd).st_dev
-    inodes, ctimes = [status.st_ino for status in found], [status.st_ctime_ns for status in found]
-    blob = encode_record(replace(record, device=device, inodes=inodes, ctimes=ctimes))
-    return record.path, with_row_count(blob, member)

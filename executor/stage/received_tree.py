@@ -42,6 +42,7 @@ class ReceivedFiles:
         self._dir_fd = -1
         self._fd = -1
         self._mode = self._mtime_ns = 0
+        self._made_modes: dict[int, int] = {}  # what the umask leaves of a mode
 
     def __enter__(self) -> "ReceivedFiles":
         return self
@@ -73,14 +74,17 @@ class ReceivedFiles:
             self._fd = self._disk.create(name, dir_fd=self._dir_fd, mode=self._mode)
         return True
 
-    def add(self, block: bytes) -> None:
+    def add(self, block: bytes | memoryview) -> None:
         """Write the next bytes; raises as `begin`."""
-        self._disk.write(self._fd, block)
+        if block:
+            self._disk.write(self._fd, block)
 
     def end(self) -> None:
         """Give the file its mode and mtime; raises as `begin`."""
-        if os.fstat(self._fd).st_mode & 0o777 != self._mode:
-            self._disk.set_mode(self._fd, self._mode)  # the umask cleared bits
+        if self._mode not in self._made_modes:
+            self._made_modes[self._mode] = os.fstat(self._fd).st_mode & 0o777
+        if self._made_modes[self._mode] != self._mode:
+            self._disk.set_mode(self._fd, self._mode)
         self._disk.set_times(self._fd, self._mtime_ns)
         self._close()
 

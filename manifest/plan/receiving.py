@@ -35,19 +35,13 @@ from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.obstacles import enclosing_package
 from qa2pack.manifest.plan.place_origin import refuse_any
 from qa2pack.manifest.plan.plan_header import user_name
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
 
 # Of a tree other than that of Cycle 0 no layout can be guessed; this one says the least of it.
 _UNKNOWN_TREE = "as-is"
-_APART = (
-    Remedy(
-        "Have each member delivered alone, as this does, and receive one after the other:", ("tarsplit --member",)
-    ),
-    Remedy("Or receive the delivery where there is no package yet:", ("pack receive DELIVERY FOLDER/CODE",)),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +114,7 @@ def _with_members(arrival: Arrival, destination: Destination, opened: OpenedFile
     _check_beside(members, destination.package, state)
     is_group = adds_folder(members[0], state.members)
     if len(members) > 1 and not (is_group and _is_one_folder(members, state)):
-        raise Refused(*(Problem(Code.MEMBERS_APART, folder_of(member)) for member in members), remedies=_APART)
+        raise Refused(*(Problem(Code.MEMBERS_APART, folder_of(member)) for member in members))
     return replace(destination, member=members[0], append=Append.GROUP if is_group else Append.MEMBER)
 
 
@@ -239,7 +233,7 @@ def _header(
 
 
 def received_record(record: FolderRecord, member: bytes) -> FolderRecord:
-    """Return the record of a folder of a member as its manifest has it, without inodes and ctimes.
+    """Return the record of a folder of a member as its manifest has it; inodes and ctimes are 0, not known.
 
     Args:
         record: its path is relative to the package.

@@ -31,11 +31,12 @@ def receive(
     trust: TrustOptions,
     run_options: ClusterRunOptions,
 ) -> None:
-    """Take the members of a delivery of tars into PACKAGE, which may not exist yet.
+    """Take the members of a delivery of tars into PACKAGE.
 
-    Each tar is read once, and compared with the manifest of the delivery while its files are written. Nothing is seen
-    of them before all are right and on the disk. However it was stopped, the same command goes on. A member that the
-    package has with the same content is left as it is; one that differs is refused.
+    There need be no package yet. Each tar is read once, and compared with the manifest of the delivery while its
+    files are written. Nothing is seen of them before all are right and on the disk. However it was stopped, the same
+    command goes on. A member that the package has with the same content is left as it is; one that differs is
+    refused.
 
     Example: pack receive deliveries/2012-06-20 2011.01234.S
     """

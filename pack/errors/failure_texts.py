@@ -168,19 +168,18 @@ REQUESTS: Mapping[Code, Row] = {
     Code.DELIVERY_SEVERAL: Row(
         "There are several deliveries in this folder.",
         "Deliveries of several dates or projects came into one folder.",
-        "Name the .manifest of one after the other:",
-        ("pack receive FILE PACKAGE",),
+        "Name the .manifest of one after the other, in place of the folder.",
     ),
     Code.MEMBER_DIFFERS: Row(
         "The package has this member, and its files are not those of the delivery.",
         "The member was delivered again after a change, or another one got its name.",
-        "Nothing is replaced on its own. Receive the delivery in another folder, and compare:",
-        ("pack receive DELIVERY FOLDER/CODE",),
+        "Nothing is replaced on its own. Receive the delivery in another folder, and compare the two.",
     ),
     Code.MEMBERS_APART: Row(
         "The delivery has several members that the package lacks, and no single rename can add them.",
         "The sender did not choose one member for each delivery.",
-        "Have the members delivered one by one, or receive the delivery where there is no package yet.",
+        "Have the members delivered one by one, with the option --member of tarsplit, and receive one after the "
+        "other. Or receive the delivery where there is no package yet.",
     ),
     Code.LABELS_MERGE: Row(
         "With --label-member this member cannot be called after the date of the delivery.",

@@ -22,6 +22,7 @@ from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
 
+_WEAK = ("md5", "xxh128")
 _AS_IT_WAS = (
     Remedy("Put the delivery back as it was, then:", ("pack apply PACKAGE",)),
     Remedy("To give it up:", ("pack rollback PACKAGE",)),
@@ -50,20 +51,30 @@ def receive_chunk(batch: ReceiveBatch) -> ReceivedChunk:
 
 
 class SidecarSource:
-    """The members of a delivery, of which the sidecar is opened."""
+    """Members of a delivery, of which the sidecar is opened.
+
+    Attributes:
+        members: those that are received, sorted.
+
+    Raises:
+        StreamError: the sidecar contradicts itself.
+    """
 
     def __init__(self, sidecar: Sidecar, members: tuple[bytes, ...]) -> None:
-        self._sidecar = sidecar
-        self._members = members
+        self.sidecar = sidecar
+        self.members = members
+        self._checks = [
+            _with_strong_checksums(check) for check in chunk_batches(sidecar, os.path.dirname(sidecar.stream.path))
+        ]
 
     @property
     def folder_mtime_ns(self) -> int:
         """The mtime of all its folders."""
-        return self._sidecar.header.folder_mtime * 10**9
+        return self.sidecar.header.folder_mtime * 10**9
 
     def records(self) -> Iterator[FolderRecord]:
         """Yield the records of the members, and of the folders above them, in path order."""
-        return wanted_records(map(decode_record, self._sidecar.stream.blobs()), self._members)
+        return wanted_records(map(decode_record, self.sidecar.stream.blobs()), self.members)
 
     def needed(self) -> list[ChunkRow]:
         """Return the chunks that hold a file of the members."""
@@ -74,15 +85,14 @@ class SidecarSource:
             place = bisect_right(starts, end - 1) - 1  # the last that begins before the end
             return start < end and place >= 0 and spans[place][1] > start
 
-        return [row for row in self._sidecar.chunks if any(holds_some(*span) for span in row.files)]
+        return [row for row in self.sidecar.chunks if any(holds_some(*span) for span in row.files)]
 
     def chunks(
         self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
     ) -> Iterator[ReceivedChunk]:
         """Read the chunks that are needed and not done, the largest first; yield each when it is read."""
         names = {row.name for row in self.needed()} - done
-        checks = chunk_batches(self._sidecar, os.path.dirname(self._sidecar.stream.path))
-        batches = [ReceiveBatch(check, place) for check in checks if check.row.name in names]
+        batches = [ReceiveBatch(check, place) for check in self._checks if check.row.name in names]
         batches.sort(key=lambda batch: batch.check.row.byte_count, reverse=True)
         rows = [batch.check.row for batch in batches]
         progress.phase(
@@ -94,13 +104,22 @@ class SidecarSource:
 
     def _file_spans(self) -> Iterator[tuple[int, int]]:
         """Yield the half-open ranges of the files of the members, by index in the sidecar."""
-        folders = [folder_of(member) for member in self._members]
+        folders = [folder_of(member) for member in self.members]
         first = 0
-        for record in map(decode_record, self._sidecar.stream.blobs()):
+        for record in map(decode_record, self.sidecar.stream.blobs()):
             end = first + len(record.names)
             if end > first and any(not folder or is_within(record.path, folder) for folder in folders):
                 yield first, end
             first = end
+
+
+def _with_strong_checksums(check: CheckBatch) -> CheckBatch:
+    """Return the check of a chunk without md5, which takes longer than all else.
+
+    Against damage XXH3-128 of the chunk, which is compared in any case, says as much; against a forger neither does.
+    """
+    checksums = tuple((name, digest) for name, digest in check.row.checksums if name not in _WEAK)
+    return replace(check, row=replace(check.row, checksums=checksums))
 
 
 def open_source(delivery: Delivery) -> SidecarSource:

@@ -84,17 +84,18 @@ def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOpt
         check_owned(package, workers.trusted)
         begun = _begun(package, sidecar, opened)
         if begun is not None and begun.delivery:
-            return _applied(package, sidecar, begun.delivery.members, (), workers, options, opened)
+            return _applied(package, SidecarSource(sidecar, begun.delivery.members), (), workers, options, opened)
         check_plannable(package)
         check_tree(sidecar)
         members, same = _sorted_out(sidecar, package, read_state(package), opened)
         if not members:
             return Arrived(None, (), same, len(sidecar.chunks))
-        made = _plan(sidecar, package, members, opened, layout)
+        source = SidecarSource(sidecar, members)
+        made = plan_delivery(source, package, opened, layout=layout)
         check_space(package, made.header, made.notes, {}, opened)
         check_staying(package, made.header, opened)
         save_plan(made)
-        return _applied(package, sidecar, members, same, workers, options, opened)
+        return _applied(package, source, same, workers, options, opened)
 
 
 def find_sidecar(delivery: bytes) -> bytes:
@@ -150,31 +151,34 @@ def _begun(package: Package, sidecar: Sidecar, opened: OpenedFiles) -> Header | 
 
 def _applied(
     package: Package,
-    sidecar: Sidecar,
-    members: tuple[bytes, ...],
+    source: SidecarSource,
     same: tuple[bytes, ...],
     workers: Workers,
     options: ApplyOptions,
     opened: OpenedFiles,
 ) -> Arrived:
-    source = SidecarSource(sidecar, members)
     applied = apply(package, options, workers, opened, is_locked=True, open_delivery=lambda _: source)
-    return Arrived(applied, members, same, len(sidecar.chunks))
+    return Arrived(applied, source.members, same, len(source.sidecar.chunks))
 
 
-def _plan(sidecar: Sidecar, package: Package, members: tuple[bytes, ...], opened: OpenedFiles, layout: str) -> Plan:
-    source = SidecarSource(sidecar, members)
-    if problems := list(_chunk_problems(sidecar, source)):
+def plan_delivery(source: SidecarSource, package: Package, opened: OpenedFiles, *, layout: str = "") -> Plan:
+    """Return the plan that takes the members of a delivery into the package, which has none of them.
+
+    Raises:
+        Refused: tars are missing or have other sizes, or the package cannot get the members.
+    """
+    if problems := list(_chunk_problems(source)):
         raise Refused(*problems, remedies=(_WHEN_COMPLETE,))
     state = read_state(package)
     destination = Destination(package, state, b"", base_of(state, opened), opened)
-    arrival = Arrival(sidecar.stream.path, sidecar.stream.digest, members, layout)
+    stream = source.sidecar.stream
+    arrival = Arrival(stream.path, stream.digest, source.members, layout)
     return plan_receiving(arrival, destination, source.records(), opened, program=PROGRAM, now_ns=time.time_ns())
 
 
-def _chunk_problems(sidecar: Sidecar, source: SidecarSource) -> Iterator[Problem]:
+def _chunk_problems(source: SidecarSource) -> Iterator[Problem]:
     """Yield what is seen of the tars without reading them."""
-    folder = os.path.dirname(sidecar.stream.path)
+    folder = os.path.dirname(source.sidecar.stream.path)
     for row in source.needed():
         path = join(folder, row.name)
         status = status_of(path)
@@ -204,18 +208,17 @@ def _sorted_out(
         raise Refused(*problems, remedies=(adopt,))
     if other := [member for member in present if not _is_same(sidecar, package, state, opened, member)]:
         problems = (Problem(Code.MEMBER_DIFFERS, package.member(member)) for member in other)
-        raise Refused(*problems, remedies=tuple(_replacing(sidecar, package, state, other)))
+        raise Refused(*problems, remedies=tuple(_replacing(sidecar, state, other)))
     return tuple(member for member in delivered if member not in present), tuple(present)
 
 
-def _replacing(sidecar: Sidecar, package: Package, state: PackageState, members: list[bytes]) -> Iterator[Remedy]:
+def _replacing(sidecar: Sidecar, state: PackageState, members: list[bytes]) -> Iterator[Remedy]:
     """Yield how to have the members of the delivery in place of those that are there, or beside them."""
     if len(state.members) > len(members):
-        commands = tuple(f"pack remove PACKAGE --member {quoted(member)}" for member in members)
+        commands = tuple(f"pack remove PACKAGE --member {quoted(member)} --force" for member in members)
         yield Remedy("To have it in place of the other, remove that, then give the same command again:", commands)
-    elsewhere = join(join(package.parent, b"received"), package.project)
-    command = f"pack receive PATH {quoted(elsewhere)}"
-    yield Remedy("To look at both, receive it in another folder:", (command,), sidecar.stream.path)
+    text = "To look at both, receive it in another FOLDER, whose name is the code of the project:"
+    yield Remedy(text, ("pack receive PATH FOLDER",), sidecar.stream.path)
 
 
 def _is_same(sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles, member: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,21 @@ def cut_up(
         return deliver(cut, destination, engine=InlineEngine(), progress=Silent())
     with PoolEngine(jobs) as engine:
         return deliver(cut, destination, engine=engine, progress=Silent())
+
+
+def write_delivery(folder: Path, project: str) -> None:
+    """Write a delivery of two members, in a group of their own, in several tars."""
+    files: dict[str | bytes, bytes] = {
+        "script/scriptForImaging.py": b"print()",
+        "qa/plot.png": b"a plot",
+        "calibrated/a.ms/table.dat": b"a table",
+        "calibrated/a.ms/table.lock": bytes(300),
+        "product/image.fits": bytes(20_000),
+    }
+    with tempfile.TemporaryDirectory() as sender:
+        package = make_package(Path(sender) / project, files, *(f"group_ouss_id2/member_ouss_id{n}" for n in ("", 2)))
+        folder.mkdir(parents=True)
+        cut_up(package, folder, 40 << 10)
 
 
 def check(output: Path, engine: Engine | None = None) -> list[Problem]:

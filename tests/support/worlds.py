@@ -30,7 +30,7 @@ from qa2pack.executor.transaction.journal import Commit, Record, read_journal
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.member_ids import Append, member_at
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.file_state import state_of
@@ -48,6 +48,10 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
+from qa2pack.pack.jobs.delivery_source import SidecarSource, open_source
+from qa2pack.pack.jobs.receive import find_sidecar, plan_delivery
+from qa2pack.tarsplit.sidecar import open_sidecar
+from support.deliveries import write_delivery
 from support.faulty_disk import SplitMemory, WatchedDisk
 from support.reductions import write_reduction
 
@@ -76,6 +80,8 @@ class Change(StrEnum):
     NEW_BUNDLES = "new-bundles"  # as NEW, of such a package
     REBUILD = "rebuild"  # a file is repaired, and README changed
     RENAME = "rename"  # another project code
+    RECEIVED = "received"  # two members of a delivery, in a group of their own
+    NEW_RECEIVED = "new-received"  # as NEW, of such a delivery
 
     @property
     def is_replacing(self) -> bool:
@@ -100,7 +106,12 @@ class Change(StrEnum):
     @property
     def is_new(self) -> bool:
         """Tell whether there is no package before."""
-        return self in (Change.NEW, Change.NEW_BUNDLES)
+        return self in (Change.NEW, Change.NEW_BUNDLES, Change.NEW_RECEIVED)
+
+    @property
+    def is_received(self) -> bool:
+        """Tell whether what comes is in tars."""
+        return self in (Change.RECEIVED, Change.NEW_RECEIVED)
 
     @property
     def is_of_moved(self) -> bool:
@@ -157,7 +168,7 @@ class Scenario:
             limit_bytes = KEEP_LIMIT_BYTES if self.keeps_previous else -1
             return ApplyOptions(keep_limit_bytes=limit_bytes, may_exchange=self.may_exchange)
         keep_previous = KeepPrevious.YES if self.keeps_previous else KeepPrevious.NO
-        return ApplyOptions(keep_previous=keep_previous, may_exchange=self.may_exchange)
+        return ApplyOptions(keep_previous=keep_previous, may_exchange=self.may_exchange, open_delivery=open_source)
 
 
 _OF_ALL_MODES = (Change.NEW, Change.REPLACE, Change.MEMBER, Change.GROUP)
@@ -183,6 +194,8 @@ SCENARIOS = (
     Scenario(Change.NEW_BUNDLES, Mode.COPY),
     Scenario(Change.NEW_BUNDLES, Mode.MOVE),
     Scenario(Change.BUNDLES, Mode.HARD, keeps_previous=True),
+    Scenario(Change.RECEIVED, Mode.COPY),
+    Scenario(Change.NEW_RECEIVED, Mode.COPY),
     Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
     Scenario(Change.REBUILD, Mode.COPY, may_exchange=False, is_auto=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
@@ -385,6 +398,14 @@ class World:
         os.makedirs(self.package.control, exist_ok=True)
         Path(os.fsdecode(self.package.control), "lock").touch()
         self._save(plan_rename(old, self.package, OpenedFiles(), program="", now_ns=time.time_ns()))
+
+    def plan_received(self, origin: str) -> None:
+        """Let a plan wait that receives all members of a delivery."""
+        os.makedirs(self.package.control, exist_ok=True)
+        Path(os.fsdecode(self.package.control), "lock").touch()
+        sidecar = open_sidecar(find_sidecar(os.fsencode(self.origins / origin)))
+        members = tuple(member_at(path) for path, _ in sidecar.header.members)
+        self._save(plan_delivery(SidecarSource(sidecar, members), self.package, OpenedFiles()))
 
     def plan(
         self,
@@ -612,7 +633,10 @@ def make_world(
     world = World(root, scenario, knows_inodes=knows_inodes)
     before, now = ("before/run", "now/run") if scenario.is_alike else ("before", "now")
     write_reduction(world.origins / before, text="before")
-    write_reduction(world.origins / now, text="latest" if scenario.is_alike else "the new one")
+    if scenario.change.is_received:
+        write_delivery(world.origins / now, PROJECT)
+    else:
+        write_reduction(world.origins / now, text="latest" if scenario.is_alike else "the new one")
     if big_bytes:
         (world.origins / now / "big.fits").write_bytes(os.urandom(big_bytes))
     if not scenario.change.is_new:
@@ -628,6 +652,8 @@ def make_world(
         world.plan_rebuild(b"product/image.fits")
     elif scenario.change is Change.RENAME:
         world.plan_rename()
+    elif scenario.change.is_received:
+        world.plan_received(now)
     else:
         world.plan(now, scenario.change)
     _sign(world.old_package or world.package)
