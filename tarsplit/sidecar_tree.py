@@ -84,17 +84,19 @@ def _check_files(record: FolderRecord) -> None:
 
 
 class _Blocks:
-    """The tar blocks of folders and files, summed up, in the order of the records."""
+    """The tar blocks of folders and files, summed up, in the order of the records; and the sizes of the files."""
 
     def __init__(self) -> None:
         self.folders = array("Q", [0])
         self.files = array("Q", [0])
+        self.sizes = array("Q")
 
     def add(self, record: FolderRecord, project: bytes) -> None:
         measured = measure(record, project)
         self.folders.append(self.folders[-1] + measured.blocks)
         sums = accumulate(measured.file_blocks, initial=self.files.pop())
         self.files.extend(sums)
+        self.sizes.extend(record.sizes)
 
 
 def _check_sizes(chunks: tuple[ChunkRow, ...], blocks: _Blocks) -> None:
@@ -102,7 +104,8 @@ def _check_sizes(chunks: tuple[ChunkRow, ...], blocks: _Blocks) -> None:
         raise ValueError("two chunks of one name")
     for row in chunks:
         count = _sum(row.folders, blocks.folders) + _sum(row.files, blocks.files) + END_BLOCKS
-        if row.byte_count != (count + -count % RECORD_BLOCKS) * BLOCK_BYTES:
+        size = blocks.sizes[row.files[0][0]] if row.is_file else (count + -count % RECORD_BLOCKS) * BLOCK_BYTES
+        if row.byte_count != size:
             raise ValueError(f"a chunk of another size than its entries have: {shown(row.name)}")
 
 

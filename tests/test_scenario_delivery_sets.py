@@ -309,3 +309,13 @@ def test_mistake_in_a_set_is_refused_with_its_line(
     assert ran.code == 1
     assert expected in ran.err
     assert "line" in ran.err
+
+
+def test_receiver_gets_the_member_as_it_is_in_the_sets(home: Path, capsys: Capsys) -> None:
+    delivered(home, capsys)
+    (home / "other").mkdir()
+    assert run_here(capsys, "receive", home / "out", home / "other/P").code == 0
+    assert run_here(capsys, "verify", home / "other/P").code == 0
+    shutil.rmtree(home / "P/unit.1/notes")  # in no set
+    subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
+    assert checked(home, capsys, home / "other/P") == []
