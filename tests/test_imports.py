@@ -48,7 +48,7 @@ executor   transaction/ bag
 executor   io/
 executor   casa/ stop_signals keep_previous
 
-tarsplit   deliver
+tarsplit   deliver extract
 tarsplit   resume check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
 tarsplit   sidecar chunk_entries

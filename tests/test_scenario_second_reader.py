@@ -120,7 +120,8 @@ def documented(section: str) -> set[str]:
 def test_document_names_every_key_and_no_other(path: bytes) -> None:
     header, _, notes, _ = read_stream(Path(os.fsdecode(path)).read_bytes())
     assert (
-        documented("Header") - {"is_rebuilt", "written", "beside", "checks", "found_texts", "delivery", "delivery_sets"}
+        documented("Header")
+        - {"is_rebuilt", "written", "beside", "checks", "found_texts", "delivery", "delivery_sets"}
         == header.keys()
     )
     assert documented("Notes") - {"recalled", "extra", "changed", "trees", "bundles"} == notes.keys()

@@ -27,6 +27,11 @@ class PrivateFolder:
             shutil.copyfileobj(file, copy)
             return os.fsencode(copy.name)
 
+    @property
+    def path(self) -> bytes:
+        """The path of the folder."""
+        return os.path.dirname(self._new_path())
+
     def file_of(self, data: bytes) -> bytes:
         """Write a file with this content and return its path."""
         with open(self._new_path(), "xb") as file:

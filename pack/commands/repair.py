@@ -17,7 +17,10 @@ from qa2pack.pack.commands.options import (
 From = Annotated[
     list[str] | None,
     typer.Option(
-        "--from", metavar="FOLDER", help="Another copy of the package, or unpacked tars; searched first. Repeatable."
+        "--from",
+        metavar="FOLDER",
+        help="Another copy of the package, unpacked tars, or a delivery: its folder, or an address as of --to. "
+        "Repeatable.",
     ),
 ]
 Extra = Annotated[bool, typer.Option("--remove-extra", help="Leave out files that the manifest does not know.")]
@@ -36,9 +39,9 @@ def repair(
 ) -> None:
     """Replace what is damaged or missing in PACKAGE.
 
-    What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, or
-    from the origin, wherever they are there. What cannot be had is listed. What was is kept until the next apply
-    where that takes little space: `pack rollback` brings it back.
+    What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, from
+    the origin, wherever they are there, or at last from deliveries. What cannot be had is listed. What was is kept
+    until the next apply where that takes little space: `pack rollback` brings it back.
 
     Example: pack repair 2011.0.00229.S --from /backup/2011.0.00229.S
     """
@@ -50,10 +53,11 @@ def repair(
     from qa2pack.pack.jobs import repair as job
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.repair import repair_view
+    from qa2pack.tarsplit.store.store import is_address
 
     target = target_of(package)
     options = ApplyOptions(keep_previous=keep_previous)
-    places = [os.path.abspath(os.fsencode(place)) for place in from_ or ()]
+    places = [os.fsencode(place if is_address(place) else os.path.abspath(place)) for place in from_ or ()]
     run_with_workers(
         Attempt("repair", target),
         lambda workers: repair_view(

@@ -14,9 +14,10 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import PUT_BACK, read_state
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.record import Entry
+from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.private_folder import PrivateFolder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.copy_search import CopySearch
 from qa2pack.manifest.plan.make import Plan
@@ -27,6 +28,7 @@ from qa2pack.manifest.verify.remedies import DamagedMember, is_unknown, member_r
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.change import change, check_name
+from qa2pack.pack.jobs.delivered_copies import check_stores, extract_wanted, is_delivery
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package
@@ -89,15 +91,20 @@ def repair(
     A repair that was stopped is finished first.
 
     Args:
-        places: folders with other copies: a package, a member, unpacked tars; searched before the origin.
+        places: folders with other copies: a package, a member, unpacked tars; searched before the origin. Deliveries,
+            folders with a sidecar or addresses of stores, are searched last.
         removes_extra: files that the manifest does not know are left out of the repaired member.
 
     Raises:
         Refused: there is no package, a place is no folder, or a member has files that the manifest does not know.
         UnfinishedError, LockedError: as `jobs.change.change`.
     """
-    if missing := [Problem(Code.ORIGIN_MISSING, place) for place in places if not is_folder(place)]:
+    deliveries = [place for place in places if is_delivery(place)]
+    if missing := [
+        Problem(Code.ORIGIN_MISSING, place) for place in places if place not in deliveries and not is_folder(place)
+    ]:
         raise Refused(*missing)
+    check_stores(deliveries)
     finished = _finished_first(target, workers, options)
     state = existing_package(target)
     if removes_extra and not wanted and len(state.members) > 1:
@@ -106,10 +113,12 @@ def repair(
         remedy = Remedy("Name the member; one at a time:", commands)
         raise Refused(Problem(Code.MEMBER_NOT_NAMED, target.package.path), remedies=(remedy,))
     members = chosen_members(state, members_of(state, target.opened), wanted)
+    fetched = PrivateFolder()
     repaired = tuple(
-        _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
+        _repaired(target, usable_manifest(member), places, fetched, workers, options, removes_extra=removes_extra)
         for member in members
     )
+    fetched.close()  # not where it was stopped: the same command goes on with what is in it
     gone = () if wanted else tuple(_gone(member, problem) for member, problem in sorted(state.lost.items()))
     done = Repairs((*repaired, *gone), finished)
     return (
@@ -177,6 +186,7 @@ def _repaired(
     target: Target,
     manifest: Described,
     places: Sequence[bytes],
+    fetched: PrivateFolder,
     workers: Workers,
     options: ApplyOptions,
     *,
@@ -191,7 +201,12 @@ def _repaired(
     wanted = damage.wanted(manifest)
     made = damage.made(wanted)
     searched = [entry for entry in wanted if entry.path not in made]
-    sources = CopySearch(target.package, manifest, places).sources(searched)
+    folders = [place for place in places if not is_delivery(place)]
+    sources = CopySearch(target.package, manifest, folders).sources(searched)
+    missing = [entry for entry in searched if entry.path not in sources]
+    tars = _delivered(missing, places, fetched)
+    if tars:
+        sources |= CopySearch(target.package, manifest, (fetched.path,)).sources(missing)
     lost = [entry for entry in searched if entry.path not in sources]
     if lost:  # a list made now would have the digests of damaged files
         lost += [entry for entry in wanted if entry.path in made & manifest.header.late]
@@ -199,7 +214,10 @@ def _repaired(
     problems = damage.of([entry.path for entry in lost])
     found = Repaired(
         manifest.header.member,
-        {**dict.fromkeys(made, b""), **{path: source.path for path, source in sources.items()}},
+        {
+            **dict.fromkeys(made, b""),
+            **{path: tars.get(source.path, source.path) for path, source in sources.items()},
+        },
         problems,
         _remedies(target, manifest, damage.member, problems),
         split=tuple(entry.path for entry in lost if entry.action is Action.SPLIT),
@@ -214,6 +232,13 @@ def _repaired(
         )
 
     return replace(found, applied=change(target.package, make, options, workers, target.opened))
+
+
+def _delivered(missing: Sequence[Entry], places: Sequence[bytes], fetched: PrivateFolder) -> dict[bytes, bytes]:
+    """Write those of the files that deliveries have into a folder; return the tar of each, by its path there."""
+    deliveries = [place for place in places if is_delivery(place)]
+    wanted = {(entry.size, entry.digest) for entry in missing if entry.digest != NO_DIGEST}
+    return dict(extract_wanted(deliveries, wanted, fetched.path)) if deliveries and wanted else {}
 
 
 def _damage(target: Target, manifest: Described, workers: Workers) -> _Damage:

@@ -101,7 +101,7 @@ class Store:
 
     @contextmanager
     def opened(self, name: bytes) -> Iterator[IO[bytes]]:
-        """Yield a file, to be read once from its beginning."""
+        """Yield a file that can be read and, from its beginning on, be passed over."""
         with self._opened() as (fs, root):
             opened = fs.open(_join(root, name), "rb", block_size=READ_BYTES, cache_type="readahead")
         with opened as file:
@@ -157,6 +157,10 @@ class _Told:
     def read(self, size: int) -> bytes:
         with told(self._address):
             return cast("bytes", self._file.read(size))
+
+    def seek(self, offset: int) -> int:
+        with told(self._address):
+            return int(self._file.seek(offset))
 
 
 class _ToldUpload:

@@ -1,0 +1,66 @@
+"""Copies of files in deliveries, from which a package is repaired: folders with a sidecar, and stores."""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.private_folder import private_folder
+from qa2pack.manifest.path import join
+from qa2pack.tarsplit.check import find_sidecars
+from qa2pack.tarsplit.extract import Content, extract
+from qa2pack.tarsplit.naming import is_beside_chunks
+from qa2pack.tarsplit.sidecar import open_sidecar
+from qa2pack.tarsplit.store.mirror import fetch
+from qa2pack.tarsplit.store.store import Store, is_address
+
+
+def is_delivery(place: bytes) -> bool:
+    """Return whether a place is that of a delivery: the address of a store, or a folder with a sidecar."""
+    return is_address(os.fsdecode(place)) or (is_folder(place) and bool(find_sidecars(place)))
+
+
+def check_stores(places: Iterable[bytes]) -> None:
+    """Check that those of the places that are stores can be used.
+
+    Raises:
+        Refused: one cannot.
+    """
+    for place in places:
+        if is_address(os.fsdecode(place)):
+            Store(os.fsdecode(place)).check()
+
+
+def extract_wanted(places: Iterable[bytes], wanted: set[Content], folder: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Write the files with these contents that the deliveries have into a folder; reads nothing else of the tars.
+
+    Yields the path of each, and where its tar is.
+
+    Args:
+        wanted: what is written is taken out of it.
+
+    Raises:
+        StoreError: a store does not answer.
+        OSError: the folder cannot be written.
+    """
+    for place in places:
+        if not wanted:
+            return
+        if not is_address(os.fsdecode(place)):
+            yield from _extract(place, wanted, folder)
+            continue
+        store = Store(os.fsdecode(place))
+        with private_folder() as small:
+            fetch(store, small, filter(is_beside_chunks, store.names()))
+            for path, tar in _extract(small, wanted, folder, store):
+                yield path, join(place, os.path.basename(tar))
+
+
+def _extract(
+    place: bytes, wanted: set[Content], folder: bytes, store: Store | None = None
+) -> Iterator[tuple[bytes, bytes]]:
+    for name in find_sidecars(place):
+        try:
+            yield from extract(open_sidecar(join(place, name)), wanted, folder, store)
+        except StreamError:
+            continue  # a manifest of something else, or a damaged one: nothing can be had by it
