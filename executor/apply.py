@@ -17,6 +17,7 @@ from enum import StrEnum
 from functools import partial
 
 from qa2pack.executor.io.disk import Disk, sync_file_system, write_durably
+from qa2pack.executor.io.manifests import unsigned_members
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.preflight import can_exchange, check_going, check_plan
@@ -154,6 +155,7 @@ class Applied:
         plan: what was applied.
         kept_bytes: what the package or member that was replaced takes until the next apply; None if none is kept.
         renamed_from: the name that the package had before; empty if it was not renamed.
+        unsigned: members whose signature went with the manifest that was replaced.
     """
 
     member: bytes
@@ -166,6 +168,7 @@ class Applied:
     plan: AppliedPlan | None = None
     kept_bytes: int | None = None
     renamed_from: bytes = b""
+    unsigned: tuple[bytes, ...] = ()
 
 
 def apply_plan(
@@ -251,8 +254,11 @@ def _apply(run: _Run) -> Applied:
         _stage(run, transaction, plan, begun, is_trusting=is_trusting)
         commit = _commit(run, transaction, plan)
         _publish(run, transaction, is_published=False)
+        unsigned = _unsigned(transaction)
         left_alone = _finish(run, transaction, commit)
-    return _applied(transaction, commit, plan=planned, resumed=phase_of(begun), left_alone=left_alone)
+    return _applied(
+        transaction, commit, plan=planned, resumed=phase_of(begun), left_alone=left_alone, unsigned=unsigned
+    )
 
 
 def _applied(
@@ -262,6 +268,7 @@ def _applied(
     plan: AppliedPlan,
     resumed: Phase,
     left_alone: tuple[Problem, ...],
+    unsigned: tuple[bytes, ...],
 ) -> Applied:
     return Applied(
         plan.member,
@@ -271,6 +278,16 @@ def _applied(
         is_removal=transaction.begin.publishing.is_removal,
         renamed_from=transaction.begin.renamed_from,
         kept_bytes=used_bytes(transaction.paths.previous_tree) if _is_kept(transaction, commit) else None,
+        unsigned=unsigned,
+    )
+
+
+def _unsigned(transaction: _Transaction) -> tuple[bytes, ...]:
+    """Return the members whose signature is gone; of a renaming, until the old control folder is taken away."""
+    paths = transaction.paths
+    is_renamed = transaction.begin.publishing is Publishing.RENAME
+    return unsigned_members(
+        paths.old_package.manifests if is_renamed else paths.previous_manifests, paths.package.manifests
     )
 
 
@@ -357,8 +374,9 @@ def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
     with _journal_open(run, begin, is_new=False) as transaction:
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)
+        unsigned = _unsigned(transaction)
         left_alone = _finish(run, transaction, commit)
-    return _applied(transaction, commit, plan=planned, resumed=phase, left_alone=left_alone)
+    return _applied(transaction, commit, plan=planned, resumed=phase, left_alone=left_alone, unsigned=unsigned)
 
 
 def _done_before(run: _Run) -> Applied:

@@ -56,7 +56,7 @@ NEIGHBOURS = 7  # first stops that share the calls of a recovery between them
 def layouts() -> Iterator[Layouts]:
     """Worlds that are gone when the tests of this module are done."""
     with scratch_root() as root:
-        yield Layouts(root)
+        yield Layouts(root, is_signed=True)
 
 
 def fail_once(laid: Laid, fault: Fault, at: int, run: Callable[[FaultyDisk], object] | None = None) -> bool:

@@ -95,7 +95,7 @@ def _recorded(laid: Laid, run: Callable[[RecordingDisk], object], disk_type: typ
 def layouts() -> Iterator[Layouts]:
     """Worlds of one test."""
     with scratch_root() as root:
-        yield Layouts(root)
+        yield Layouts(root, is_signed=True)
 
 
 def survive_cuts(cuts: Cuts, places: Iterable[int], *, random_count: int, single_count: int) -> int:

@@ -61,6 +61,10 @@ def manifests(path: Path) -> Path:
     return path.with_name(f"{path.name}.pack") / "manifests"
 
 
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
 def signed_names(path: Path) -> list[str]:
     return sorted(each.name for each in manifests(path).glob("*.sig"))
 
@@ -283,6 +287,7 @@ def signed(capsys: Capsys, two: Delivery, key: Key) -> Delivery:
     return two
 
 
+NO_MORE = "Not signed any more, because the manifest is another one: "
 NAMES = [f"{FIRST.replace('/', '.')}.manifest.sig", f"{SECOND.replace('/', '.')}.manifest.sig"]
 
 
@@ -291,31 +296,46 @@ def test_signature_stays_with_a_member_that_stays_and_goes_with_one_that_is_repl
 ) -> None:
     write(signed.origin / "more.fits", b"more")
     signed.plan(Mode.COPY, append=Append.REPLACE, replaced=b"member_ouss_id2")
-    assert run(capsys, "apply", signed.path, "--keep-previous").code == 0
+    ran = run(capsys, "apply", signed.path, "--keep-previous")
+    assert (ran.code, f"{NO_MORE}{SECOND}. To sign:" in flat(ran.out)) == (0, True)
     assert standings(capsys, signed.path) == ["not-compared", "missing"]
     assert run(capsys, "rollback", signed.path).code == 0
     assert standings(capsys, signed.path) == ["not-compared", "not-compared"]
 
 
 def test_signature_goes_with_a_member_that_is_removed(capsys: Capsys, signed: Delivery) -> None:
-    assert run(capsys, "remove", signed.path, "--member", "member_ouss_id2").code == 0
+    ran = run(capsys, "remove", signed.path, "--member", "member_ouss_id2")
+    assert (ran.code, NO_MORE in flat(ran.out)) == (0, False)
     assert signed_names(signed.path) == NAMES[:1]
     assert run(capsys, "rollback", signed.path).code == 0
     assert standings(capsys, signed.path) == ["not-compared", "not-compared"]
 
 
 def test_signature_goes_with_the_readme_and_comes_back_with_it(capsys: Capsys, signed: Delivery) -> None:
-    assert (
-        run(capsys, "readme", signed.path, "--member", "member_ouss_id2", "--set-field", "Configuration=x").code == 0
-    )
+    ran = run(capsys, "readme", signed.path, "--member", "member_ouss_id2", "--set-field", "Configuration=x")
+    assert (ran.code, NO_MORE in flat(ran.out)) == (0, True)
     assert standings(capsys, signed.path) == ["not-compared", "missing"]
     assert run(capsys, "rollback", signed.path).code == 0
     assert standings(capsys, signed.path) == ["not-compared", "not-compared"]
 
 
+def test_signature_goes_with_what_is_repaired(capsys: Capsys, signed: Delivery) -> None:
+    (signed.path / "sg_ouss_id" / FIRST / "script/scriptForImaging.py").unlink()
+    ran = run(capsys, "repair", signed.path)
+    assert (ran.code, f"{NO_MORE}{FIRST}" in flat(ran.out)) == (0, True)
+    assert standings(capsys, signed.path) == ["missing", "not-compared"]
+
+
+def test_apply_that_signs_does_not_say_that_a_signature_is_gone(capsys: Capsys, signed: Delivery, key: Key) -> None:
+    signed.plan(Mode.COPY, append=Append.REPLACE, replaced=b"member_ouss_id2")
+    found = fields(capsys, "apply", signed.path, "--sign", key.path)
+    assert ([each["member"] for each in found["signed"]], found["unsigned"]) == ([SECOND], [])
+
+
 def test_signatures_go_with_the_old_name_and_come_back_with_it(capsys: Capsys, signed: Delivery) -> None:
     new = signed.path.with_name("2011.0.00230.S")
-    assert run(capsys, "rename", signed.path, new.name).code == 0
+    found = fields(capsys, "rename", signed.path, new.name)
+    assert (found["exit_code"], found["unsigned"]) == (0, [{"member": FIRST}, {"member": SECOND}])
     assert standings(capsys, new) == ["missing", "missing"]
     assert run(capsys, "rollback", new).code == 0
     assert standings(capsys, signed.path) == ["not-compared", "not-compared"]

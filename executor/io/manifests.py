@@ -3,7 +3,9 @@
 import os
 
 from qa2pack.executor.io.disk import Disk, link_into
-from qa2pack.manifest.fs.presence import is_plain_file, is_there
+from qa2pack.manifest.alma.package import manifests_in, member_of_manifest
+from qa2pack.manifest.fs.presence import is_folder, is_plain_file, is_there
+from qa2pack.manifest.path import join
 from qa2pack.manifest.signature.signature import signature_name
 
 
@@ -19,3 +21,15 @@ def replace_manifest(disk: Disk, new: bytes, path: bytes) -> None:
     if is_there(signature_name(path)):
         disk.unlink(signature_name(path))
     disk.replace(new, path)
+
+
+def unsigned_members(old: bytes, new: bytes) -> tuple[bytes, ...]:
+    """Return the members whose manifest in the folder `old` has a signature, and in the folder `new` has none.
+
+    Members without a manifest in `new` are left out; so are all if there is no such folder.
+    """
+    if not (is_folder(old) and is_folder(new)):
+        return ()
+    there = set(os.listdir(new))
+    gone = (name for name in manifests_in(old) if name in there and signature_name(name) not in there)
+    return tuple(member_of_manifest(name) for name in gone if is_plain_file(join(old, signature_name(name))))

@@ -25,6 +25,7 @@ from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
 from qa2pack.pack.views.remove import removed_lines
 from qa2pack.pack.views.rename import renamed_lines
 from qa2pack.pack.views.sign import signed_fields, signed_lines
+from qa2pack.pack.views.signatures import unsigned_lines
 from qa2pack.pack.views.status import staged_text
 from qa2pack.pack.views.totals import totals_fields
 from qa2pack.pack.views.view import View
@@ -38,15 +39,22 @@ def apply_view(result: Applied, target: Target, signing: Signing | None = None) 
         fields=lambda: {
             **_fields(result, target),
             "signed": signed_fields(signing.members if signing else ()),
+            "unsigned": [path_fields("member", member) for member in _unsigned(result, signing or Signing())],
             **({"problems": problem_fields(signing.problems)} if signing and signing.problems else {}),
         },
         code=failed or (Exit.PROBLEMS if result.left_alone else Exit.DONE),
     )
 
 
+def _unsigned(result: Applied, signing: Signing) -> list[bytes]:
+    signed = {each.member for each in signing.members}
+    return [member for member in result.unsigned if member not in signed]
+
+
 def _all_lines(result: Applied, target: Target, signing: Signing, style: Style) -> Iterator[str]:
     yield from _lines(result, target, style)
     yield from signed_lines(signing.members, style)
+    yield from unsigned_lines(_unsigned(result, signing), target, style)
     if signing.problems:
         yield f"{style.bad('Not signed')}, but all else is done:"
         yield from (f"  {problem_text(problem)}" for problem in signing.problems)

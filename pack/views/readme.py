@@ -13,6 +13,7 @@ from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.found_texts import found_text_lines, found_texts_of
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.kept import kept_lines, left_out_lines
+from qa2pack.pack.views.signatures import unsigned_lines
 from qa2pack.pack.views.view import View
 
 
@@ -33,6 +34,7 @@ def _fields(result: Applied, target: Target) -> Fields:
         "blank_fields": _blank(result, target),
         "kept_bytes": result.kept_bytes,
         "left_out": problem_fields(result.left_out),
+        "unsigned": [path_fields("member", member) for member in result.unsigned],
         "left_texts": [path_fields("path", path) for path in found_texts_of([result.member], target)],
     }
 
@@ -49,4 +51,5 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         yield from folded(f"still blank: {', '.join(blank)}", indent=2)
     yield from found_text_lines(found_texts_of([result.member], target), target, style)
     yield from left_out_lines(result, target, style)
+    yield from unsigned_lines(result.unsigned, target, style)
     yield from kept_lines(result, target, style)

@@ -16,6 +16,7 @@ from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.found_texts import found_text_lines, found_texts_of
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.kept import kept_lines
+from qa2pack.pack.views.signatures import unsigned_lines
 from qa2pack.pack.views.view import View
 
 
@@ -36,6 +37,7 @@ def rename_view(result: Applied, warnings: Sequence[Problem], target: Target, co
             **path_fields("package", new.package.path),
             **path_fields("renamed_from", result.renamed_from),
             "kept_bytes": result.kept_bytes,
+            "unsigned": [path_fields("member", member) for member in result.unsigned],
             "left_texts": [path_fields("path", path) for path in _found_texts(new)],
             "warnings": problem_fields(warnings),
         },
@@ -61,3 +63,4 @@ def _lines(result: Applied, warnings: Sequence[Problem], target: Target, style: 
     if warnings:
         yield from problem_lines(warnings, target, style, has_remedies=False)
     yield from renamed_lines(result, target, style)
+    yield from unsigned_lines(result.unsigned, target, style)

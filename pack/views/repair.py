@@ -13,6 +13,7 @@ from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.kept import kept_lines, left_out_lines
+from qa2pack.pack.views.signatures import unsigned_lines
 from qa2pack.pack.views.view import View
 
 
@@ -25,10 +26,15 @@ def repair_view(repairs: Repairs, target: Target) -> View:
             **path_fields("finished", repairs.finished.member if repairs.finished else b""),
             "members": [_member_fields(member) for member in repairs.members],
             "kept_bytes": repairs.applied[-1].kept_bytes if repairs.applied else None,
+            "unsigned": [path_fields("member", member) for member in _unsigned(repairs)],
             "rollback_problems": problem_fields(repairs.rollback_problems),
         },
         code=Exit.PROBLEMS if any(member.lost for member in repairs.members) else Exit.DONE,
     )
+
+
+def _unsigned(repairs: Repairs) -> list[bytes]:
+    return [member for applied in repairs.applied for member in applied.unsigned]
 
 
 def _member_fields(member: Repaired) -> Fields:
@@ -67,6 +73,7 @@ def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
         if earlier:
             words = "Each member was repaired by itself; only the last repair can be rolled back"
             yield f"{words}: {member_words(last.member)}"
+        yield from unsigned_lines(_unsigned(repairs), target, style)
         yield from kept_lines(last, target, style, repairs.rollback_problems)
         yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.signature.signature import Signature, Signed, Standing, Trust
+from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields
 
@@ -42,6 +44,14 @@ def _words(signature: Signature) -> str:
             return "not signed"
         case _:
             assert_never(signature.standing)
+
+
+def unsigned_lines(members: Sequence[bytes], target: Target, style: Style) -> Iterator[str]:
+    """Yield which members have no signature any more, because their manifest is another one now."""
+    if members:
+        names = ", ".join(map(member_words, members))
+        yield from folded(f"Not signed any more, because the manifest is another one: {names}. To sign:")
+        yield f"  {style.bold(f'pack sign {target.quoted} --key KEY')}"
 
 
 def signature_fields(signatures: Sequence[Signed]) -> list[Fields]:

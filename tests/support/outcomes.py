@@ -42,8 +42,9 @@ _SPLITS = SplitMemory()  # of all worlds: their tables are the same
 class Layouts:
     """The worlds of the scenarios, each laid out when it is first asked for."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_signed: bool = False) -> None:
         self._root = root
+        self._is_signed = is_signed
         self._laid: dict[tuple[Scenario, bool, bool], Laid] = {}
 
     def get(self, scenario: Scenario, *, remembers_splits: bool = True, knows_inodes: bool = True) -> Laid:
@@ -53,7 +54,7 @@ class Layouts:
             root = self._root / str(len(self._laid))
             root.mkdir()
             splits = _SPLITS if remembers_splits else None
-            world = make_world(root, scenario, knows_inodes=knows_inodes, splits=splits)
+            world = make_world(root, scenario, knows_inodes=knows_inodes, splits=splits, is_signed=self._is_signed)
             self._laid[key] = _watch_undisturbed(world, splits)
         laid = self._laid[key]
         laid.world.bring_back()
