@@ -17,6 +17,8 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.written import Writes, with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused
 
+_ENDS_OF_PIPES = (b"/proc/", b"/dev/fd/", b"/dev/std")
+
 
 def readme_header(request: PlanRequest, layout: Layout | None = None) -> bytes:
     """Return the header text of README: the given file, or that of the layout, or the template.
@@ -102,7 +104,7 @@ def make_header(
         user=user_name(),
         program=request.program,
         made_with=MadeWith(
-            readme=_lasting(request.readme),
+            readme=lasting_path(request.readme),
             readme_header=b"" if request.readme is request.readme_text is None else header_text,
             include=tuple((include.glob, include.role) for include in request.include),
             exclude=request.exclude,
@@ -138,9 +140,12 @@ def header_of_member(member: Header, destination: Destination, *, program: str, 
     )
 
 
-def _lasting(readme: bytes | None) -> bytes:
-    """Return the path of the README header file; empty where it is the end of a pipe, or there is none."""
-    return b"" if readme is None or readme.startswith((b"/proc/", b"/dev/")) else readme
+def lasting_path(readme: bytes | None) -> bytes:
+    """Return the path of the README header file; empty where it is the end of a pipe, or there is none.
+
+    Only these names in `/dev` are of pipes: `/dev/shm` is a file system for everybody.
+    """
+    return b"" if readme is None or readme.startswith(_ENDS_OF_PIPES) else readme
 
 
 def user_name() -> str:
