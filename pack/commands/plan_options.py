@@ -11,6 +11,7 @@ import typer
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.commands.base import defaults_of, typed_lists, typed_options, unused_settings_of, words_for_each
+from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.commands.options import RuleOptions, TableOptions
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ ReplaceMember = Annotated[
     str,
     typer.Option(
         metavar="NAME",
+        autocompletion=offered_members,
         help="Make this member again in its place; the others stay.",
         show_default=False,
     ),
@@ -67,7 +69,14 @@ Again = Annotated[
     ),
 ]
 AgainMember = Annotated[
-    str, typer.Option("--member", metavar="NAME", help="With --again: which member.", show_default=False)
+    str,
+    typer.Option(
+        "--member",
+        metavar="NAME",
+        autocompletion=offered_members,
+        help="With --again: which member.",
+        show_default=False,
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that this program did not make.")]
 NoRecall = Annotated[bool, typer.Option("--no-recall", help="Take no options from the member that is made again.")]
