@@ -216,9 +216,7 @@ def test_only_the_damaged_member_is_made_again(capsys: Capsys, tmp_path: Path, d
     assert {path: path.lstat().st_ino for path in (second, *second.rglob("*"))} == before
 
 
-def test_folder_that_was_put_into_another_member_is_left_out_by_its_repair(
-    capsys: Capsys, delivery: Delivery
-) -> None:
+def test_folder_put_into_another_member_is_left_out_by_its_repair(capsys: Capsys, delivery: Delivery) -> None:
     """It may be a folder of the member that was renamed, so it is not advised to be removed."""
     delivery.make(Mode.COPY)
     delivery.make(Mode.COPY, append=Append.MEMBER)

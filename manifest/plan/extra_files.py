@@ -129,7 +129,7 @@ def foreign_remedies(package: Package, state: PackageState, opened: OpenedFiles)
 def extra_remedies(
     problems: Iterable[Problem], package: Package, state: PackageState, opened: OpenedFiles
 ) -> tuple[Remedy, ...]:
-    """Return what to do about extra files and folders: the repair of the member that they are in, or what removes them.
+    """Return what to do about extra files and folders: the repair of the member that has them, or what removes them.
 
     Args:
         problems: their paths are absolute.
@@ -141,7 +141,7 @@ def extra_remedies(
 def _repairs(
     problems: Iterable[Problem], package: Package, state: PackageState
 ) -> tuple[tuple[Remedy, ...], list[Problem]]:
-    """Return the repairs that leave out what is in members with a manifest, and the problems that none of them ends."""
+    """Return the repairs that leave out what is in members with a manifest, and the problems of all else."""
     extras = list(problems)
     by_member = {
         member: [each for each in extras if is_within(each.path, package.member(member))]

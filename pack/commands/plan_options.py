@@ -4,6 +4,7 @@ Both take them as the groups below, so an option that is added here is one of bo
 """
 
 import os
+from collections.abc import Container
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -150,10 +151,20 @@ def all_typed_options(context: typer.Context) -> str:
 
     replaced = os.fsencode(context.params["replace_member"])
     again = f" --replace-member {quoted(replaced)}" if context.params["again"] and replaced else ""
-    names = {name for group in (PlanOptions, RuleOptions, TableOptions) for name in group._fields}
+    return again + _typed(context, {*PlanOptions._fields, *RuleOptions._fields, *TableOptions._fields})
+
+
+def options_elsewhere(context: typer.Context) -> str:
+    """Return the typed options that a plan of another origin takes too, but for --mode; quoted for a shell."""
+    return _typed(context, {"readme", "strict", *RuleOptions._fields, *TableOptions._fields})
+
+
+def _typed(context: typer.Context, names: Container[str]) -> str:
+    from qa2pack.pack.target import quoted
+
     # Without its hyphens, which `quoted` would make part of a path.
     words = (os.fsencode(word.removeprefix("--")) for word in words_for_each(context, names))
-    return again + "".join(f" --{quoted(word)}" for word in words)
+    return "".join(f" --{quoted(word)}" for word in words)
 
 
 def request_of(

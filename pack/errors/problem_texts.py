@@ -584,7 +584,7 @@ WARNINGS: Mapping[Code, Row] = {
         "Move it up, or leave it out: --exclude GLOB",
     ),
     Code.W_DEEPER_SB: Row(
-        "This folder in the origin looks like a scheduling block of its own; it is not packaged.",
+        "This folder in the origin looks like a scheduling block of its own; it is not packaged as one.",
         "The origin holds several scheduling blocks, or lies one level too high.",
         "Plan each scheduling block by itself, with the options that are typed here, and apply its plan before the "
         "next one:",
