@@ -4,14 +4,17 @@ import codecs
 import getpass
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import replace
 
-from qa2pack.manifest.alma.readme import header_template, readme_text
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.alma.readme import header_template, project_of, readme_text
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.recorded_checks import rows_of
 from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.written import Writes, with_texts
@@ -31,6 +34,13 @@ def readme_header(request: PlanRequest, layout: Layout | None = None) -> bytes:
         of_layout = layout.readme_header if layout else None
         return next((text for text in (given, of_layout) if text is not None), header_template())
     return read_header_file(request.readme)
+
+
+def readme_warnings(header: Header) -> Iterator[Problem]:
+    """Yield a warning if the README names another project than the package."""
+    named = project_of(header.readme)
+    if named and shown(header.project).encode() not in named:
+        yield Problem(Code.W_README_PROJECT, README, expected=shown(header.project), found=shown(named))
 
 
 def read_header_file(path: bytes) -> bytes:

@@ -614,6 +614,12 @@ WARNINGS: Mapping[Code, Row] = {
         "The package is called after its project: the archive and the README take the code from its name.",
         "Unless this is a trial, plan again with a package that is called as the project.",
     ),
+    Code.W_README_PROJECT: Row(
+        "The README names another project than the package.",
+        "The header was written for another project, or the package has a wrong name.",
+        "Correct the field Project code of the header, or leave it blank: the plan fills it in. If the package has "
+        "the wrong name, plan again with the right one.",
+    ),
     Code.W_OTHER_DELIVERY: Row(
         "What lies here belongs to another kind of delivery than the one that the layout describes.",
         "The origin is a pipeline run, a package that was made already, or has one in it.",
