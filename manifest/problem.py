@@ -192,6 +192,7 @@ class Code(StrEnum):
     W_CHECK = "warning-check"
     W_BLOCK_INCOMPLETE = "warning-block-incomplete"
     W_PROJECT_CODE = "warning-project-code"
+    W_README_PROJECT = "warning-readme-project"
     W_OTHER_DELIVERY = "warning-other-delivery"
     W_LOOKS_LIKE_MS = "warning-looks-like-ms"
     W_SIZE_ESTIMATED = "warning-size-estimated"

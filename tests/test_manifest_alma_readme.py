@@ -8,6 +8,7 @@ from qa2pack.manifest.alma.readme import (
     KNOWN_FIELDS,
     blank_fields,
     header_template,
+    project_of,
     readme_text,
     tree_lines,
     with_project,
@@ -177,3 +178,17 @@ def test_code_and_name_are_filled_in_on_plain_lines_only() -> None:
 def test_page_names_all_fields_that_are_recognised() -> None:
     page = " ".join((Path(__file__).resolve().parents[1] / "docs/commands.md").read_text().split())
     assert [field for field in KNOWN_FIELDS if f" {field.decode()}" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        (b"Cycle: 0\nProject code: 2011.0.00229.S\nSB name: x\n", b"2011.0.00229.S"),
+        (b"   * *Project code:* 2011.0.00229.S \r\n", b"2011.0.00229.S"),
+        (b"| Project code | 2011.0.00229.S |\n", b"2011.0.00229.S"),
+        (b"Project code:\nSB name: x\n", b""),
+        (b"PI name: A\n|-- 1.S/\nProject code: 2011.0.00229.S\n", b""),
+    ],
+)
+def test_project_that_a_header_names(header: bytes, named: bytes) -> None:
+    assert project_of(header) == named

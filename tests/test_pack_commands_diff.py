@@ -8,6 +8,7 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.files import open_plan
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
 from support.file_systems import read_only
@@ -102,12 +103,15 @@ def test_any_member_is_compared_if_it_is_named(capsys: Capsys, delivery: Deliver
     assert {change["change"] for change in json.loads(ran.out)["changes"]} == {"changed"}
 
 
-def test_replacing_other_members_is_warned_of(capsys: Capsys, delivery: Delivery) -> None:
+def test_command_that_is_advised_leaves_the_other_members(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
-    delivery.make(append=Append.GROUP)
-    write(delivery.origin / "new.fits", b"x")
-    out = run_here(capsys, "diff", delivery.origin, delivery.path).out
-    assert "replaces the whole package, all 2 members of it" in out
+    other = make_reduction(delivery.origin.parent / "sb2", seed=2)
+    Delivery(other, delivery.path).make(append=Append.MEMBER)
+    write(other / "new.fits", b"x")
+    advised = run_here(capsys, "diff", other, delivery.path).out.splitlines()[-1]
+    assert run_here(capsys, *advised.split()[1:]).code == Exit.DONE
+    header = open_plan(delivery.package.plan).header
+    assert (header.append, header.member) == (Append.REPLACE, b"group_ouss_id/member_ouss_id2")
 
 
 def test_a_broken_origin_is_refused_as_in_a_plan(capsys: Capsys, delivery: Delivery) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -32,6 +33,15 @@ def test_header_may_come_from_a_pipe_of_the_shell(delivery: Delivery) -> None:
     plan = _fed(delivery, "sleep 0.2; echo the header of the shell")
     assert (plan.communicate(timeout=60)[1], plan.returncode) == ("", Exit.DONE)
     assert open_plan(delivery.package.plan).header.readme.startswith(b"the header of the shell\n")
+
+
+def test_header_in_shared_memory_is_remembered_by_its_path(
+    capsys: pytest.CaptureFixture[str], delivery: Delivery
+) -> None:
+    with NamedTemporaryFile(dir="/dev/shm") as header:
+        run_here(capsys, "plan", delivery.origin, delivery.path, "--readme", header.name)
+        made_with = open_plan(delivery.package.plan).header.made_with
+        assert made_with and made_with.readme == header.name.encode()
 
 
 @pytest.mark.parametrize("place", ["pipe", "/dev/zero"])

@@ -209,6 +209,23 @@ def test_scheduling_blocks_that_a_plan_names_are_planned_in_its_mode(
     assert members(package) == ["member_ouss_id", "member_ouss_id2"]
 
 
+@pytest.mark.parametrize("has_block", [False, True], ids=["refused", "warned"])
+def test_scheduling_blocks_that_a_plan_names_get_the_header_and_the_rules_that_were_typed(
+    capsys: Capsys, project: Path, tmp_path: Path, has_block: bool
+) -> None:
+    package, header = tmp_path / "2011.0.00229.S", write(tmp_path / "header.txt", b"PI name: A. Person\n")
+    if has_block:
+        make_reduction(project, uid="uid___A002_X1_X3", seed=3)
+    options = ("--append", "group", "--mode", "copy", "--readme", header, "--exclude", "*.log")
+    ran = run_here(capsys, "plan", project, package, *options)
+    assert "warning-deeper-sb" in ran.out + ran.err
+    plans = [shlex.join(words) for words in ready_commands(ran.out + ran.err) if words[:2] == ["pack", "plan"]]
+    assert plans == [
+        f"pack plan {project}/{name} {package} --append member --mode copy --readme={header} '--exclude=*.log'"
+        for name in ("sb1", "sb2")
+    ]
+
+
 @pytest.mark.parametrize("command", [("tarsplit", "-n", "2012-06-20"), ("verify",), ("report",)])
 @pytest.mark.parametrize("named", ["sb1", "."])
 def test_reduction_in_place_of_a_package_is_advised_to_be_packaged(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -235,6 +236,18 @@ def test_all_that_is_wrong_in_one_job_is_told(capsys: Capsys, project: Path) -> 
     ]
 
 
+def test_header_from_a_pipe_is_refused(capsys: Capsys, project: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"PI name: A\n")
+    os.close(writing)
+    found = json.loads(_batch(capsys, "plan", "--readme", f"/dev/fd/{reading}", "--json").out)["problems"]
+    os.close(reading)
+    assert [problem["found"].split(",")[0] for problem in found] == [
+        f"line {line}: readme must be a file: a pipe can be read only once" for line in (1, 5, 9)
+    ]
+    assert not Path("P.S.pack").exists()
+
+
 def test_later_job_without_an_origin_is_told_by_the_plan(capsys: Capsys, project: Path) -> None:
     Path("list.csv").write_text("origin,package,append\nsb1,P.S,\nsb9,P.S,member\nsb2,P.S,member\n")
     words = ("list.csv", "--mode", "copy", "--jobs", "1", "--quiet")
@@ -362,6 +375,14 @@ def test_plan_is_made_again_when_origin_options_or_readme_changed(capsys: Capsys
     assert _states(capsys, *readme, "--strict") == ["planned", "new", "later"]
     for other in (["--no-split"], ["--compression", "9"]):
         assert _states(capsys, *readme, *other) == ["other-plan", "new", "later"]
+
+
+def test_job_with_a_header_in_memory_or_from_an_open_file_is_planned_once(capsys: Capsys, project: Path) -> None:
+    with NamedTemporaryFile(dir="/dev/shm") as header:
+        write(Path(header.name), b"PI name: A\n")
+        for path in (header.name, f"/proc/self/fd/{header.fileno()}"):
+            _batch(capsys, "plan", "--readme", path)
+            assert _states(capsys, "--readme", path)[0] == "planned"
 
 
 def test_plan_is_made_again_when_a_file_of_the_plan_changed(capsys: Capsys, project: Path) -> None:

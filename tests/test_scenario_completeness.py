@@ -9,7 +9,7 @@ import pytest
 
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.in_process import make_reduction
+from support.in_process import Delivery, make_reduction, write
 
 Capsys = pytest.CaptureFixture[str]
 SETUP3 = "IRC10216_setup3_b6_run_x2"
@@ -55,3 +55,16 @@ def test_commands_for_a_folder_of_scheduling_blocks_package_all_of_them(
     ] * 2
     scripts = {path.name for path in package.glob("sg_ouss_id/*/member_ouss_id*/script/uid*")}
     assert scripts == {f"uid___A002_X1_X{number}.ms.scriptForCalibration.py" for number in (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("project", "is_warned"), [("2012.1.00001.S", True), ("2011.0.00229.S, of two", False), ("", False)]
+)
+def test_header_of_another_project_is_told_and_refused_by_strict(
+    capsys: Capsys, delivery: Delivery, tmp_path: Path, project: str, is_warned: bool
+) -> None:
+    header = write(tmp_path / "header.txt", f"Project code: {project}\nPI name: A\n".encode())
+    planned = run_here(capsys, "plan", delivery.origin, delivery.path, "--readme", header)
+    assert ("warning-readme-project" in planned.out) is is_warned
+    strict = run_here(capsys, "plan", delivery.origin, delivery.path, "--readme", header, "--strict")
+    assert ("warning-readme-project" in strict.err) is is_warned

@@ -87,6 +87,24 @@ def test_bash_offers_the_members_of_the_package(
     assert _completed(programs, "pack", "show", "--member", typed) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("remove", "A.S", "--member"),
+        ("plan", "sb1", "A.S", "--replace-member"),
+        ("plan", "--again", "A.S", "--member"),
+        ("package", "sb1", "A.S", "--replace-member"),
+    ],
+)
+def test_bash_offers_the_members_to_each_option_that_takes_one(
+    programs: Path, reduced: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(reduced)
+    names = ["group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2"]
+    assert _completed(programs, "pack", *words, "") == names
+    assert _completed(programs, "pack", *words, names[1]) == names[1:]
+
+
 # The key ^_ writes the line into a file and empties it.
 _NOTING = r"""
 note() { print -r -- "$BUFFER" >> ~/lines; BUFFER= }

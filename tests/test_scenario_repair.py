@@ -216,6 +216,23 @@ def test_only_the_damaged_member_is_made_again(capsys: Capsys, tmp_path: Path, d
     assert {path: path.lstat().st_ino for path in (second, *second.rglob("*"))} == before
 
 
+def test_folder_put_into_another_member_is_left_out_by_its_repair(capsys: Capsys, delivery: Delivery) -> None:
+    """It may be a folder of the member that was renamed, so it is not advised to be removed."""
+    delivery.make(Mode.COPY)
+    delivery.make(Mode.COPY, append=Append.MEMBER)
+    (delivery.member / "script/scriptForImaging.py").unlink()
+    other = delivery.member.with_name("member_ouss_id2")
+    (other / "log").rename(other / "log.away")
+    capsys.readouterr()
+    assert run("repair", delivery.path, "--member", "group_ouss_id/member_ouss_id") == 1
+    refused = capsys.readouterr().err
+    repair = f"pack repair {delivery.path} --member group_ouss_id/member_ouss_id2 --remove-extra"
+    assert (repair in refused.replace("\n", " "), "rm -r" in refused) == (True, False)
+    assert run(*repair.split()[1:]) == 0
+    assert run("repair", delivery.path, "--member", "group_ouss_id/member_ouss_id") == 0
+    assert delivery.problems() == []
+
+
 def test_stopped_repair_is_finished_by_apply(monkeypatch: pytest.MonkeyPatch, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     script = delivery.member / "script/scriptForImaging.py"

@@ -33,6 +33,7 @@ KNOWN_FIELDS = (
 _KNOWN = b"|".join(map(re.escape, KNOWN_FIELDS))
 # Around a field on a wiki page: indentation, `*` of an item or of bold text, `|` of a table, `---+` of a heading.
 _MARKUP = rb"[ \t*_|+-]*"
+_PROJECT_FIELD = re.compile(rb"^" + _MARKUP + rb"Project code[ \t*_]*[:|]" + _MARKUP + rb"(.*)$", re.MULTILINE)
 _BLANK_KNOWN_FIELD = re.compile(
     rb"^" + _MARKUP + rb"(" + _KNOWN + rb")[ \t*_]*[:|]" + _MARKUP + rb"\r?(?=\Z|\n[ \t]*\r?(?:\n|\Z)|\n" + _MARKUP
     + rb"\w[\w ]*[ \t*_]*[:|])",
@@ -87,6 +88,12 @@ def blank_fields(text: bytes) -> list[bytes]:
     found = {match.start(1): match[1] for match in _BLANK_FIELD.finditer(fields)}
     found |= {match.start(1): match[1] for match in _BLANK_KNOWN_FIELD.finditer(header)}
     return [found[place] for place in sorted(found)]
+
+
+def project_of(text: bytes) -> bytes:
+    """Return what the header of a README has in the line of its field `Project code`; empty where that is blank."""
+    found = _PROJECT_FIELD.search(text.partition(b"\n|-- ")[0])
+    return found[1].strip(b" \t\r*_|") if found else b""
 
 
 def header_of(readme: bytes, project: bytes) -> bytes:

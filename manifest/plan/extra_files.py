@@ -120,16 +120,36 @@ def foreign_remedies(package: Package, state: PackageState, opened: OpenedFiles)
     """Return what to do about entries of a package that are no part of a package; none where it has no members."""
     if not state.members:
         return adopting_remedies(package, opened)
-    extras = list(extra_in_package(package, state))
+    repairs, others = _repairs(extra_in_package(package, state), package, state)
+    in_place = {problem.path for problem in state.lost.values()}
+    outside = [each for each in others if each.path not in in_place]
+    return (*repairs, *((PUT_BACK,) if state.lost else ()), *outside_remedies(outside, package, opened))
+
+
+def extra_remedies(
+    problems: Iterable[Problem], package: Package, state: PackageState, opened: OpenedFiles
+) -> tuple[Remedy, ...]:
+    """Return what to do about extra files and folders: the repair of the member that has them, or what removes them.
+
+    Args:
+        problems: their paths are absolute.
+    """
+    repairs, outside = _repairs(problems, package, state)
+    return (*repairs, *outside_remedies(outside, package, opened))
+
+
+def _repairs(
+    problems: Iterable[Problem], package: Package, state: PackageState
+) -> tuple[tuple[Remedy, ...], list[Problem]]:
+    """Return the repairs that leave out what is in members with a manifest, and the problems of all else."""
+    extras = list(problems)
     by_member = {
         member: [each for each in extras if is_within(each.path, package.member(member))]
         for member in state.manifests
     }
-    repairs = (_leaving_out(member, state) for member, found in sorted(by_member.items()) if found)
     inside = {each for found in by_member.values() for each in found}
-    in_place = {problem.path for problem in state.lost.values()}
-    outside = [each for each in extras if each not in inside and each.path not in in_place]
-    return (*repairs, *((PUT_BACK,) if state.lost else ()), *outside_remedies(outside, package, opened))
+    repairs = tuple(_leaving_out(member, state) for member, found in sorted(by_member.items()) if found)
+    return repairs, [each for each in extras if each not in inside]
 
 
 def adopting_remedies(package: Package, opened: OpenedFiles) -> tuple[Remedy, ...]:

@@ -31,7 +31,7 @@ from qa2pack.manifest.plan.kept_bundles import with_earlier
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.obstacles import taken_beside
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
-from qa2pack.manifest.plan.plan_header import make_header, readme_header
+from qa2pack.manifest.plan.plan_header import make_header, readme_header, readme_warnings
 from qa2pack.manifest.plan.recall import recall
 from qa2pack.manifest.plan.replacement import HandMade, hand_made, replaced_plan, replacing_warnings
 from qa2pack.manifest.plan.request import PlanRequest
@@ -133,7 +133,7 @@ def make_plan(
         bundles = replace(bundles, tasks=with_earlier(bundles.tasks, header, destination))
         difference = bundles.counted_in(difference)
     made_by_hand = hand_made(destination)
-    warnings = _warnings(request, destination, placed, gathered, made_by_hand)
+    warnings = _warnings(request, header, destination, placed, gathered, made_by_hand)
     foreign = _foreign_inside((*gathered.foreign, *bundles.foreign), layout)
     notes = replace(
         _notes(header, placed, gathered, splits, bundles, difference, late),
@@ -211,7 +211,12 @@ def _scan(
 
 
 def _warnings(
-    request: PlanRequest, destination: Destination, placed: Placed, gathered: Gathered, made_by_hand: HandMade
+    request: PlanRequest,
+    header: Header,
+    destination: Destination,
+    placed: Placed,
+    gathered: Gathered,
+    made_by_hand: HandMade,
 ) -> tuple[Problem, ...]:
     """Return all warnings of the plan, each once.
 
@@ -226,6 +231,7 @@ def _warnings(
                 *destination_warnings(request, destination),
                 *replaced_plan(request, destination),
                 *last_copies(destination, gathered.spool),
+                *readme_warnings(header),
                 *placed.placement.warnings,
                 *gathered.warnings,
             )

@@ -4,19 +4,24 @@ import codecs
 import getpass
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import replace
 
-from qa2pack.manifest.alma.readme import header_template, readme_text
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.alma.readme import header_template, project_of, readme_text
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.recorded_checks import rows_of
 from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.written import Writes, with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused
+
+_ENDS_OF_PIPES = (b"/proc/", b"/dev/fd/", b"/dev/std")
 
 
 def readme_header(request: PlanRequest, layout: Layout | None = None) -> bytes:
@@ -30,6 +35,13 @@ def readme_header(request: PlanRequest, layout: Layout | None = None) -> bytes:
         of_layout = layout.readme_header if layout else None
         return next((text for text in (given, of_layout) if text is not None), header_template())
     return read_header_file(request.readme)
+
+
+def readme_warnings(header: Header) -> Iterator[Problem]:
+    """Yield a warning if the README names another project than the package."""
+    named = project_of(header.readme)
+    if named and shown(header.project).encode() not in named:
+        yield Problem(Code.W_README_PROJECT, README, expected=shown(header.project), found=shown(named))
 
 
 def read_header_file(path: bytes) -> bytes:
@@ -105,7 +117,7 @@ def make_header(
         user=user_name(),
         program=request.program,
         made_with=MadeWith(
-            readme=_lasting(request.readme),
+            readme=lasting_path(request.readme),
             readme_header=b"" if request.readme is request.readme_text is None else header_text,
             include=tuple((include.glob, include.role) for include in request.include),
             exclude=request.exclude,
@@ -143,9 +155,12 @@ def header_of_member(member: Header, destination: Destination, *, program: str, 
     )
 
 
-def _lasting(readme: bytes | None) -> bytes:
-    """Return the path of the README header file; empty where it is the end of a pipe, or there is none."""
-    return b"" if readme is None or readme.startswith((b"/proc/", b"/dev/")) else readme
+def lasting_path(readme: bytes | None) -> bytes:
+    """Return the path of the README header file; empty where it is the end of a pipe, or there is none.
+
+    Only these names in `/dev` are of pipes: `/dev/shm` is a file system for everybody.
+    """
+    return b"" if readme is None or readme.startswith(_ENDS_OF_PIPES) else readme
 
 
 def user_name() -> str:

@@ -30,7 +30,7 @@ from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import folders_above, is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
-from qa2pack.manifest.plan.extra_files import extra_in_folder, extra_in_package, outside_remedies, paths_of
+from qa2pack.manifest.plan.extra_files import extra_in_folder, extra_in_package, extra_remedies, paths_of
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.plan.totals import grown
@@ -142,7 +142,7 @@ def plan_rebuild(
     if others := [*others, *sorted(extra - removed - named, key=lambda problem: problem.path)]:
         gathered.spool.close()
         is_all_outside = all(each.code in EXTRAS and not is_within(each.path, member) for each in others)
-        raise Refused(*others, remedies=outside_remedies(others, package, opened) if is_all_outside else ())
+        raise Refused(*others, remedies=extra_remedies(others, package, state, opened) if is_all_outside else ())
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
         totals=totals_with_texts(manifest.notes.totals, old, header),

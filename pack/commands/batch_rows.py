@@ -24,6 +24,7 @@ from qa2pack.pack.commands.options import OriginArgument, PackageArgument, RuleO
 from qa2pack.pack.commands.plan_options import PlanOptions, check_options, request_of
 from qa2pack.pack.jobs.batch import Job, all_earlier, is_by_values
 from qa2pack.pack.jobs.job_list import Row, list_problem, read_job_list
+from qa2pack.pack.jobs.readme_source import is_pipe
 from qa2pack.pack.target import quoted, target_of
 
 _PATHS = ("origin", "package")
@@ -145,7 +146,7 @@ def _read_row(row: Row, base: bytes, words: Sequence[str]) -> tuple[Job | None, 
         # Only together wrong: options that exclude each other, or those of every job.
         parse_faults = [fault for found in each.values() for fault in found] or parse_faults
         job, _ = _parsed([*words, *(word for word in own if not each[word]), *paths])
-    return job, [*path_faults, *faults, *parse_faults, *(_layout_faults(job) if job else ())]
+    return job, [*path_faults, *faults, *parse_faults, *((*_layout_faults(job), *_readme_faults(job)) if job else ())]
 
 
 def _parsed(words: Sequence[str]) -> tuple[Job | None, list[str]]:
@@ -176,6 +177,12 @@ def _layout_faults(job: Job) -> Iterator[str]:
             check()
         except Refused as error:
             yield from map(str, error.problems)
+
+
+def _readme_faults(job: Job) -> Iterator[str]:
+    """Yield why the header cannot be that of a job: it is compared each time that the list is given."""
+    if job.request.readme is not None and is_pipe(job.request.readme):
+        yield "readme must be a file: a pipe can be read only once, not for each job"
 
 
 def _placed(job: Job, place: str, jobs: Sequence[Job]) -> Job:

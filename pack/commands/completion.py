@@ -7,7 +7,6 @@ shells are left to typer. Changes two files in the home folder of the user, on r
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +50,9 @@ def install_zsh(home: Path) -> Path:
 def offered_members(context: typer.Context, incomplete: str) -> list[str]:
     """Return the members of the packages on the line whose names begin so; empty if there is no package."""
     # A line that ends in an option without value is not taken apart: its arguments are left over.
-    typed = context.params.get("package") or context.args[:1]
-    try:
-        names = [name for package in ([typed] if isinstance(typed, str) else typed) for name in _members(package)]
-    except (OSError, ValueError, Refused):  # the tab key never prints an error
-        return []
-    return sorted({name for name in names if name.startswith(incomplete)})
+    typed = context.params.get("package") or context.args
+    packages = [typed] if isinstance(typed, str) else typed
+    return sorted({name for package in packages for name in _members(package) if name.startswith(incomplete)})
 
 
 def _install(context: Any, option: Any, value: Any) -> Any:
@@ -68,9 +64,13 @@ def _install(context: Any, option: Any, value: Any) -> Any:
     sys.exit(0)
 
 
-def _members(package: str) -> Iterator[str]:
+def _members(package: str) -> list[str]:
+    """Return the members; none of what is no package, as the origin of a plan."""
     from qa2pack.manifest.alma.package import read_state
     from qa2pack.pack.target import target_of
 
-    state = read_state(target_of(os.path.expanduser(package)).package)
-    return (shown(member) for member in state.members)
+    try:
+        state = read_state(target_of(os.path.expanduser(package)).package)
+    except (OSError, ValueError, Refused):  # the tab key never prints an error
+        return []
+    return [shown(member) for member in state.members]

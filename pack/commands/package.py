@@ -23,6 +23,7 @@ from qa2pack.pack.commands.plan_options import (
     PlanViewOptions,
     all_typed_options,
     check_options,
+    options_elsewhere,
     repeated_options,
     request_of,
     view_of,
@@ -77,6 +78,7 @@ def package(  # noqa: PLR0913 - one parameter per option or group
         quoted(os.fsencode(origin)),
         repeated_options(context),
         all_typed_options(context),
+        options_elsewhere(context),
         defaults=defaults_of(context),
         shows_all=shown.every,
     )

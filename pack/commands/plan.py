@@ -21,6 +21,7 @@ from qa2pack.pack.commands.plan_options import (
     PlanViewOptions,
     all_typed_options,
     check_options,
+    options_elsewhere,
     repeated_options,
     request_of,
     view_of,
@@ -64,6 +65,7 @@ def plan(  # noqa: PLR0913 - one parameter per option or group
         quoted(os.fsencode(origin)),
         repeated_options(context),
         all_typed_options(context),
+        options_elsewhere(context),
         defaults=defaults_of(context),
         shows_all=shown.every,
     )

@@ -4,6 +4,7 @@ Both take them as the groups below, so an option that is added here is one of bo
 """
 
 import os
+from collections.abc import Container
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -13,6 +14,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
 from qa2pack.pack.commands.base import defaults_of, typed_lists, typed_options, unused_settings_of, words_for_each
+from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.commands.options import RuleOptions, TableOptions
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ ReplaceMember = Annotated[
     str,
     typer.Option(
         metavar="NAME",
+        autocompletion=offered_members,
         help="Make this member again in its place; the others stay.",
         show_default=False,
     ),
@@ -69,7 +72,14 @@ Again = Annotated[
     ),
 ]
 AgainMember = Annotated[
-    str, typer.Option("--member", metavar="NAME", help="With --again: which member.", show_default=False)
+    str,
+    typer.Option(
+        "--member",
+        metavar="NAME",
+        autocompletion=offered_members,
+        help="With --again: which member.",
+        show_default=False,
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that this program did not make.")]
 NoRecall = Annotated[bool, typer.Option("--no-recall", help="Take no options from the member that is made again.")]
@@ -154,10 +164,20 @@ def all_typed_options(context: typer.Context) -> str:
 
     replaced = os.fsencode(context.params["replace_member"])
     again = f" --replace-member {quoted(replaced)}" if context.params["again"] and replaced else ""
-    names = {name for group in (PlanOptions, RuleOptions, TableOptions) for name in group._fields}
+    return again + _typed(context, {*PlanOptions._fields, *RuleOptions._fields, *TableOptions._fields})
+
+
+def options_elsewhere(context: typer.Context) -> str:
+    """Return the typed options that a plan of another origin takes too, but for --mode; quoted for a shell."""
+    return _typed(context, {"readme", "strict", *RuleOptions._fields, *TableOptions._fields})
+
+
+def _typed(context: typer.Context, names: Container[str]) -> str:
+    from qa2pack.pack.target import quoted
+
     # Without its hyphens, which `quoted` would make part of a path.
     words = (os.fsencode(word.removeprefix("--")) for word in words_for_each(context, names))
-    return again + "".join(f" --{quoted(word)}" for word in words)
+    return "".join(f" --{quoted(word)}" for word in words)
 
 
 def request_of(

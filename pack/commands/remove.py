@@ -5,10 +5,18 @@ from typing import Annotated
 import typer
 
 from qa2pack.executor.keep_previous import KeepPrevious
+from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.commands.options import KeepPreviousOption, PackageArgument, RunOptions, TrustOptions, WaitOption
 
 Removed = Annotated[
-    str, typer.Option("--member", metavar="NAME", help="The member, as pack show names it.", show_default=False)
+    str,
+    typer.Option(
+        "--member",
+        metavar="NAME",
+        autocompletion=offered_members,
+        help="The member, as pack show names it.",
+        show_default=False,
+    ),
 ]
 
 Forced = Annotated[

@@ -16,6 +16,7 @@ class Attempt:
         origin: the origin as typed, quoted for a shell; empty if there is none.
         options: of a plan, as typed, that a command which is advised repeats; None if it makes no plan.
         typed: all options of a plan that were typed, for a command that is the same but for one option more.
+        elsewhere: those of them that a plan of another origin takes too, but for --mode.
         noun: what the target is, for messages.
         kept: a sentence about what a stopped run leaves for the next one; empty if the journal says it.
         defaults: the options that were not typed.
@@ -27,6 +28,7 @@ class Attempt:
     origin: str = ""
     options: str | None = None
     typed: str | None = None
+    elsewhere: str = ""
     noun: str = "package"
     kept: str = ""
     defaults: tuple[Default, ...] = ()

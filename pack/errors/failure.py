@@ -157,6 +157,7 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
             verb=attempt.verb,
             origin=origin,
             options=options,
+            elsewhere=attempt.elsewhere,
             has_remedies=not remedies,
             shows_all=attempt.shows_all,
         ),

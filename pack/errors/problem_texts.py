@@ -600,7 +600,7 @@ WARNINGS: Mapping[Code, Row] = {
         "Move it up, or leave it out: --exclude GLOB",
     ),
     Code.W_DEEPER_SB: Row(
-        "This folder in the origin looks like a scheduling block of its own; it is not packaged.",
+        "This folder in the origin looks like a scheduling block of its own; it is not packaged as one.",
         "The origin holds several scheduling blocks, or lies one level too high.",
         "Plan each scheduling block by itself, with the options that are typed here, and apply its plan before the "
         "next one:",
@@ -629,6 +629,12 @@ WARNINGS: Mapping[Code, Row] = {
         "The name of the package is no project code.",
         "The package is called after its project: the archive and the README take the code from its name.",
         "Unless this is a trial, plan again with a package that is called as the project.",
+    ),
+    Code.W_README_PROJECT: Row(
+        "The README names another project than the package.",
+        "The header was written for another project, or the package has a wrong name.",
+        "Correct the field Project code of the header, or leave it blank: the plan fills it in. If the package has "
+        "the wrong name, plan again with the right one.",
     ),
     Code.W_OTHER_DELIVERY: Row(
         "What lies here belongs to another kind of delivery than the one that the layout describes.",

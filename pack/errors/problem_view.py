@@ -20,7 +20,7 @@ _MODE = " --mode MODE"  # in a command it stands for all options of the plan
 _PLACE = re.compile(rf"{_MODE}\b|\b(?:PACKAGE|ORIGIN|PATH)\b")
 
 
-def problem_lines(
+def problem_lines(  # noqa: PLR0913 - what is filled into the commands, and how much is shown
     problems: Iterable[Problem],
     target: Target,
     style: Style,
@@ -28,6 +28,7 @@ def problem_lines(
     verb: str = "",
     origin: str = "",
     options: str | None = None,
+    elsewhere: str = "",
     has_remedies: bool = True,
     shows_all: bool = False,
 ) -> Iterator[str]:
@@ -37,6 +38,7 @@ def problem_lines(
         verb: the running command; without it, remedies of single commands are not shown.
         origin: the origin as typed; without it, commands say ORIGIN.
         options: of a plan of that origin, with a blank before each; None if not known, so commands say --mode MODE.
+        elsewhere: further options of a plan of another origin that is advised.
         has_remedies: show the remedy of each code; False if the caller shows one for all of them.
         shows_all: show every path; else the first few of each code.
     """
@@ -54,7 +56,8 @@ def problem_lines(
             yield style.dim(f"      and {len(group) - len(listed):,} more ({how})")
         if has_remedies:
             paths = [problem.path for problem in group[:MOST_PATHS]]
-            yield from remedies_lines(row.remedies, target, verb=verb, origin=origin, options=options, paths=paths)
+            each = options if options is None or code is not Code.W_DEEPER_SB else options + elsewhere
+            yield from remedies_lines(row.remedies, target, verb=verb, origin=origin, options=each, paths=paths)
 
 
 def problem_text(problem: Problem) -> str:

@@ -27,7 +27,7 @@ from qa2pack.manifest.layout.given import with_absolute_paths
 from qa2pack.manifest.layout.load import is_layout_path, load_layout
 from qa2pack.manifest.plan.destination import choose_destination, origin_problems
 from qa2pack.manifest.plan.place_origin import refuse_any
-from qa2pack.manifest.plan.plan_header import readme_header
+from qa2pack.manifest.plan.plan_header import lasting_path, readme_header
 from qa2pack.manifest.plan.recall import recall, recall_from
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
@@ -260,7 +260,7 @@ def _is_made_as(header: Header, request: PlanRequest) -> bool:
             made.values,
         )
         == (
-            request.readme or b"",
+            lasting_path(request.readme),
             tuple((include.glob, include.role) for include in request.include),
             request.exclude,
             request.no_split,

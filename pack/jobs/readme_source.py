@@ -38,6 +38,12 @@ def readable_readme(request: PlanRequest) -> Iterator[PlanRequest]:
         raise Refused(Problem(Code.README_MISSING, path, "a file", "something else"))
 
 
+def is_pipe(path: bytes) -> bool:
+    """Return whether a path is a pipe, which can be read only once."""
+    mode = _mode_of(path)
+    return mode is not None and stat.S_ISFIFO(mode)
+
+
 def _mode_of(path: bytes) -> int | None:
     try:
         return os.stat(path).st_mode

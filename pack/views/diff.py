@@ -13,6 +13,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.jobs.diff import Difference
+from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 from qa2pack.pack.views.json_fields import Fields, path_fields
 from qa2pack.pack.views.view import View
@@ -74,13 +75,12 @@ def _change_lines(change: Change, style: Style) -> Iterator[str]:
 
 
 def _next_lines(attempt: Attempt, header: Header, member_count: int, style: Style) -> Iterator[str]:
-    if member_count > 1:
-        yield from folded(
-            f"A plan without --append replaces the whole package, all {member_count} members of it; they would have"
-            " to be packaged again."
-        )
-    yield "Nothing has been changed. To replace the package:"
-    yield f"  {style.bold(f'{attempt.new_plan} --mode {header.mode}')}"
+    if member_count == 1:
+        option, what = "", "To replace the package:"
+    else:
+        option, what = f" --replace-member {quoted(header.member)}", "To make this member again; the others stay:"
+    yield f"Nothing has been changed. {what}"
+    yield f"  {style.bold(f'{attempt.new_plan}{option} --mode {header.mode}')}"
 
 
 def _fields(attempt: Attempt, header: Header, changes: Iterator[Change]) -> Fields:

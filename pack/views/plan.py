@@ -56,6 +56,7 @@ class ShownPlan:
         defaults: the options that were not typed.
         unused_settings: files called `pack.toml` nearby that do not count.
         shows_all: show every path of a warning.
+        elsewhere: options of a plan of another origin that is advised.
     """
 
     plan: Described
@@ -67,6 +68,7 @@ class ShownPlan:
     defaults: tuple[Default, ...] = ()
     unused_settings: tuple[bytes, ...] = ()
     shows_all: bool = False
+    elsewhere: str = ""
 
     @property
     def sources(self) -> tuple[Default, ...]:
@@ -207,6 +209,7 @@ def _warning_lines(view: ShownPlan, style: Style) -> Iterator[str]:
             verb="plan",
             origin=view.origin,
             options=f" --mode {view.plan.header.mode}",
+            elsewhere=view.elsewhere,
             shows_all=view.shows_all,
         )
 
@@ -258,6 +261,7 @@ def plan_view(
         defaults,
         unused_settings,
         attempt.shows_all,
+        attempt.elsewhere,
     )
     tree = partial(tree_lines, plan, is_unfolded=is_unfolded) if has_tree else None
     return View(

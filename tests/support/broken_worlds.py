@@ -708,6 +708,12 @@ def _(world: World) -> Iterable[Problem]:
     return warnings(replace(world.delivery, path=world.folder / "trial"))
 
 
+@breaks(Code.W_README_PROJECT)
+def _(world: World) -> Iterable[Problem]:
+    header = write(world.folder / "header.txt", b"Project code: 2012.1.00001.S\n")
+    return world.delivery.plan(Mode.HARD, readme=os.fsencode(header)).notes.warnings
+
+
 @breaks(Code.W_OTHER_DELIVERY)
 def _(world: World) -> Iterable[Problem]:
     write(world.delivery.origin / "uid___A001_X87c_X69.weblog.tgz", gzip.compress(b"a pipeline's"))
