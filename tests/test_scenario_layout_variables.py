@@ -132,6 +132,12 @@ def test_plan_that_is_advised_has_the_value(capsys: Capsys, delivery: Delivery, 
     assert [words[-2:] for words in advised] == [["--set", "run=3"]]
 
 
+def test_value_may_be_any_name_that_a_folder_can_have(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    layout.write_text(LAYOUT.replace('like = "[0-9]*"\n', ""))
+    planned = files(capsys, delivery.origin, delivery.path, "--layout", layout, "--set", "run=a\nb")
+    assert planned == ["README", "script/run_a\\nb/2011.0.00229.S.scriptForImaging.py"]
+
+
 def test_value_that_is_not_utf8_is_refused(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--set", "run=3\udcff")
     assert ran.code == 1

@@ -52,8 +52,8 @@ class Variable:
 
     @property
     def expression(self) -> str:
-        """The regular expression of its values."""
-        return UID if self.like == "uid" else _of_glob(self.like)
+        """The regular expression of its values; names may have newlines in them."""
+        return UID if self.like == "uid" else f"(?s:{_of_glob(self.like)})"
 
     def at_start(self, name: bytes) -> bytes | None:
         """Return the value with which a name begins, or None."""
@@ -90,6 +90,16 @@ class Patterns:
     def fits(self, name: bytes) -> bool:
         """Return whether one of the patterns matches the whole name."""
         return self._any(_text(name)) is not None
+
+    def values(self, name: bytes) -> Mapping[str, bytes] | None:
+        """Return the pieces of a name as values of variables, None if it does not fit.
+
+        Nor does it where a piece is empty, `.` or `..`: values are parts of paths.
+        """
+        if not self.fits(name):
+            return None
+        pieces = self.read(name)
+        return None if {b"", b".", b".."}.intersection(pieces.values()) else pieces
 
     def read(self, name: bytes) -> Mapping[str, bytes]:
         """Return the pieces of a name, by the first pattern that matches; empty if none does."""
