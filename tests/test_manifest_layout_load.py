@@ -266,6 +266,7 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
             "no other [[write]] has found qa/a in [[write]] 2, line 12",
         ),
         (PLACE + '[[write]]\nto = "qa/a/b"\ntext = ""\n[[write]]\nto = "qa/a"\ntext = ""\n', "as qa/a/b would"),
+        (PLACE + '[[write]]\nto = "qa/a.tgz!b"\ntext = ""\n', "a written file goes into no bundle found qa/a.tgz!b"),
         (QA + 'kind = "file"\ncolumn = "DATA"\n', "kind table or tree or any beside column found file"),
         (QA + 'kind = "tree"\nempty = true\n', "kind file or any beside empty found tree"),
         (QA + 'kind = ""\n', "one of any, file, tree, table found"),
@@ -275,6 +276,10 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (QA + "[[rul]]\n", "found rul (did you mean rule?) in line 12"),
         ("\ntree = 7\n" + QA, "text for tree found a number in line 2"),
         ('tree = "a//b"\n' + QA, "for tree found a//b in line 1"),
+        (
+            '[[place]]\nname = "run"\nmarked_by = "*.lst"\nneeded = true\n[[place]]\nname = "night"\npath = "n*"\n',
+            'inside = "run", because below a marked folder only places inside it are looked for found no inside for',
+        ),
         ('tree = "{member}"\n' + QA, "a name beside {member} in tree, because the first folder has no number found"),
         (
             'tree = "a/.{member}"\n' + QA,

@@ -180,6 +180,11 @@ def test_folder_by_which_no_member_is_known_is_refused_before_it_is_packaged(
     assert "unknown-role" in ran.err and "as the first folder of a target" in ran.err
 
 
+def test_place_that_is_not_there_with_a_given_value_names_it(capsys: Capsys, delivery: Delivery) -> None:
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--set", f"uid={OTHER}")
+    assert ran.code == 1 and f"found none with uid={OTHER}" in ran.err
+
+
 NIGHTS = """
 readme = false
 [[folder]]

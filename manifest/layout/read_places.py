@@ -67,7 +67,16 @@ def _place(table: Table, known: Known) -> Place:
         is_needed=table.flag("needed"),
         what=table.text("what") or name,
     )
+    _check_is_looked_for(table, place, known.places)
     return _with_prefix(place, table, known)
+
+
+def _check_is_looked_for(table: Table, place: Place, earlier: Iterable[Place]) -> None:
+    """Refuse a place that no origin has: the origin must be a marked folder, and below it places inside it count."""
+    closed = (other for other in earlier if other.marked_by and other.is_needed and not (other.steps or other.inside))
+    if (origin := next(closed, None)) and not place.inside:
+        expected = f'inside = "{origin.name}", because below a marked folder only places inside it are looked for'
+        table.refuse(expected=expected, found=f"no inside for {place.name}")
 
 
 def _one_at_least(table: Table, key: str, known: Known) -> Patterns | None:
