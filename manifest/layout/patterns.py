@@ -124,7 +124,7 @@ def check_spelling(glob: str) -> None:
     Raises:
         PatternError: brackets are not closed or not opened, so they are letters; or `**` stands in a name.
     """
-    bare = _CLOSED.sub("", glob)
+    bare = _CLOSED.sub("?", glob)
     if set("[]").intersection(bare):
         raise PatternError("closed brackets, as [ab] (the letters themselves are [[] and []])", glob)
     if "**" in bare:
