@@ -129,6 +129,17 @@ def test_value_that_is_not_like_its_variable_makes_no_place(tmp_path: Path) -> N
     assert names(found(tmp_path, PIPELINE, f"SOUS_x/GOUS_{V}/MOUS_{W}/products/a.fits")) == {}
 
 
+@pytest.mark.parametrize("keys", ['path = "U_{unit}"', 'path = "*"\nnamed = "U_{unit}"'])
+def test_value_that_is_no_part_of_a_path_makes_no_place(tmp_path: Path, keys: str) -> None:
+    text = f'[variable.unit]\n[[place]]\nname = "in"\n{keys}\n'
+    assert names(found(tmp_path, text, "U_/a", "U_./a", "U_../a", "U_.a/a")) == {"U_.a": "in"}
+
+
+def test_value_that_is_no_part_of_a_path_marks_no_place(tmp_path: Path) -> None:
+    text = '[variable.unit]\n[[place]]\nname = "in"\npath = "*"\nmarked_by = "U_{unit}"\n'
+    assert names(found(tmp_path, text, "W/U_", "X/U_.", "Y/U_..", "Z/U_.a")) == {"Z": "in"}
+
+
 def test_variable_has_one_value_on_a_way(tmp_path: Path) -> None:
     text = '[variable.uid]\nlike = "uid"\n[[place]]\nname = "in"\npath = "{uid}/{uid}.d"\n'
     assert names(found(tmp_path, text, f"{U}/{U}.d/a", f"{U}/{V}.d/a")) == {f"{U}/{U}.d": "in"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa2pack.manifest.layout.patterns import PatternError, Variable, compile_patterns
+from qa2pack.manifest.layout.patterns import PatternError, Variable, compile_patterns, parse_patterns
 
 UID = Variable("uid", "uid")
 BAND = Variable("band", "B[3-9]")
@@ -89,3 +89,8 @@ def test_value_of_a_variable_is_like_its_glob_as_a_whole(value: bytes, is_like: 
 @pytest.mark.parametrize("text", ["{uid}{stem}", "{uid}*", "*{uid}*", "{a}_{b}", "*.{a}", "{uid}{uid}*"])
 def test_words_that_are_told_apart_by_text_or_by_what_they_are_like_may_touch(text: str) -> None:
     assert compile_patterns((text,), {"uid": Variable("uid", "uid")}).texts == (text,)
+
+
+@pytest.mark.parametrize("pattern", ["*[0-9]*.fits", "*[!_]*", "[a]*[b]"])
+def test_stars_may_stand_on_both_sides_of_brackets(pattern: str) -> None:
+    assert parse_patterns([pattern], {}).texts == (pattern,)

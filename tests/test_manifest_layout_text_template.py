@@ -1,6 +1,6 @@
 """Text templates: what they see, the line ends, and that they end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -23,6 +23,25 @@ def test_lines_of_statements_leave_no_lines() -> None:
         rendered("a\n  {% for line in tree %}\n{{ line }}\n  {% endfor %}\nb\n", {"tree": ["1", "2"]})
         == b"a\n1\n2\nb\n"
     )
+
+
+class Passes:
+    """Ten parts that can be gone through several times, and have no length."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("0123456789")
+
+
+def test_parts_that_are_not_in_memory_can_be_counted() -> None:
+    assert (
+        rendered("{{ files|length }} {{ files|count }} {{ x|length }}", {"files": Passes(), "x": "abc"}) == b"10 10 3"
+    )
+
+
+def test_counting_takes_steps() -> None:
+    template = "{% for a in range(99999) %}{% if files|length %}{% endif %}{% endfor %}"
+    with pytest.raises(TextTemplateError, match="too many steps"):
+        rendered(template, {"files": Passes()})
 
 
 def test_line_ends_of_the_template_are_as_asked_for() -> None:

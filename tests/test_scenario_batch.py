@@ -119,6 +119,13 @@ def test_later_job_can_be_planned_and_looked_at_once_the_earlier_one_is_applied(
     assert _states(capsys) == ["applied", "new", "applied"]
 
 
+def test_name_with_a_newline_stays_on_its_line(capsys: Capsys, project: Path) -> None:
+    (project / "sb1").rename(project / "n\n1")
+    (project / "sb2").rename(project / "n\n2")
+    planned = _batch(capsys, "plan", ".", "--each", "n*", "--package", "P.S", "--append", "member")
+    assert planned.out.splitlines()[1].endswith("is planned by apply, after n\\n1")
+
+
 def test_later_job_is_refused_while_the_earlier_one_fails(capsys: Capsys, project: Path) -> None:
     ran = _batch(capsys, "apply")
     assert (ran.code, Path("P.S").exists()) == (Exit.FAILED, False)

@@ -132,6 +132,12 @@ def test_plan_that_is_advised_has_the_value(capsys: Capsys, delivery: Delivery, 
     assert [words[-2:] for words in advised] == [["--set", "run=3"]]
 
 
+def test_value_may_be_any_name_that_a_folder_can_have(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    layout.write_text(LAYOUT.replace('like = "[0-9]*"\n', ""))
+    planned = files(capsys, delivery.origin, delivery.path, "--layout", layout, "--set", "run=a\nb")
+    assert planned == ["README", "script/run_a\\nb/2011.0.00229.S.scriptForImaging.py"]
+
+
 def test_value_that_is_not_utf8_is_refused(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--set", "run=3\udcff")
     assert ran.code == 1
@@ -246,6 +252,11 @@ def test_check_of_a_layout_shows_what_rules_take_with_the_value_that_is_given(
 def test_value_that_a_folder_fixes_leaves_out_no_names(capsys: Capsys, fields: tuple[Path, ...]) -> None:
     write(fields[0] / "of_zz" / "cd_2.fits", b"x")
     assert "images/zz/cd_2.fits" in files(capsys, *fields)
+
+
+def test_place_that_is_not_there_with_a_given_value_names_it(capsys: Capsys, delivery: Delivery) -> None:
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--set", f"uid={OTHER}")
+    assert ran.code == 1 and f"found none with uid={OTHER}" in ran.err
 
 
 NIGHTS = """

@@ -195,6 +195,23 @@ def test_named_member_must_be_that_of_the_origin(runs: Runs, capsys: Capsys) -> 
     assert f"expected {member(OTHER_GOAL)}, found {member(ONE)}" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("tree", "append", "advice"),
+    [
+        ("science_goal.{sous}/group.{gous}/member.{mous}", "member", "a member with other values is added"),
+        ("set{member}", "group", "Plan with --append member"),
+        ("", "member", "Plan without --append, which replaces a package that is there"),
+    ],
+)
+def test_append_that_the_tree_does_not_count_says_what_adds(
+    runs: Runs, capsys: Capsys, tree: str, append: str, advice: str
+) -> None:
+    runs.layout.write_text(LAYOUT.replace("science_goal.{sous}/group.{gous}/member.{mous}", tree))
+    words = ("--layout", runs.layout, "--append", append)
+    refused = run_here(capsys, "plan", runs.mous(ONE), runs.package, *words)
+    assert "append-not-counted" in refused.err and advice in " ".join(refused.err.split())
+
+
 def test_delivery_of_all_members_is_checked(runs: Runs) -> None:
     for names in ALL:
         runs.made(names)

@@ -73,6 +73,8 @@ def test_list_beside_has_what_md5sum_says(home: Path, mode: str) -> None:
 def test_plan_and_apply_name_what_stands_beside(home: Path, capsys: Capsys) -> None:
     assert plan(home) == 0
     assert "  and beside it: P_v1.0.md5, P.note\n" in capsys.readouterr().out
+    checked = run_here(capsys, "layout", "--check", home / "beside.toml")
+    assert "  writes     ../{project}_v{version}.md5, ../{project}.note\n" in checked.out
     assert main(["apply", str(home / "P")]) == 0
     assert f"Written beside the package:\n  {home}/P_v1.0.md5\n  {home}/P.note\n" in capsys.readouterr().out
 

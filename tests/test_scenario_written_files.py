@@ -238,7 +238,7 @@ def test_file_elsewhere_without_a_value_is_left_out_with_the_reason(capsys: Caps
     assert ran.code == 0
     assert "--set piscript=PATH\n      script/scriptForPI.py" in ran.out
     needed = refused(capsys, delivery, written(delivery, GIVEN + "\nneeded = true"))
-    assert "variable-missing" in needed.err and "piscript" in needed.err
+    assert "variable-missing" in needed.err and "piscript: expected the path of a file" in needed.err
 
 
 def test_file_elsewhere_that_is_not_there_is_refused(capsys: Capsys, delivery: Delivery) -> None:

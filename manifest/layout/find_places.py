@@ -194,7 +194,7 @@ class _Way:
             names = (*self.names, name) if ANY_DEPTH in way.place.steps[: way.done + 1] else (name,)
             if step is ANY_DEPTH:
                 yield _Way(way.place, way.done, way.values, names, way.around)
-            elif step.fits(name) and (values := _joined(way.values, step.read(name))) is not None:
+            elif (values := _joined(way.values, step.values(name))) is not None:
                 yield _Way(way.place, way.done + 1, values, names, way.around)
 
     @property
@@ -263,7 +263,7 @@ class _Search:
         named = way.place.named
         if named is None:
             return way.values
-        return _joined(way.values, named.read(name)) if named.fits(name) else None
+        return _joined(way.values, named.values(name))
 
 
 def marks_of(node: Node, marks: Patterns) -> dict[str, tuple[bytes, ...]] | None:
@@ -271,9 +271,9 @@ def marks_of(node: Node, marks: Patterns) -> dict[str, tuple[bytes, ...]] | None
     counts = defaultdict[str, Counter[bytes]](Counter)
     is_marked = False
     for child in node.children:
-        if marks.fits(child.name):
+        if (values := marks.values(child.name)) is not None:
             is_marked = True
-            for piece, value in marks.read(child.name).items():
+            for piece, value in values.items():
                 counts[piece][value] += 1
     if not is_marked:
         return None
@@ -295,10 +295,12 @@ def _through(ways: Iterable[_Way], name: bytes) -> tuple[_Way, ...]:
     return tuple({(id(way.place), way.done, way.values): way for way in further}.values())
 
 
-def _joined(values: tuple[tuple[str, bytes], ...], more: Mapping[str, bytes]) -> tuple[tuple[str, bytes], ...] | None:
-    """Return all values; None where a variable would have two."""
+def _joined(
+    values: tuple[tuple[str, bytes], ...], more: Mapping[str, bytes] | None
+) -> tuple[tuple[str, bytes], ...] | None:
+    """Return all values; None where there are no more, or a variable would have two."""
     known = dict(values)
-    if any(known.get(piece, value) != value for piece, value in more.items()):
+    if more is None or any(known.get(piece, value) != value for piece, value in more.items()):
         return None
     return tuple(sorted({**known, **more}.items()))
 

@@ -99,6 +99,8 @@ def _missing(layout: Layout, given: Mapping[str, bytes]) -> Iterator[Problem]:
 
 def _likely(variable: Variable) -> str:
     """Return what values look like, in words."""
+    if variable.is_path:
+        return "the path of a file"
     match variable.like:
         case "uid":
             return "a value like uid___A002_X3c9295_X8c"

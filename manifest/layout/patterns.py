@@ -54,10 +54,10 @@ class Variable:
 
     @property
     def expression(self) -> str:
-        """The regular expression of its values."""
+        """The regular expression of its values; names may have newlines in them."""
         if self.only:
             return re.escape(_text(self.only))
-        return UID if self.like == "uid" else _of_glob(self.like)
+        return UID if self.like == "uid" else f"(?s:{_of_glob(self.like)})"
 
     def at_start(self, name: bytes) -> bytes | None:
         """Return the value with which a name begins, or None."""
@@ -95,6 +95,16 @@ class Patterns:
         """Return whether one of the patterns matches the whole name."""
         return self._any(_text(name)) is not None
 
+    def values(self, name: bytes) -> Mapping[str, bytes] | None:
+        """Return the pieces of a name as values of variables, None if it does not fit.
+
+        Nor does it where a piece is empty, `.` or `..`: values are parts of paths.
+        """
+        if not self.fits(name):
+            return None
+        pieces = self.read(name)
+        return None if {b"", b".", b".."}.intersection(pieces.values()) else pieces
+
     def read(self, name: bytes) -> Mapping[str, bytes]:
         """Return the pieces of a name, by the first pattern that matches; empty if none does."""
         for each in self._each:
@@ -118,7 +128,7 @@ def check_spelling(glob: str) -> None:
     Raises:
         PatternError: brackets are not closed or not opened, so they are letters; or `**` stands in a name.
     """
-    bare = _CLOSED.sub("", glob)
+    bare = _CLOSED.sub("?", glob)
     if set("[]").intersection(bare):
         raise PatternError("closed brackets, as [ab] (the letters themselves are [[] and []])", glob)
     if "**" in bare:

@@ -186,7 +186,9 @@ def _kept_column(wanted: str, columns: Sequence[str] | None) -> str | None:
 def _place_problems(choice: Choice) -> Iterator[Problem]:
     for place in choice.layout.places:
         if place.is_needed and not choice.places.has(place):
-            yield Problem(Code.NO_PLACE, b"", expected=f"{place.what}: {place.where}")
+            given = [f"{name}={shown(choice.given[name])}" for name in sorted(place.fixes & choice.given.keys())]
+            found = f"none with {', '.join(given)}" if given else ""
+            yield Problem(Code.NO_PLACE, b"", expected=f"{place.what}: {place.where}", found=found)
     if several := several_values(choice.layout, choice.places):
         yield from several.problems
 

@@ -16,6 +16,7 @@ from qa2pack.manifest.layout.check import (
     Unlike,
 )
 from qa2pack.manifest.layout.known_names import Known
+from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.path import UnsafePathError, check_relative
 from qa2pack.manifest.problem import Code
@@ -104,7 +105,7 @@ def _names(table: Table, what: str, say: Say, known: Known) -> Names:
         table.refuse(expected="texts that no name may have, but some could", found=wrong[0] or "an empty text")
     check = Names(
         letters=_letters(table),
-        longest=table.number("longest") if "longest" in table else ANY_NUMBER,
+        longest=table.number("longest", limit=NAME_LIMIT_BYTES) if "longest" in table else ANY_NUMBER,
         without=without,
         what=what,
         say=say,

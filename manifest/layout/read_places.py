@@ -24,6 +24,8 @@ def _variable(table: Table, name: str, *, is_path: bool) -> Variable:
     if not _is_name(name) or name in OF_A_FILE:
         table.refuse(expected="a name of lower case letters, digits and _ that no other variable has", found=name)
     variable = Variable(name, table.text("like", "*"), table.text("default"), is_path)
+    if table.values.get("default") == "":
+        table.refuse(expected="a default, or no such key", found="an empty text")
     if is_path and variable.default:
         table.refuse(expected="no default for a variable of from", found=variable.default)
     if set("/{}").intersection(variable.like):
@@ -65,7 +67,16 @@ def _place(table: Table, known: Known) -> Place:
         is_needed=table.flag("needed"),
         what=table.text("what") or name,
     )
+    _check_is_looked_for(table, place, known.places)
     return _with_prefix(place, table, known)
+
+
+def _check_is_looked_for(table: Table, place: Place, earlier: Iterable[Place]) -> None:
+    """Refuse a place that no origin has: the origin must be a marked folder, and below it places inside it count."""
+    closed = (other for other in earlier if other.marked_by and other.is_needed and not (other.steps or other.inside))
+    if (origin := next(closed, None)) and not place.inside:
+        expected = f'inside = "{origin.name}", because below a marked folder only places inside it are looked for'
+        table.refuse(expected=expected, found=f"no inside for {place.name}")
 
 
 def _one_at_least(table: Table, key: str, known: Known) -> Patterns | None:
@@ -105,8 +116,12 @@ def read_tree(top: Table, known: Known) -> Tree:
     parts = []
     for part in text.split("/"):
         template = known.template(top, "tree", may_stand, part)
-        if template is None or len(template.variables.intersection(counters)) > 1:
+        counted = [name for name in template.parts[1::2] if name in counters] if template else []
+        if template is None or len(counted) > 1:
             top.refuse(expected="folders with one counter at most, group or member, for tree", found=text, key="tree")
+        if counted and part.replace(f"{{{counted[0]}}}", "") in ("", ".", ".."):
+            expected = f"a name beside {{{counted[0]}}} in tree, because the first folder has no number"
+            top.refuse(expected=expected, found=text, key="tree")
         parts.append(template)
     used = tuple(name for part in parts for name in counters if name in part.variables)
     if not _are_in_order(used, counters):

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 
 from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.bundle.form import form_of
 from qa2pack.manifest.format.written import NEWLINES
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.patterns import pieces_of
 from qa2pack.manifest.layout.table import Table, has_readme
-from qa2pack.manifest.layout.template import PROJECT
+from qa2pack.manifest.layout.template import BUNDLE_MARK, PROJECT
 from qa2pack.manifest.layout.text_template import FACTS, TextTemplate, TextTemplateError, parse_text_template
 from qa2pack.manifest.layout.write import Write
 
@@ -75,6 +76,9 @@ def _write(table: Table, known: Known, beside: FileBeside) -> Write:
     for key, needed in _WITH.items():
         if key in table and needed not in table:
             table.refuse(expected=f"{needed} beside {key}", found=table.key_list)
+    bundle, mark, _ = path.partition(BUNDLE_MARK)
+    if mark and form_of(bundle.encode()):
+        table.refuse(expected=f"no {BUNDLE_MARK} in to, because a written file goes into no bundle", found=path)
     is_beside = path.startswith("../")
     to = known.member_path(table, "to", frozenset({PROJECT}), path.removeprefix("../"))
     if to is None or (is_beside and "/" in to.text):

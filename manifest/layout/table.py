@@ -135,11 +135,11 @@ class Table:
             self.refuse(expected=f"true or false for {key}", found=self.in_words(key))
         return value
 
-    def number(self, key: str) -> int:
-        """Return a whole number above 0."""
+    def number(self, key: str, *, limit: int) -> int:
+        """Return a whole number from 1 to a limit."""
         value = self.values.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            self.refuse(expected=f"a whole number above 0 for {key}", found=self.in_words(key))
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
+            self.refuse(expected=f"a whole number from 1 to {limit} for {key}", found=self.in_words(key))
         return value
 
     def globs(self, key: str) -> tuple[str, ...]:

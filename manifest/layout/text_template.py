@@ -6,7 +6,7 @@ recursion, and what it counts, how often it goes through the files, and what it 
 import and is imported only where a layout has a template.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +145,8 @@ def render_text(
         OSError: a file that it lists cannot be read.
     """
     environment = _environment(newline)
-    environment.filters["counted"] = _Counted(STEPS_LIMIT + STEPS_PER_FILE * file_count)
+    counted = _Counted(STEPS_LIMIT + STEPS_PER_FILE * file_count)
+    environment.filters |= {"counted": counted, "length": counted.length, "count": counted.length}
     length = 0
     try:
         for piece in _counting(environment, template).generate(facts):
@@ -172,6 +173,10 @@ class _Counted:
             if self._left < 0:
                 raise TextTemplateError("its loops take too many steps")
             yield part
+
+    def length(self, parts: Iterable[Any]) -> int:
+        """Return how many there are; the files, which are not in memory, are gone through in as many steps."""
+        return len(parts) if isinstance(parts, Sized) else sum(1 for _ in self(parts))
 
 
 def _counting(environment: "SandboxedEnvironment", template: str) -> "Template":

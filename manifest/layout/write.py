@@ -42,6 +42,11 @@ class Write:
         return not self.source or self.is_needed or self.source in values
 
     @property
+    def path(self) -> str:
+        """Its path as it is in the layout."""
+        return f"../{self.to.text}" if self.is_beside else self.to.text
+
+    @property
     def needs(self) -> frozenset[str]:
         """The variables that must have a value."""
         used = self.template.variables - FACTS if self.template else frozenset()

@@ -109,7 +109,8 @@ def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_comp
     """
     append, state = destination.append, destination.state
     if not tree.can(append) and not is_compared:
-        raise Refused(Problem(Code.APPEND_NOT_COUNTED, f"--append {append}".encode(), found=tree.text))
+        problem = Problem(Code.APPEND_NOT_COUNTED, f"--append {append}".encode(), found=tree.text)
+        raise Refused(problem, remedies=_without_counter(tree))
     strange = [member for member in state.members if not tree.has(member)]
     if strange and not is_compared and (append in (*_ADDING, *_OF_ONE) or tree.variables):
         path = destination.package.member(strange[0])
@@ -130,6 +131,18 @@ def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_comp
         else:
             append = Append.GROUP if adds_folder(member, state.members) else Append.MEMBER
     return replace(destination, member=member, append=append)
+
+
+def _without_counter(tree: Tree) -> tuple[Remedy, ...]:
+    """Return what to do where the tree has no such counter; of one with variables the code says it.
+
+    A plan without --append replaces the whole package where no variables tell its members apart.
+    """
+    if tree.counters:
+        return (Remedy("Plan with --append member, which this layout counts"),)
+    if tree.variables:
+        return ()
+    return (Remedy("Plan without --append, which replaces a package that is there, or choose another destination"),)
 
 
 _OF_ONE = (Append.REPLACE, Append.REMOVE)

@@ -109,16 +109,16 @@ PLANNING: Mapping[Code, Row] = {
     Code.ONLY_COPY: Row(
         "Replacing the package would lose this file: it is the last copy, or symlinks lead to it.",
         "Files were moved into the package, and the new plan does not take them over.",
-        "Plan with the origin they came from, or add to the package instead: --append member; a file that is not "
-        "wanted any more can be taken out of the package by hand.",
+        "Plan with the origin they came from, or add to the package instead, in a layout that counts members: "
+        "--append member; a file that is not wanted any more can be taken out of the package by hand.",
     ),
     Code.NOT_TAKEN_OVER: Row(
         "The package was adopted, and the plan does not hold this file with the same content.",
         "Nobody can say where an adopted file came from, so it may be the last copy. README and files of tables that "
         "lose columns are written again by each plan, so they are listed also if the origin is the right one; with "
         "the mode fake, which reads nothing, all files do.",
-        "To keep the package and add to it, plan with --append member. If the origin has the data of these files, or "
-        "they may go:",
+        "To keep the package and add to it, in a layout that counts members: --append member. If the origin has the "
+        "data of these files, or they may go:",
         (f"{_PLAN} --force", _APPLY),
         (Remedy("This brings the old ones back:", ("pack rollback PACKAGE",)),),
     ),

@@ -6,6 +6,7 @@ from qa2pack.manifest.alma.member_ids import Append, member_words
 from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.humanize import counted, human_bytes
+from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.jobs.batch import Found, Job, JobState
 from qa2pack.pack.views.apply import apply_view
@@ -76,7 +77,7 @@ def job_fields(job: Job, found: Found) -> Fields:
 def _text(job: Job, found: Found) -> str:
     match found.state:
         case JobState.LATER:
-            return f"is planned by apply, after {job.earlier.place if job.earlier else 'an earlier job'}"
+            return f"is planned by apply, after {shown(job.earlier.place) if job.earlier else 'an earlier job'}"
         case JobState.APPLIED:
             return f"applied before: {_member(found)}"
         case JobState.PLANNED if found.plan:

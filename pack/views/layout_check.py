@@ -89,7 +89,7 @@ def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
         ("folders", ", ".join(role.name for role in layout.roles)),
         ("rules", f"{len(layout.rules):,}{included}"),
         ("checks", f"{len(layout.checks):,}"),
-        *((("writes", ", ".join(shown(write.to.text) for write in layout.writes)),) if layout.writes else ()),
+        *((("writes", ", ".join(shown(write.path) for write in layout.writes)),) if layout.writes else ()),
     ):
         yield from folded(text or "none", label=f"  {label:<11}")
 
