@@ -25,6 +25,7 @@ from qa2pack.pack.target import target_of
 from qa2pack.tarsplit.sidecar import Sidecar, header_to_wire, notes_to_wire, open_sidecar
 from support.commands import Ran, run_here
 from support.deliveries import DAY, OLD_NS, PROJECT, cut_up, make_package, tars
+from support.file_systems import folder_elsewhere, small_disk
 from support.snapshots import snapshot
 from support.users import as_ordinary_user, folder_of_everybody
 
@@ -348,6 +349,23 @@ def test_two_new_members_of_a_new_group_are_added_at_once_and_rolled_back_at_onc
     assert receiver.type("verify", receiver.path).code == 0
 
 
+def test_members_of_several_deliveries_are_rolled_back_one_after_the_other(receiver: Receiver) -> None:
+    receiver.deliver("group_ouss_id/member_ouss_id")
+    receiver.received()
+    before = files_of(receiver.path.parent)
+    receiver.deliver("group_ouss_id2/member_ouss_id", "group_ouss_id2/member_ouss_id2")
+    receiver.received()
+    receiver.deliver("group_ouss_id3/member_ouss_id")
+    receiver.received()
+    assert receiver.type("rollback", receiver.path).code == 0
+    assert receiver.type("rollback", receiver.path, "--further").code == 0
+    after = files_of(receiver.path.parent)
+    kept = [path for path in before if b".pack/" not in path or b"manifests/" in path]
+    assert {path: after.get(path) for path in kept} == {path: before[path] for path in kept}
+    assert [path for path in after if b"group_ouss_id2" in path and b".pack/finished" not in path] == []
+    assert receiver.type("verify", receiver.path).code == 0
+
+
 # before anything is written
 
 
@@ -458,6 +476,22 @@ def test_other_unfinished_transaction_is_in_the_way(delivered: Receiver) -> None
     assert delivered.type("status", delivered.path).code == 0
 
 
+def test_disk_that_is_too_small_is_refused_before_anything_is_written(receiver: Receiver) -> None:
+    receiver.deliver(files={"product/image.fits": bytes(2_000_000)}, limit=4 << 20)
+    with small_disk(receiver.path.parent) as disk:
+        ran = receiver.receive()
+        assert "no-space" in ran.err
+        assert os.listdir(disk) == []
+
+
+def test_package_may_be_on_another_file_system_than_the_tars(receiver: Receiver, tmp_path: Path) -> None:
+    sender = receiver.deliver()
+    with folder_elsewhere(tmp_path) as folder:
+        receiver.path = folder / PROJECT
+        receiver.received()
+        assert files_of(receiver.path) == files_of(sender)
+
+
 # damage, and going on
 
 
@@ -494,6 +528,16 @@ def test_damage_where_no_digest_is_known_is_found_by_that_of_the_tar(delivered: 
             spoil(tar, found[0].offset_data + 10)
     assert delivered.receive().code == 1
     assert not delivered.path.exists()
+
+
+def test_tar_that_is_not_that_of_its_sha256_is_refused(receiver: Receiver) -> None:
+    receiver.deliver(checksums=("sha256",))
+    wrong = (("sha256", "0" * 64),)
+    rewrite(receiver, chunks=lambda sidecar: [replace(row, checksums=wrong) for row in sidecar.chunks])
+    ran = receiver.receive()
+    assert ran.code == 1
+    assert "0" * 64 in ran.err
+    assert not receiver.path.exists()
 
 
 def test_rollback_after_damage_leaves_nothing(delivered: Receiver) -> None:
