@@ -781,63 +781,94 @@ def first_file_named(name: bytes) -> Callable[[FolderRecord], FolderRecord]:
     return renamed(b"plot.png", name)
 
 
-SIDECARS: dict[str, Callable[[Receiver], None]] = {
-    "a name that goes up": lambda receiver: rewrite(receiver, first_file_named(b"../../../../../../escaped")),
-    "the name ..": lambda receiver: rewrite(receiver, first_file_named(b"..")),
-    "an absolute name": lambda receiver: rewrite(receiver, first_file_named(b"/tmp/escaped")),
-    "a folder that goes up": lambda receiver: rewrite(
-        receiver, lambda record: replace(record, path=b"../escaped") if record.path.endswith(b"/qa") else record
+def lead_nowhere(record: FolderRecord) -> FolderRecord:
+    """Return the record without the folder of the plots."""
+    return replace(record, folders=[name for name in record.folders if name != b"qa"])
+
+
+def with_sizes(record: FolderRecord) -> FolderRecord:
+    """Return the record with plots that are very large."""
+    return replace(record, sizes=[1 << 50 for _ in record.names]) if record.path.endswith(b"qa") else record
+
+
+def in_place_of_a_folder(record: FolderRecord) -> FolderRecord:
+    """Return the record of the plots with the name of a file for their folder."""
+    if b"README" in record.names:
+        return replace(record, folders=[b"README", *(name for name in record.folders if name != b"calibrated")])
+    return record
+
+
+def rewritten(change: Callable[[FolderRecord], FolderRecord]) -> Callable[[Receiver], None]:
+    """Return what writes a sidecar with records as somebody else would like them."""
+    return lambda receiver: rewrite(receiver, change)
+
+
+def rewritten_chunks(change: Callable[[Sidecar], Any]) -> Callable[[Receiver], None]:
+    """Return what writes a sidecar with chunks as somebody else would like them."""
+    return lambda receiver: rewrite(receiver, chunks=change)
+
+
+def of_members(*paths: bytes) -> Callable[[Receiver], None]:
+    """Return what writes a sidecar of other members."""
+    return lambda receiver: rewrite(receiver, members=tuple((path, path) for path in paths))
+
+
+_MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"
+# How the sidecar is written, and a word of what is told of it.
+SIDECARS: dict[str, tuple[Callable[[Receiver], None], str]] = {
+    "a name that goes up": (rewritten(first_file_named(b"../../../../../../escaped")), ""),
+    "the name ..": (rewritten(first_file_named(b"..")), "unsafe path"),
+    "an absolute name": (rewritten(first_file_named(b"/tmp/escaped")), ""),
+    "a folder that goes up": (
+        rewritten(lambda record: replace(record, path=b"../x") if record.path.endswith(b"/qa") else record),
+        "",
     ),
-    "a file with the name of a folder": lambda receiver: rewrite(
-        receiver,
-        lambda record: replace(record, folders=[*record.folders, b"plot.png"]) if record.names else record,
+    "a file with the name of a folder": (rewritten(in_place_of_a_folder), "a file and a folder of one name"),
+    "a folder that is missing": (
+        rewritten(lambda record: replace(record, folders=[b"z"]) if record.path.endswith(b"/script") else record),
+        "a folder that is missing: ",
     ),
-    "a folder that is missing": lambda receiver: rewrite(
-        receiver, lambda record: replace(record, folders=[*record.folders, b"z"]) if not record.path else record
+    "a folder to which none leads": (rewritten(lead_nowhere), "a folder to which none leads"),
+    "a mode that no tar has": (
+        rewritten(lambda record: replace(record, modes=[0o4755] * len(record.names))),
+        "a mode that no tar has",
     ),
-    "a mode that no tar has": lambda receiver: rewrite(
-        receiver, lambda record: replace(record, modes=[0o4755] * len(record.names))
+    "a time that no tar has": (
+        rewritten(lambda record: replace(record, mtimes=[OLD_NS] * len(record.names))),
+        "a time that no tar has",
     ),
-    "a time that no tar has": lambda receiver: rewrite(
-        receiver, lambda record: replace(record, mtimes=[OLD_NS] * len(record.names))
+    "a size that the chunk does not have": (rewritten(with_sizes), "a chunk of another size"),
+    "a chunk of another size": (
+        rewritten_chunks(lambda it: [replace(row, byte_count=row.byte_count + 10240) for row in it.chunks]),
+        "a chunk of another size",
     ),
-    "a size that the chunk does not have": lambda receiver: rewrite(
-        receiver,
-        lambda record: (
-            replace(record, sizes=[1 << 50 for _ in record.names]) if record.path.endswith(b"qa") else record
-        ),
+    "a chunk twice": (
+        rewritten_chunks(lambda it: [replace(row, name=it.chunks[0].name) for row in it.chunks]),
+        "two chunks of one name",
     ),
-    "a chunk of another size": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(row, byte_count=row.byte_count + 10240) for row in sidecar.chunks]
+    "a chunk elsewhere": (rewritten_chunks(lambda it: [replace(row, name=b"../x") for row in it.chunks]), ""),
+    "a span behind the end": (
+        rewritten_chunks(lambda it: [replace(row, files=((0, 10**6),)) for row in it.chunks]),
+        "what the records do not",
     ),
-    "a chunk twice": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(row, name=sidecar.chunks[0].name) for row in sidecar.chunks]
-    ),
-    "a chunk elsewhere": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(row, name=b"../x") for row in sidecar.chunks]
-    ),
-    "an entry in no chunk": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(sidecar.chunks[0], files=()), *sidecar.chunks[1:]]
-    ),
-    "a span behind the end": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(row, files=((0, 10**6),)) for row in sidecar.chunks]
-    ),
-    "no member": lambda receiver: rewrite(receiver, members=()),
-    "a member elsewhere": lambda receiver: rewrite(receiver, members=((b"../x", b"x"),)),
-    "another member": lambda receiver: rewrite(receiver, members=((b"sg_ouss_id/group_ouss_id/member_x", b"x"),)),
-    "a member in another one": lambda receiver: rewrite(
-        receiver, members=((b"sg_ouss_id", b"x"), (b"sg_ouss_id/group_ouss_id", b"y"))
-    ),
+    "no member": (of_members(), "no member, or one twice"),
+    "a member twice": (of_members(_MEMBER, _MEMBER), "no member, or one twice"),
+    "a member elsewhere": (of_members(b"../x"), ""),
+    "a member with the folder of another": (of_members(_MEMBER.partition(b"/")[2]), "that has another folder"),
+    "another member": (of_members(b"sg_ouss_id/group_ouss_id/member_x"), "something beside the members"),
+    "a member in another one": (of_members(b"sg_ouss_id", b"sg_ouss_id/group_ouss_id"), "a member in another one"),
 }
 
 
 @pytest.mark.parametrize("name", SIDECARS)
 def test_sidecar_that_no_program_writes_is_refused_before_anything_is_written(delivered: Receiver, name: str) -> None:
     outside = everything_else(delivered)
-    SIDECARS[name](delivered)
+    write, words = SIDECARS[name]
+    write(delivered)
     ran = delivered.receive()
     assert ran.code == 1
-    assert "manifest-damaged" in ran.err, ran.err
+    assert "manifest-damaged" in ran.err
+    assert words in " ".join(ran.err.split())
     assert delivered.is_untouched
     assert everything_else(delivered) == outside
 
