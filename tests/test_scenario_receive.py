@@ -512,6 +512,9 @@ def test_damaged_tar_is_named_nothing_is_visible_and_the_same_command_goes_on(de
     assert str(tar) in ran.err
     assert "the others are not read again" in " ".join(ran.err.split())
     assert not delivered.path.exists()
+    assert f"pack apply {delivered.path}" in delivered.type("status", delivered.path).out
+    assert "pack plan" not in delivered.type("status", delivered.path).out
+    assert f"pack apply {delivered.path}" in delivered.type("verify", delivered.path).err
     tar.write_bytes(good)
     for other in tars(delivered.delivery)[:-1]:
         other.unlink()  # what was read is not needed any more
@@ -546,6 +549,8 @@ def test_rollback_after_damage_leaves_nothing(delivered: Receiver) -> None:
     assert delivered.type("rollback", delivered.path).code == 0
     assert not (delivered.path.parent / f"{PROJECT}.pack/staging").exists()
     assert not delivered.path.exists()
+    assert f"origin   {delivered.delivery}" in delivered.type("status", delivered.path).out
+    assert delivered.type("show", "--plan", delivered.path).code == 0
 
 
 def test_apply_goes_on_too(delivered: Receiver) -> None:
