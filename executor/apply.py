@@ -154,6 +154,7 @@ class Applied:
         plan: what was applied.
         kept_bytes: what the package or member that was replaced takes until the next apply; None if none is kept.
         renamed_from: the name that the package had before; empty if it was not renamed.
+        received: all members that were made of a delivery, of which `member` is the first; empty without one.
     """
 
     member: bytes
@@ -166,6 +167,7 @@ class Applied:
     plan: AppliedPlan | None = None
     kept_bytes: int | None = None
     renamed_from: bytes = b""
+    received: tuple[bytes, ...] = ()
 
 
 def apply_plan(
@@ -270,6 +272,7 @@ def _applied(
         plan=plan,
         is_removal=transaction.begin.publishing.is_removal,
         renamed_from=transaction.begin.renamed_from,
+        received=transaction.begin.received,
         kept_bytes=used_bytes(transaction.paths.previous_tree) if _is_kept(transaction, commit) else None,
     )
 

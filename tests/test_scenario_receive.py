@@ -554,12 +554,15 @@ def test_rollback_after_damage_leaves_nothing(delivered: Receiver) -> None:
 
 
 def test_apply_goes_on_too(delivered: Receiver) -> None:
+    delivered.deliver("group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2")
     tar = tars(delivered.delivery)[-1]
     good = tar.read_bytes()
     spoil(tar)
     assert delivered.receive().code == 1
     tar.write_bytes(good)
-    assert delivered.type("apply", delivered.path, "--quiet").code == 0
+    ran = delivered.type("apply", delivered.path, "--quiet")
+    assert ran.code == 0
+    assert ran.out.count("Packaged: 11 files") == 2
     assert delivered.type("verify", delivered.path).code == 0
 
 
