@@ -156,6 +156,7 @@ class Applied:
         kept_bytes: what the package or member that was replaced takes until the next apply; None if none is kept.
         renamed_from: the name that the package had before; empty if it was not renamed.
         unsigned: members whose signature went with the manifest that was replaced.
+        received: all members that were made of a delivery, of which `member` is the first; empty without one.
     """
 
     member: bytes
@@ -169,6 +170,7 @@ class Applied:
     kept_bytes: int | None = None
     renamed_from: bytes = b""
     unsigned: tuple[bytes, ...] = ()
+    received: tuple[bytes, ...] = ()
 
 
 def apply_plan(
@@ -277,6 +279,7 @@ def _applied(
         plan=plan,
         is_removal=transaction.begin.publishing.is_removal,
         renamed_from=transaction.begin.renamed_from,
+        received=transaction.begin.received,
         kept_bytes=used_bytes(transaction.paths.previous_tree) if _is_kept(transaction, commit) else None,
         unsigned=unsigned,
     )

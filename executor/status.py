@@ -12,7 +12,7 @@ from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import Begin, Record, Resume, read_journal
 from qa2pack.executor.transaction.lock import holder
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path, lock_path, transaction_paths
-from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, phase_of
+from qa2pack.executor.transaction.recovery import Phase, begin_of, needs_new_plan, phase_of
 from qa2pack.executor.transaction.renaming import successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
@@ -134,7 +134,7 @@ def _status_under_way(
         plan_fault=plan_fault,
         member=begin.member,
         phase=phase,
-        is_origin_changed=is_stale(records),
+        is_origin_changed=needs_new_plan(records),
         holder=working or "",
         host=last.host,
         user=last.user,

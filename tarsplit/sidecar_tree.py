@@ -5,7 +5,7 @@ written by it, all that the program itself would never write is refused. Pure bu
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from itertools import accumulate
 
 from qa2pack.manifest.alma.member_ids import folder_of, is_of_cycle0, member_at
@@ -32,9 +32,10 @@ def check_tree(sidecar: Sidecar) -> None:
     try:
         folders = [path for path, _ in sidecar.header.members]
         _check_members(folders)
+        above, members = folders_above(folders), frozenset(folders)
         sizes = _Blocks()
         for record in _one_tree(sidecar):
-            _check_place(record, folders)
+            _check_place(record, above, members)
             _check_files(record)
             sizes.add(record, sidecar.header.project)
         _check_sizes(sidecar.chunks, sizes)
@@ -67,8 +68,8 @@ def _one_tree(sidecar: Sidecar) -> Iterator[FolderRecord]:
         raise ValueError(f"a folder that is missing: {shown(coming[-1])}")
 
 
-def _check_place(record: FolderRecord, members: list[bytes]) -> None:
-    leading = folders_above(members).get(record.path)
+def _check_place(record: FolderRecord, above: Mapping[bytes, list[bytes]], members: Set[bytes]) -> None:
+    leading = above.get(record.path)
     if leading is not None and (record.names or list(record.folders) != leading):
         raise ValueError(f"something beside the members in {shown(record.path)}")
     is_known = record.path in members and is_of_cycle0(member_at(record.path))

@@ -12,6 +12,7 @@ from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
 from qa2pack.manifest.format.header import (
     BundleTask,
+    Delivery,
     Difference,
     EarlierBundle,
     Header,
@@ -188,7 +189,7 @@ def test_header_with_a_value_of_another_type_is_damaged(
 ) -> None:
     stream = open_stream(saved(tmp_path, header))
     is_early = name == "scanned_ns" and value == -(2**63)
-    is_unknown = name == "made_with" and value is None
+    is_unknown = name in ("made_with", "delivery") and value is None
     with nullcontext() if is_early or is_unknown else pytest.raises(StreamError, match="is damaged"):
         read_header(replace(stream, header={**stream.header, name: value}), StreamKind.PLAN)
 
@@ -215,6 +216,18 @@ def test_kept_bundle_has_a_whole_digest(tmp_path: Path, header: Header, digest: 
     stream = open_stream(saved(tmp_path, header, Notes(bundles=(task,))))
     with nullcontext() if is_right else pytest.raises(StreamError, match="is damaged"):
         assert read_notes(stream).bundles == (task,)
+
+
+@pytest.mark.parametrize("members", [(), (b"other/member",), (b"../x",)])
+def test_plan_that_receives_other_members_than_its_own_is_damaged(
+    tmp_path: Path, header: Header, members: tuple[bytes, ...]
+) -> None:
+    delivery = Delivery(b"/d/s.manifest", b"digest", (header.member,))
+    opened = open_stream(saved(tmp_path, replace(header, delivery=delivery)))
+    assert read_header(opened, StreamKind.PLAN).delivery == delivery
+    wrong = opened.header | {"delivery": {"sidecar": b"/d/s.manifest", "digest": b"digest", "members": list(members)}}
+    with pytest.raises(StreamError, match="is damaged"):
+        read_header(replace(opened, header=wrong), StreamKind.PLAN)
 
 
 @pytest.mark.parametrize("file", [*map(WrittenFile, (b"", b"../a", b"/a", b"a//b")), WrittenFile(b"a", newline="\r")])

@@ -33,6 +33,7 @@ _SCENARIOS = (
     Scenario(Change.MEMBER, Mode.MOVE),
     Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True),
     Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
+    Scenario(Change.RECEIVED, Mode.COPY),
 )
 _CALL_SECONDS = 0.0002
 _SECONDS = 60  # far more than a busy machine needs

@@ -1,6 +1,7 @@
 """Each command opens and hashes each plan and manifest at most once: at ten million files these are gigabytes."""
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 
@@ -83,6 +84,17 @@ def delivered(delivery: Delivery) -> None:
     deliver(cut, tars, engine=InlineEngine(), progress=Silent())
 
 
+def delivered_to_another(delivery: Delivery) -> None:
+    delivered(delivery)
+    for path in delivery.path.parent.glob(f"{delivery.path.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def received(delivery: Delivery) -> None:
+    delivered_to_another(delivery)
+    assert main(["receive", os.fspath(delivery.path.parent / "tars"), os.fspath(delivery.path)]) == 0
+
+
 def given_another_code(delivery: Delivery) -> None:
     of_two_members(delivery)
     assert main(["rename", os.fspath(delivery.path), "2012.1.00001.S"]) == 0
@@ -127,6 +139,8 @@ STORIES: dict[str, tuple[Callable[[Delivery], None], tuple[str, ...]]] = {
     "export": (of_two_members, ("export", "{package}", "-o", "{folder}/list", "--format", "xxhsum")),
     "report": (of_two_members, ("report", "{package}", "-o", "{folder}/page.html")),
     "tarsplit --check": (delivered, ("tarsplit", "{package}", "--check", "{folder}/tars")),
+    "receive": (delivered_to_another, ("receive", "{folder}/tars", "{package}")),
+    "receive again": (received, ("receive", "{folder}/tars", "{package}")),
     "tarsplit": (packaged, ("tarsplit", "-n", "2012-06-20", "{package}", "--output", "{folder}/tars")),
 }
 

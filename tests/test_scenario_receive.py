@@ -25,6 +25,7 @@ from qa2pack.pack.target import target_of
 from qa2pack.tarsplit.sidecar import Sidecar, header_to_wire, notes_to_wire, open_sidecar
 from support.commands import Ran, run_here
 from support.deliveries import DAY, OLD_NS, PROJECT, cut_up, make_package, tars
+from support.file_systems import folder_elsewhere, small_disk
 from support.snapshots import snapshot
 from support.users import as_ordinary_user, folder_of_everybody
 
@@ -348,6 +349,23 @@ def test_two_new_members_of_a_new_group_are_added_at_once_and_rolled_back_at_onc
     assert receiver.type("verify", receiver.path).code == 0
 
 
+def test_members_of_several_deliveries_are_rolled_back_one_after_the_other(receiver: Receiver) -> None:
+    receiver.deliver("group_ouss_id/member_ouss_id")
+    receiver.received()
+    before = files_of(receiver.path.parent)
+    receiver.deliver("group_ouss_id2/member_ouss_id", "group_ouss_id2/member_ouss_id2")
+    receiver.received()
+    receiver.deliver("group_ouss_id3/member_ouss_id")
+    receiver.received()
+    assert receiver.type("rollback", receiver.path).code == 0
+    assert receiver.type("rollback", receiver.path, "--further").code == 0
+    after = files_of(receiver.path.parent)
+    kept = [path for path in before if b".pack/" not in path or b"manifests/" in path]
+    assert {path: after.get(path) for path in kept} == {path: before[path] for path in kept}
+    assert [path for path in after if b"group_ouss_id2" in path and b".pack/finished" not in path] == []
+    assert receiver.type("verify", receiver.path).code == 0
+
+
 # before anything is written
 
 
@@ -458,6 +476,22 @@ def test_other_unfinished_transaction_is_in_the_way(delivered: Receiver) -> None
     assert delivered.type("status", delivered.path).code == 0
 
 
+def test_disk_that_is_too_small_is_refused_before_anything_is_written(receiver: Receiver) -> None:
+    receiver.deliver(files={"product/image.fits": bytes(2_000_000)}, limit=4 << 20)
+    with small_disk(receiver.path.parent) as disk:
+        ran = receiver.receive()
+        assert "no-space" in ran.err
+        assert os.listdir(disk) == []
+
+
+def test_package_may_be_on_another_file_system_than_the_tars(receiver: Receiver, tmp_path: Path) -> None:
+    sender = receiver.deliver()
+    with folder_elsewhere(tmp_path) as folder:
+        receiver.path = folder / PROJECT
+        receiver.received()
+        assert files_of(receiver.path) == files_of(sender)
+
+
 # damage, and going on
 
 
@@ -478,6 +512,9 @@ def test_damaged_tar_is_named_nothing_is_visible_and_the_same_command_goes_on(de
     assert str(tar) in ran.err
     assert "the others are not read again" in " ".join(ran.err.split())
     assert not delivered.path.exists()
+    assert f"pack apply {delivered.path}" in delivered.type("status", delivered.path).out
+    assert "pack plan" not in delivered.type("status", delivered.path).out
+    assert f"pack apply {delivered.path}" in delivered.type("verify", delivered.path).err
     tar.write_bytes(good)
     for other in tars(delivered.delivery)[:-1]:
         other.unlink()  # what was read is not needed any more
@@ -496,21 +533,36 @@ def test_damage_where_no_digest_is_known_is_found_by_that_of_the_tar(delivered: 
     assert not delivered.path.exists()
 
 
+def test_tar_that_is_not_that_of_its_sha256_is_refused(receiver: Receiver) -> None:
+    receiver.deliver(checksums=("sha256",))
+    wrong = (("sha256", "0" * 64),)
+    rewrite(receiver, chunks=lambda sidecar: [replace(row, checksums=wrong) for row in sidecar.chunks])
+    ran = receiver.receive()
+    assert ran.code == 1
+    assert "0" * 64 in ran.err
+    assert not receiver.path.exists()
+
+
 def test_rollback_after_damage_leaves_nothing(delivered: Receiver) -> None:
     spoil(tars(delivered.delivery)[0])
     assert delivered.receive().code == 1
     assert delivered.type("rollback", delivered.path).code == 0
     assert not (delivered.path.parent / f"{PROJECT}.pack/staging").exists()
     assert not delivered.path.exists()
+    assert f"origin   {delivered.delivery}" in delivered.type("status", delivered.path).out
+    assert delivered.type("show", "--plan", delivered.path).code == 0
 
 
 def test_apply_goes_on_too(delivered: Receiver) -> None:
+    delivered.deliver("group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2")
     tar = tars(delivered.delivery)[-1]
     good = tar.read_bytes()
     spoil(tar)
     assert delivered.receive().code == 1
     tar.write_bytes(good)
-    assert delivered.type("apply", delivered.path, "--quiet").code == 0
+    ran = delivered.type("apply", delivered.path, "--quiet")
+    assert ran.code == 0
+    assert ran.out.count("Packaged: 11 files") == 2
     assert delivered.type("verify", delivered.path).code == 0
 
 
@@ -737,63 +789,94 @@ def first_file_named(name: bytes) -> Callable[[FolderRecord], FolderRecord]:
     return renamed(b"plot.png", name)
 
 
-SIDECARS: dict[str, Callable[[Receiver], None]] = {
-    "a name that goes up": lambda receiver: rewrite(receiver, first_file_named(b"../../../../../../escaped")),
-    "the name ..": lambda receiver: rewrite(receiver, first_file_named(b"..")),
-    "an absolute name": lambda receiver: rewrite(receiver, first_file_named(b"/tmp/escaped")),
-    "a folder that goes up": lambda receiver: rewrite(
-        receiver, lambda record: replace(record, path=b"../escaped") if record.path.endswith(b"/qa") else record
+def lead_nowhere(record: FolderRecord) -> FolderRecord:
+    """Return the record without the folder of the plots."""
+    return replace(record, folders=[name for name in record.folders if name != b"qa"])
+
+
+def with_sizes(record: FolderRecord) -> FolderRecord:
+    """Return the record with plots that are very large."""
+    return replace(record, sizes=[1 << 50 for _ in record.names]) if record.path.endswith(b"qa") else record
+
+
+def in_place_of_a_folder(record: FolderRecord) -> FolderRecord:
+    """Return the record of the plots with the name of a file for their folder."""
+    if b"README" in record.names:
+        return replace(record, folders=[b"README", *(name for name in record.folders if name != b"calibrated")])
+    return record
+
+
+def rewritten(change: Callable[[FolderRecord], FolderRecord]) -> Callable[[Receiver], None]:
+    """Return what writes a sidecar with records as somebody else would like them."""
+    return lambda receiver: rewrite(receiver, change)
+
+
+def rewritten_chunks(change: Callable[[Sidecar], Any]) -> Callable[[Receiver], None]:
+    """Return what writes a sidecar with chunks as somebody else would like them."""
+    return lambda receiver: rewrite(receiver, chunks=change)
+
+
+def of_members(*paths: bytes) -> Callable[[Receiver], None]:
+    """Return what writes a sidecar of other members."""
+    return lambda receiver: rewrite(receiver, members=tuple((path, path) for path in paths))
+
+
+_MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"
+# How the sidecar is written, and a word of what is told of it.
+SIDECARS: dict[str, tuple[Callable[[Receiver], None], str]] = {
+    "a name that goes up": (rewritten(first_file_named(b"../../../../../../escaped")), ""),
+    "the name ..": (rewritten(first_file_named(b"..")), "unsafe path"),
+    "an absolute name": (rewritten(first_file_named(b"/tmp/escaped")), ""),
+    "a folder that goes up": (
+        rewritten(lambda record: replace(record, path=b"../x") if record.path.endswith(b"/qa") else record),
+        "",
     ),
-    "a file with the name of a folder": lambda receiver: rewrite(
-        receiver,
-        lambda record: replace(record, folders=[*record.folders, b"plot.png"]) if record.names else record,
+    "a file with the name of a folder": (rewritten(in_place_of_a_folder), "a file and a folder of one name"),
+    "a folder that is missing": (
+        rewritten(lambda record: replace(record, folders=[b"z"]) if record.path.endswith(b"/script") else record),
+        "a folder that is missing: ",
     ),
-    "a folder that is missing": lambda receiver: rewrite(
-        receiver, lambda record: replace(record, folders=[*record.folders, b"z"]) if not record.path else record
+    "a folder to which none leads": (rewritten(lead_nowhere), "a folder to which none leads"),
+    "a mode that no tar has": (
+        rewritten(lambda record: replace(record, modes=[0o4755] * len(record.names))),
+        "a mode that no tar has",
     ),
-    "a mode that no tar has": lambda receiver: rewrite(
-        receiver, lambda record: replace(record, modes=[0o4755] * len(record.names))
+    "a time that no tar has": (
+        rewritten(lambda record: replace(record, mtimes=[OLD_NS] * len(record.names))),
+        "a time that no tar has",
     ),
-    "a time that no tar has": lambda receiver: rewrite(
-        receiver, lambda record: replace(record, mtimes=[OLD_NS] * len(record.names))
+    "a size that the chunk does not have": (rewritten(with_sizes), "a chunk of another size"),
+    "a chunk of another size": (
+        rewritten_chunks(lambda it: [replace(row, byte_count=row.byte_count + 10240) for row in it.chunks]),
+        "a chunk of another size",
     ),
-    "a size that the chunk does not have": lambda receiver: rewrite(
-        receiver,
-        lambda record: (
-            replace(record, sizes=[1 << 50 for _ in record.names]) if record.path.endswith(b"qa") else record
-        ),
+    "a chunk twice": (
+        rewritten_chunks(lambda it: [replace(row, name=it.chunks[0].name) for row in it.chunks]),
+        "two chunks of one name",
     ),
-    "a chunk of another size": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(row, byte_count=row.byte_count + 10240) for row in sidecar.chunks]
+    "a chunk elsewhere": (rewritten_chunks(lambda it: [replace(row, name=b"../x") for row in it.chunks]), ""),
+    "a span behind the end": (
+        rewritten_chunks(lambda it: [replace(row, files=((0, 10**6),)) for row in it.chunks]),
+        "what the records do not",
     ),
-    "a chunk twice": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(row, name=sidecar.chunks[0].name) for row in sidecar.chunks]
-    ),
-    "a chunk elsewhere": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(row, name=b"../x") for row in sidecar.chunks]
-    ),
-    "an entry in no chunk": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(sidecar.chunks[0], files=()), *sidecar.chunks[1:]]
-    ),
-    "a span behind the end": lambda receiver: rewrite(
-        receiver, chunks=lambda sidecar: [replace(row, files=((0, 10**6),)) for row in sidecar.chunks]
-    ),
-    "no member": lambda receiver: rewrite(receiver, members=()),
-    "a member elsewhere": lambda receiver: rewrite(receiver, members=((b"../x", b"x"),)),
-    "another member": lambda receiver: rewrite(receiver, members=((b"sg_ouss_id/group_ouss_id/member_x", b"x"),)),
-    "a member in another one": lambda receiver: rewrite(
-        receiver, members=((b"sg_ouss_id", b"x"), (b"sg_ouss_id/group_ouss_id", b"y"))
-    ),
+    "no member": (of_members(), "no member, or one twice"),
+    "a member twice": (of_members(_MEMBER, _MEMBER), "no member, or one twice"),
+    "a member elsewhere": (of_members(b"../x"), ""),
+    "a member with the folder of another": (of_members(_MEMBER.partition(b"/")[2]), "that has another folder"),
+    "another member": (of_members(b"sg_ouss_id/group_ouss_id/member_x"), "something beside the members"),
+    "a member in another one": (of_members(b"sg_ouss_id", b"sg_ouss_id/group_ouss_id"), "a member in another one"),
 }
 
 
 @pytest.mark.parametrize("name", SIDECARS)
 def test_sidecar_that_no_program_writes_is_refused_before_anything_is_written(delivered: Receiver, name: str) -> None:
     outside = everything_else(delivered)
-    SIDECARS[name](delivered)
+    write, words = SIDECARS[name]
+    write(delivered)
     ran = delivered.receive()
     assert ran.code == 1
-    assert "manifest-damaged" in ran.err, ran.err
+    assert "manifest-damaged" in ran.err
+    assert words in " ".join(ran.err.split())
     assert delivered.is_untouched
     assert everything_else(delivered) == outside
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.stage.copy import COPY_BLOCK_BYTES
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.fs.safe_open import opened_beneath
@@ -76,8 +77,13 @@ class ReceivedFiles:
 
     def add(self, block: bytes | memoryview) -> None:
         """Write the next bytes; raises as `begin`."""
-        if block:
-            self._disk.write(self._fd, block)
+        if len(block) <= COPY_BLOCK_BYTES:
+            if block:
+                self._disk.write(self._fd, block)
+            return
+        view = memoryview(block)
+        for start in range(0, len(view), COPY_BLOCK_BYTES):
+            self._disk.write(self._fd, view[start : start + COPY_BLOCK_BYTES])
 
     def end(self) -> None:
         """Give the file its mode and mtime; raises as `begin`."""

@@ -123,8 +123,13 @@ def may_plan_again(records: Sequence[Record]) -> bool:
 
 
 def is_stale(records: Sequence[Record]) -> bool:
-    """Return whether staging stopped because the origin is not as planned: resuming needs a new plan."""
+    """Return whether staging stopped because the origin, or a delivery, is not as planned."""
     return phase_of(records) is Phase.STAGING and isinstance(records[-1], Stale)
+
+
+def needs_new_plan(records: Sequence[Record]) -> bool:
+    """Return whether staging cannot go on with its plan; that of a delivery goes on when it has the right tars."""
+    return is_stale(records) and not begin_of(records).received
 
 
 def begin_of(records: Sequence[Record]) -> Begin:

@@ -397,8 +397,8 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
             check_relative(row.folder)
         for row_of_set in header.delivery_sets:
             check_row(row_of_set)
-        for member in header.delivery.members if header.delivery else ():
-            check_member(member)
+        if header.delivery:
+            _check_delivery(header.delivery, header.member)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:
@@ -438,6 +438,13 @@ def _known(kind: type[Header] | type[Notes], wire: dict[str, object]) -> dict[st
         }
     except KeyError as error:
         raise WireError(f"nothing of {error}") from error
+
+
+def _check_delivery(delivery: Delivery, first: bytes) -> None:
+    for member in delivery.members:
+        check_member(member)
+    if delivery.members[:1] != (first,):
+        raise WireError("other members are received than are made")
 
 
 def _check_task(task: SplitTask) -> None:

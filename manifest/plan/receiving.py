@@ -182,7 +182,7 @@ def contents_of(records: Iterable[FolderRecord], members: Iterable[bytes]) -> Co
             sums[role] = files + len(record.names), size + sum(record.sizes)
         if inside and b"table.dat" in record.names and not (tables and is_within(record.path, tables[-1])):
             tables.append(record.path)
-        found = [name for index, name in enumerate(record.names) if _is_placeholder(record, index)]
+        found = [record.names[index] for index in _placeholders(record)]
         placeholders = placeholders or bool(found)
         is_readme_empty = is_readme_empty or (not inside and README in found)
     mode = Mode.COPY if not placeholders else Mode.FAKE if is_readme_empty else Mode.TICKET
@@ -190,9 +190,15 @@ def contents_of(records: Iterable[FolderRecord], members: Iterable[bytes]) -> Co
     return Contents(totals, tuple(tables), mode)
 
 
-def _is_placeholder(record: FolderRecord, index: int) -> bool:
-    """Return whether the file is a placeholder: it is empty, and the delivery has no digest of it."""
-    return not record.sizes[index] and record.digest(index) == NO_DIGEST and not is_table_lock(record.names[index])
+def _placeholders(record: FolderRecord) -> list[int]:
+    """Return the indexes of the placeholders: they are empty, and the delivery has no digest of them."""
+    if NO_DIGEST not in record.digests:  # which nearly no folder has
+        return []
+    return [
+        index
+        for index, name in enumerate(record.names)
+        if not record.sizes[index] and record.digest(index) == NO_DIGEST and not is_table_lock(name)
+    ]
 
 
 def _inside(path: bytes, folder: bytes) -> bytes:
@@ -238,7 +244,9 @@ def received_record(record: FolderRecord, member: bytes) -> FolderRecord:
     Args:
         record: its path is relative to the package.
     """
-    actions = [Action.DUMMY if _is_placeholder(record, index) else Action.CARRY for index in range(len(record.names))]
+    actions = bytearray([Action.CARRY]) * len(record.names)
+    for index in _placeholders(record):
+        actions[index] = Action.DUMMY
     path = _inside(record.path, folder_of(member))
     return replace(record, path=path, source=record.path, actions=bytes(actions))
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_temporarily
 from qa2pack.executor.transaction.paths import lock_path
-from qa2pack.executor.transaction.recovery import Phase, is_stale, phase_of
+from qa2pack.executor.transaction.recovery import Phase, needs_new_plan, phase_of
 from qa2pack.executor.transaction.renaming import running_records, successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names, read_state
@@ -121,7 +121,7 @@ def check_finished(package: Package) -> None:
     phase = phase_of(records)
     check_not_renamed(package, phase)
     if phase not in (Phase.NONE, Phase.ENDED):
-        raise UnfinishedError(package, phase, is_origin_changed=is_stale(records))
+        raise UnfinishedError(package, phase, is_origin_changed=needs_new_plan(records))
 
 
 def check_not_renamed(package: Package, phase: Phase) -> None:

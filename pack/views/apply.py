@@ -127,11 +127,12 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     if result.renamed_from:
         yield from renamed_lines(result, target, style)
         return
-    manifest = target.opened.manifest(
-        target.package.manifest(result.member)
-    )  # another file if its ctimes were refreshed
-    yield f"{style.good('Packaged')}: {packaged_amount(manifest)}, in"
-    yield f"  {shown(target.package.member(result.member))}"
+    for member in result.received or (result.member,):
+        manifest = target.opened.manifest(
+            target.package.manifest(member)
+        )  # another file if its ctimes were refreshed
+        yield f"{style.good('Packaged')}: {packaged_amount(manifest)}, in"
+        yield f"  {shown(target.package.member(member))}"
     if is_there(target.package.path + b".ticket.tar"):
         yield "Ticket files, beside the package:"
         yield from (f"  {shown(target.package.path + ending)}" for ending in (b".ticket.tar", b".ticket.zip"))

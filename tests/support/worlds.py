@@ -276,6 +276,7 @@ CHOSEN_WITH_ROLLBACK = (
     Scenario(Change.REMOVE_MEMBER, Mode.HARD, keeps_previous=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
     Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
+    Scenario(Change.RECEIVED, Mode.COPY),
 )
 STRIDE = 8  # of calls that do as their neighbours do, in the short version
 REMOVING = ("unlink", "rmdir")
