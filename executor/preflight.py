@@ -52,7 +52,7 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
     if header.project != package.project:
         yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(package.project), os.fsdecode(header.project))
         return
-    if not os.path.isabs(header.origin):
+    if header.delivery is None and not os.path.isabs(header.origin):  # a delivery may be in a store, by its address
         yield Problem(Code.UNSAFE_PATH, header.origin)
     elif _needs_origin(header) and not is_folder(header.origin):
         yield Problem(Code.ORIGIN_MISSING, header.origin)

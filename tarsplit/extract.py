@@ -7,6 +7,7 @@ here: whoever uses it knows the digest that it should have.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES
 from qa2pack.manifest.fs.safe_open import opened_file
@@ -14,7 +15,7 @@ from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import header_of_folder, headers_of_files, shares
-from qa2pack.tarsplit.output_files import new_part, publish_part, write_all
+from qa2pack.tarsplit.output_files import new_part, publish_part, set_time, write_all
 from qa2pack.tarsplit.sidecar import Sidecar
 from qa2pack.tarsplit.store.store import Store, StoreError
 
@@ -38,17 +39,17 @@ def extract(
         OSError: the folder cannot be written.
     """
     for batch in chunk_batches(sidecar, os.path.dirname(sidecar.path), store):
-        places = [(offset, content) for offset, content in _places(batch) if content in wanted]
+        places = [place for place in _places(batch) if place.content in wanted]
         if not places:
             continue
         try:
             with _opened(batch) as (seek, read):
-                for offset, content in places:
-                    if content in wanted:
-                        seek(offset)
-                        target = join(folder, content[1].hex().encode())
-                        _copy(read, content[0], target)
-                        wanted.remove(content)
+                for place in places:
+                    if place.content in wanted:
+                        seek(place.offset)
+                        target = join(folder, place.content[1].hex().encode())
+                        _copy(read, place, target)
+                        wanted.remove(place.content)
                         yield target, batch.path
         except (_UnreadableError, StoreError, FileNotFoundError):
             continue
@@ -58,8 +59,22 @@ class _UnreadableError(Exception):
     """A chunk that cannot be read, or ends too early."""
 
 
-def _places(batch: CheckBatch) -> Iterator[tuple[int, Content]]:
-    """Yield where in the chunk each content begins, in bytes."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a chunk a file is.
+
+    Attributes:
+        offset: of its content, in bytes.
+        mtime_ns: of the file, ns since the epoch.
+    """
+
+    offset: int
+    content: Content
+    mtime_ns: int
+
+
+def _places(batch: CheckBatch) -> Iterator[_Place]:
+    """Yield where each file of the chunk is."""
     offset = 0
     for share in shares(batch.part):
         record = share.record
@@ -68,7 +83,7 @@ def _places(batch: CheckBatch) -> Iterator[tuple[int, Content]]:
         for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
             size = record.sizes[index]
             offset += 0 if batch.row.is_file else len(header)
-            yield offset, (size, record.digest(index))
+            yield _Place(offset, (size, record.digest(index)), record.mtimes[index])
             offset += size + -size % BLOCK_BYTES
 
 
@@ -97,7 +112,8 @@ def _reading(fd: int) -> Callable[[int], bytes]:
     return read
 
 
-def _copy(read: Callable[[int], bytes], size: int, target: bytes) -> None:
+def _copy(read: Callable[[int], bytes], place: _Place, target: bytes) -> None:
+    size = place.content[0]
     with new_part(target) as fd:
         while size:
             block = read(min(size, _READ_BYTES))
@@ -105,4 +121,5 @@ def _copy(read: Callable[[int], bytes], size: int, target: bytes) -> None:
                 raise _UnreadableError
             write_all(fd, block)
             size -= len(block)
+        set_time(fd, place.mtime_ns)
         publish_part(fd, target)

@@ -102,6 +102,11 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         done += os.write(fd, memoryview(data)[done:])
 
 
+def set_time(fd: int, mtime_ns: int) -> None:
+    """Give a file the time at which its content was last changed, ns since the epoch."""
+    os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+
 def publish_part(fd: int, path: bytes) -> None:
     """Sync the file and rename it to its final name; the caller closes it and syncs the folder.
 

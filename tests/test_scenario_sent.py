@@ -93,7 +93,7 @@ def test_same_command_sends_nothing_again(proxy: Proxy, tmp_path: Path, capsys: 
 
 
 def test_kill_in_a_tar_and_the_same_command_goes_on_with_its_parts(
-    proxy: Proxy, package: Path, capsys: Capsys
+    proxy: Proxy, package: Path, capsys: Capsys, tmp_path: Path
 ) -> None:
     held = []
 
@@ -107,7 +107,8 @@ def test_kill_in_a_tar_and_the_same_command_goes_on_with_its_parts(
 
     proxy.decide = hold_third
     command = [sys.executable, "-m", "qa2pack.pack.cli", "tarsplit", str(package), *WORDS, "--quiet"]
-    with subprocess.Popen(command, start_new_session=True) as process:
+    temporary = {**os.environ, "TMPDIR": str(tmp_path)}  # what a kill leaves is removed with it
+    with subprocess.Popen(command, start_new_session=True, env=temporary) as process:
         while not held:
             assert process.poll() is None
             time.sleep(0.01)

@@ -221,7 +221,7 @@ def _header(
         member=destination.member,
         mode=contents.mode,
         append=destination.append,
-        origin=os.path.dirname(real_path(arrival.sidecar)),
+        origin=os.path.dirname(arrival.sidecar if b"://" in arrival.sidecar else real_path(arrival.sidecar)),
         scanned_ns=now_ns,
         layout=arrival.layout or ("" if is_known else _UNKNOWN_TREE),
         may_leave=False,

@@ -1,5 +1,6 @@
 """Source of a delivery: reads its chunks for an apply that receives it; opens it again when one goes on."""
 
+import atexit
 import os
 from bisect import bisect_right
 from collections import deque
@@ -14,6 +15,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import Delivery
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.private_folder import PrivateFolder
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.receiving import wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
@@ -21,6 +23,8 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
+from qa2pack.tarsplit.store.mirror import fetch
+from qa2pack.tarsplit.store.store import Store, is_address
 
 _WEAK = ("md5", "xxh128")
 _AS_IT_WAS = (
@@ -55,6 +59,7 @@ class SidecarSource:
 
     Attributes:
         members: those that are received, sorted.
+        store: where its tars are; None for the folder of the sidecar.
 
     Raises:
         StreamError: the sidecar contradicts itself.
@@ -63,9 +68,9 @@ class SidecarSource:
     def __init__(self, sidecar: Sidecar, members: tuple[bytes, ...]) -> None:
         self.sidecar = sidecar
         self.members = members
-        self._checks = [
-            _with_strong_checksums(check) for check in chunk_batches(sidecar, os.path.dirname(sidecar.stream.path))
-        ]
+        self.store = store_of(sidecar.path)
+        checks = chunk_batches(sidecar, os.path.dirname(sidecar.path), self.store)
+        self._checks = [_with_strong_checksums(check) for check in checks]
 
     @property
     def folder_mtime_ns(self) -> int:
@@ -122,6 +127,29 @@ def _with_strong_checksums(check: CheckBatch) -> CheckBatch:
     return replace(check, row=replace(check.row, checksums=checksums))
 
 
+def store_of(path: bytes) -> Store | None:
+    """Return the store that a file is in, given by its address; None for a file of this machine."""
+    address = os.fsdecode(os.path.dirname(path))
+    return Store(address) if is_address(address) else None
+
+
+def opened_sidecar(path: bytes) -> Sidecar:
+    """Open a sidecar; one in a store is fetched into a temporary folder, which is removed when the program ends.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StreamError: it cannot be used.
+    """
+    store = store_of(path)
+    if store is None:
+        return open_sidecar(path)
+    copies = PrivateFolder()
+    atexit.register(copies.close)
+    name = os.path.basename(path)
+    fetch(store, copies.path, (name,))
+    return open_sidecar(path, read_from=join(copies.path, name))
+
+
 def open_source(delivery: Delivery) -> SidecarSource:
     """Open the delivery of a plan again.
 
@@ -130,7 +158,7 @@ def open_source(delivery: Delivery) -> SidecarSource:
         StreamError: the file there is no sidecar.
     """
     try:
-        sidecar = open_sidecar(delivery.sidecar)
+        sidecar = opened_sidecar(delivery.sidecar)
     except FileNotFoundError:
         raise OriginChangedError((Problem(Code.MISSING, delivery.sidecar),), _AS_IT_WAS) from None
     if sidecar.stream.digest != delivery.digest:

@@ -3,7 +3,7 @@
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
@@ -29,13 +29,14 @@ from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_proble
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.control_folder import check_plannable, locked_control
-from qa2pack.pack.jobs.delivery_source import SidecarSource
+from qa2pack.pack.jobs.delivery_source import SidecarSource, opened_sidecar
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.target import Target, quoted
 from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.contents import choose_members, delivered_records
-from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
+from qa2pack.tarsplit.sidecar import Sidecar
 from qa2pack.tarsplit.sidecar_tree import check_tree
+from qa2pack.tarsplit.store.store import Store, is_address
 
 _UNFINISHED = (b".part", b".filepart", b".partial", b".crdownload")  # of programs that transfer files
 _WHEN_COMPLETE = Remedy(
@@ -65,7 +66,7 @@ def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOpt
     """Take the members of a delivery into the package; called again after a stop, it goes on.
 
     Args:
-        delivery: path of the folder with the tars and the sidecar, or of the sidecar.
+        delivery: path of the folder with the tars and the sidecar, or of the sidecar; or the address of such a one.
         layout: name or absolute path of the layout of the members; empty where it is not known.
 
     Raises:
@@ -77,7 +78,7 @@ def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOpt
         OSError: the disk fails or is full; the same call resumes later.
     """
     package, opened = target.package, target.opened
-    sidecar = open_sidecar(find_sidecar(delivery))
+    sidecar = opened_sidecar(find_sidecar(delivery))
     _check_project(sidecar, package)
     check_place(package, opened)
     with locked_control(package, workers.wait):
@@ -104,6 +105,8 @@ def find_sidecar(delivery: bytes) -> bytes:
     Raises:
         Refused: there is none, or there are several.
     """
+    if is_address(os.fsdecode(delivery)):
+        return _sidecar_in_store(Store(os.fsdecode(delivery)))
     path = real_path(delivery)
     if not is_folder(path):
         if path.endswith(b".tar"):
@@ -112,7 +115,24 @@ def find_sidecar(delivery: bytes) -> bytes:
         if not is_there(path):
             raise Refused(Problem(Code.DELIVERY_MISSING, path))
         return path
-    names = find_sidecars(path)
+    return _only(find_sidecars(path), path)
+
+
+def _sidecar_in_store(store: Store) -> bytes:
+    """Return the address of the sidecar of a delivery; the address may be its own."""
+    address = os.fsencode(store.address.rstrip("/"))
+    if address.endswith(b".manifest"):
+        return address
+    store.check()
+    return _only([name for name in store.names() if name.endswith(b".manifest")], address)
+
+
+def _only(names: Sequence[bytes], path: bytes) -> bytes:
+    """Return the path of the only sidecar that there is.
+
+    Raises:
+        Refused: there is none, or there are several.
+    """
     if not names:
         raise Refused(Problem(Code.DELIVERY_MISSING, path))
     if len(names) > 1:
@@ -128,7 +148,7 @@ def _check_project(sidecar: Sidecar, package: Package) -> None:
     if project != package.project:
         here = Remedy("Give the package the name of the project:", ("pack receive DELIVERY PATH",))
         path = join(package.parent, project)
-        problem = Problem(Code.DELIVERY_OTHER, sidecar.stream.path, shown(package.project), shown(project))
+        problem = Problem(Code.DELIVERY_OTHER, sidecar.path, shown(package.project), shown(project))
         raise Refused(problem, remedies=(replace(here, path=path),))
 
 
@@ -172,15 +192,22 @@ def plan_delivery(source: SidecarSource, package: Package, opened: OpenedFiles, 
     state = read_state(package)
     destination = Destination(package, state, b"", base_of(state, opened), opened)
     stream = source.sidecar.stream
-    arrival = Arrival(stream.path, stream.digest, source.members, layout)
+    arrival = Arrival(source.sidecar.path, stream.digest, source.members, layout)
     return plan_receiving(arrival, destination, source.records(), opened, program=PROGRAM, now_ns=time.time_ns())
 
 
 def _chunk_problems(source: SidecarSource) -> Iterator[Problem]:
     """Yield what is seen of the tars without reading them."""
-    folder = os.path.dirname(source.sidecar.stream.path)
+    folder = os.path.dirname(source.sidecar.path)
     for row in source.needed():
         path = join(folder, row.name)
+        if source.store:
+            seen = source.store.seen(row.name)
+            if seen is None:
+                yield Problem(Code.MISSING, path)
+            elif seen[0] != row.byte_count:
+                yield size_problem(path, row.byte_count, seen[0])
+            continue
         status = status_of(path)
         if status is None:
             unfinished = [path + ending for ending in _UNFINISHED if is_there(path + ending)]
@@ -218,7 +245,7 @@ def _replacing(sidecar: Sidecar, state: PackageState, members: list[bytes]) -> I
         commands = tuple(f"pack remove PACKAGE --member {quoted(member)} --force" for member in members)
         yield Remedy("To have it in place of the other, remove that, then give the same command again:", commands)
     text = "To look at both, receive it in another FOLDER, whose name is the code of the project:"
-    yield Remedy(text, ("pack receive PATH FOLDER",), sidecar.stream.path)
+    yield Remedy(text, ("pack receive PATH FOLDER",), sidecar.path)
 
 
 def _is_same(sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles, member: bytes) -> bool:
