@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -406,6 +407,6 @@ def test_stop_at_any_call_of_an_append_leaves_no_wrong_signature(
 
 
 def wrong(path: Path) -> list[str]:
-    verifier = Verifier(NOBODY)
-    found = [each for each in manifests(path).glob("*.manifest")]
-    return [each.name for each in found if verifier.look_at(os.fsencode(each))[0].standing is Standing.WRONG]
+    found = list(manifests(path).glob("*.manifest"))
+    with closing(Verifier(NOBODY)) as verifier:
+        return [each.name for each in found if verifier.look_at(os.fsencode(each))[0].standing is Standing.WRONG]
