@@ -53,6 +53,19 @@ def test_commands_print_what_the_page_shows(name: str, reductions: Path) -> None
     } == {}, "if what is printed now is right: make pages"
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_plan_that_is_applied_on_a_page_is_the_one_that_it_shows_before(name: str) -> None:
+    shown = ""
+    for line in TEXTS[name].splitlines():
+        if line.startswith("$ pack plan"):
+            shown = ""
+        elif found := re.fullmatch(r"  digest +([0-9a-f]{16})", line):
+            shown = found[1]
+        elif applied := re.fullmatch(r"Applying the plan ([0-9a-f]{16}):", line):
+            assert applied[1] == (shown or applied[1])
+            shown = ""
+
+
 def test_what_is_not_so_on_a_page_is_found(tmp_path: Path) -> None:
     page = """
 ```console

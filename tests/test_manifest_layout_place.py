@@ -463,6 +463,13 @@ def test_folders_of_other_execution_blocks_are_named_as_scheduling_blocks(tmp_pa
     assert Code.W_NESTED_EB not in {code for code, _ in got.warnings}
 
 
+def test_folder_with_a_copy_and_another_execution_block_is_named_as_a_scheduling_block(tmp_path: Path) -> None:
+    got = placed(tmp_path, MARK, f"sb2/X8c/{U}.ms.split/table.dat", f"sb2/X528/{V}.ms/table.dat")
+    blocks = [(each.code, each.path, each.found) for each in got.raw.warnings if each.path.startswith(b"sb2")]
+    assert (Code.W_DEEPER_SB, b"sb2", "2 execution blocks: X528, X8c") in blocks
+    assert Code.W_NESTED_EB not in {code for code, _, _ in blocks}
+
+
 def test_origin_that_is_an_execution_block_has_no_scheduling_blocks_in_it(tmp_path: Path) -> None:
     got = placed(tmp_path, f"{U}.ms.scriptForCalibration.py", f"old/a/{V}.ms/table.dat")
     assert (Code.W_NESTED_EB, "old/a") in got.warnings

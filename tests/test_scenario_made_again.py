@@ -1,6 +1,7 @@
 """A member remembers how it was made: a new plan of the same origin is made with the same options."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from typer.main import get_group
 
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import application, main
 from support.commands import run_here
@@ -143,6 +145,16 @@ def test_member_among_others_is_made_again_in_its_place(
     capsys.readouterr()
     assert main(["plan", "--again", str(made.path)]) == 1
     assert f"pack plan --again {made.path} --member {SECOND}\n" in capsys.readouterr().err
+
+
+def test_members_of_an_ambiguous_name_are_offered_and_no_others(capsys: Capsys, made: Delivery) -> None:
+    made.make(append=Append.MEMBER)
+    made.make(append=Append.GROUP)
+    refused = run_here(capsys, "plan", "--again", made.path, "--member", "member_ouss_id").err
+    assert re.findall(r"--member (group\S+)", refused) == [
+        "group_ouss_id/member_ouss_id",
+        "group_ouss_id2/member_ouss_id",
+    ]
 
 
 def test_other_origin_recalls_nothing(tmp_path: Path, made: Delivery, plan: Plan) -> None:

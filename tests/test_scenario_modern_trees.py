@@ -137,9 +137,10 @@ def test_run_of_a_later_cycle_is_packaged_as_its_manifest_says(
 
 def test_default_layout_names_that_of_the_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_pipeline_runs(tmp_path)
-    refused = run_here(capsys, "plan", tmp_path / FIRST_RUN, tmp_path / PIPELINE_PROJECT)
-    assert refused.code == 1
-    assert "layout-fits" in refused.err and "alma-pipeline" in refused.err
+    origin, package = tmp_path / FIRST_RUN, tmp_path / PIPELINE_PROJECT
+    refused = run_here(capsys, "plan", origin, package, "--mode", "hard")
+    assert (refused.code, "layout-fits" in refused.err) == (1, True)
+    assert f"        pack plan {origin} {package} --mode hard --layout alma-pipeline\n" in refused.err
 
 
 class ManualReduction:

@@ -318,14 +318,14 @@ def nested_places(origin: Node, marks: Patterns, found: PlacesFound) -> Iterator
 def deeper_origins(origin: Node, marks: Patterns, found: PlacesFound) -> Mapping[bytes, Mapping[bytes, bytes]]:
     """Return the folders below the origin that look like origins of their own: paths and names of the marked folders.
 
-    Such a folder holds marked folders, is not inside one, and none of them is a copy of one of the origin.
+    Such a folder holds marked folders, is not inside one, and not all of them are copies of those of the origin.
     """
     if any(not folder.path for folder in found.marked):
         return {}
     taken = {value for folder in found.marked for value in folder.marks}
     places = tuple(folder.path for folder in found.marked)
     inner = defaultdict[bytes, dict[bytes, bytes]](dict)
-    copies: set[bytes] = set()
+    with_others: set[bytes] = set()
     for path, node in _folders(origin, b""):
         folder, _, name = path.rpartition(b"/")
         if not folder or any(is_within(path, place) for place in places):
@@ -334,9 +334,9 @@ def deeper_origins(origin: Node, marks: Patterns, found: PlacesFound) -> Mapping
         if values is None:
             continue
         inner[folder][path] = name
-        if not taken.isdisjoint(value for piece in values.values() for value in piece):
-            copies.add(folder)
-    return {folder: names for folder, names in inner.items() if folder not in copies}
+        if taken.isdisjoint(value for piece in values.values() for value in piece):
+            with_others.add(folder)
+    return {folder: names for folder, names in inner.items() if folder in with_others}
 
 
 def _folders(node: Node, path: bytes) -> Iterator[tuple[bytes, Node]]:

@@ -59,7 +59,7 @@ PLANNING: Mapping[Code, Row] = {
         "The origin has all folders that this layout needs.",
         "The origin is a delivery of another kind than the layout of the plan is for.",
         "If the origin is of that kind, plan it with this layout:",
-        ("pack plan ORIGIN PACKAGE --layout PATH",),
+        ("pack plan ORIGIN PACKAGE --mode MODE --layout PATH",),
     ),
     Code.README_MISSING: Row(
         "The file with the README header cannot be read.",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qa2pack.manifest.alma.member_ids import member_named
+from qa2pack.manifest.alma.member_ids import member_named, named_so
 from qa2pack.manifest.alma.package import Package, PackageState, check_not_lost, read_state
 from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -43,7 +43,9 @@ def made_again(package: Package, member: bytes, opened: OpenedFiles, *, verb: st
     try:
         name = member_named(state.members, member)
     except Refused as error:
-        raise Refused(*error.problems, remedies=(_name_one(state.members, verb),)) from error
+        raise Refused(
+            *error.problems, remedies=(_name_one(named_so(state.members, member) or state.members, verb),)
+        ) from error
     if name not in state.manifests:
         raise Refused(
             Problem(Code.MANIFEST_MISSING, package.member(name)), remedies=(_name_origin(state, name, verb),)
