@@ -46,7 +46,7 @@ def test_plan_by_a_layout_file_names_cycle0(tmp_path: Path) -> None:
         (OTHER, "cycle0", ["runs"]),
         (OTHER, "runs", []),
         (OTHER.replace("needed = true", ""), "cycle0", []),
-        (OTHER + '[[place]]\nname = "raw"\npath = "raw"\nneeded = true\n', "cycle0", []),
+        (OTHER + '[[place]]\nname = "raw"\ninside = "run"\npath = "raw"\nneeded = true\n', "cycle0", []),
     ],
     ids=["others", "not-the-one-that-was-tried", "not-one-that-needs-nothing", "not-one-of-which-a-place-is-missing"],
 )

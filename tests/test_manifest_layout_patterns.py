@@ -94,3 +94,11 @@ def test_words_that_are_told_apart_by_text_or_by_what_they_are_like_may_touch(te
 @pytest.mark.parametrize("pattern", ["*[0-9]*.fits", "*[!_]*", "[a]*[b]"])
 def test_stars_may_stand_on_both_sides_of_brackets(pattern: str) -> None:
     assert parse_patterns([pattern], {}).texts == (pattern,)
+
+
+@pytest.mark.parametrize("text", ["{a}{b}.fits", "{a}{stem}", "{stem}{a}", "{a}*", "*{a}"])
+def test_variables_that_are_like_any_text_at_their_ends_do_not_touch(text: str) -> None:
+    variables = {name: Variable(name, "*[a-z]*") for name in "ab"}
+    with pytest.raises(PatternError, match="text between words"):
+        parse_patterns([text], variables)
+    assert parse_patterns(["{a}-{b}"], variables) and parse_patterns(["{a}*"], {"a": Variable("a", "*[a-z]")})

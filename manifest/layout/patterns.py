@@ -8,6 +8,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.path import UnsafePathError, check_name
@@ -24,6 +25,7 @@ _CLOSED = re.compile(r"\[!?+\]?+[^\]]*+\]")
 _NOTHING = "(?!)"
 # What fnmatch puts around the expression, so that it is one for a whole name.
 _WHOLE = re.compile(r"\(\?s:(.*)\)\\[Zz]", re.DOTALL)
+_UNCLEAR_ENDS = "text between words that stand for any text, and between these and *"
 
 
 class PatternError(ValueError):
@@ -117,6 +119,9 @@ def parse_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
     """Return the patterns of a layout; raises as `compile_patterns` and `check_spelling`."""
     for text in texts:
         check_spelling(text)
+        parts = [part for part in _as_globs(text, variables) if part]
+        if "{" in text and any(one.endswith("*") and other.startswith("*") for one, other in pairwise(parts)):
+            raise PatternError(_UNCLEAR_ENDS, text)
     return compile_patterns(texts, variables)
 
 
@@ -152,7 +157,7 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
             raise PatternError("names with variables in braces, as {uid}", text)
         check_can_match(_PIECE.sub("?", text))
         if _has_unclear_ends(text, variables):
-            raise PatternError("text between words that stand for any text, and between these and *", text)
+            raise PatternError(_UNCLEAR_ENDS, text)
     pieces = [frozenset(_PIECE.findall(text)) for text in texts]
     together = "|".join(_expression(text, variables, is_read=False) for text in texts)
     return Patterns(
@@ -196,6 +201,12 @@ def _has_unclear_ends(text: str, variables: Variables) -> bool:
 
 def _is_any(piece: str, variables: Variables) -> bool:
     return piece not in variables or variables[piece].like == "*"
+
+
+def _as_globs(text: str, variables: Variables) -> list[str]:
+    """Return the parts of a pattern, in which words and variables are what they are like."""
+    likes = {name: variable.like for name, variable in variables.items()}
+    return [likes.get(part, "*") if at % 2 else part for at, part in enumerate(_PIECE.split(text))]
 
 
 def pieces_of(text: str) -> tuple[str, ...]:
