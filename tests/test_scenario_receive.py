@@ -323,7 +323,7 @@ def test_member_without_a_manifest_is_adopted_first(receiver: Receiver) -> None:
         ticket.unlink()
     ran = receiver.receive()
     assert "manifest-missing" in ran.err
-    assert f"pack adopt {receiver.path}" in ran.err
+    assert f"Make its manifest, then give the same command again:\n        pack adopt {receiver.path}" in ran.err
     assert receiver.type("adopt", receiver.path).code == 0
     assert "Left as it is" in receiver.received().out
 
@@ -426,6 +426,14 @@ def test_folder_without_a_sidecar_and_a_tar_are_refused(delivered: Receiver) -> 
     delivered.sidecar.unlink()
     assert "delivery-missing" in delivered.receive().err
     assert delivered.is_untouched
+
+
+def test_manifest_of_a_package_is_no_delivery(delivered: Receiver) -> None:
+    delivered.received()
+    (manifest,) = (delivered.path.parent / f"{PROJECT}.pack/manifests").iterdir()
+    ran = delivered.type("receive", manifest, delivered.path)
+    assert "not-a-delivery-manifest" in ran.err
+    assert "Name the folder with the tars of the delivery" in ran.err
 
 
 def test_folder_with_two_deliveries_is_refused_with_both(delivered: Receiver) -> None:
@@ -877,6 +885,7 @@ def test_sidecar_that_no_program_writes_is_refused_before_anything_is_written(de
     assert ran.code == 1
     assert "manifest-damaged" in ran.err
     assert words in " ".join(ran.err.split())
+    assert "Have the .manifest delivered again." in ran.err
     assert delivered.is_untouched
     assert everything_else(delivered) == outside
 
