@@ -14,6 +14,7 @@ import pytest
 
 from qa2pack.executor.apply import ApplyOptions
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
@@ -25,6 +26,7 @@ from qa2pack.pack.target import target_of
 from qa2pack.tarsplit.sidecar import Sidecar, header_to_wire, notes_to_wire, open_sidecar
 from support.commands import Ran, run_here
 from support.deliveries import DAY, OLD_NS, PROJECT, cut_up, make_package, tars
+from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk
 from support.file_systems import folder_elsewhere, small_disk
 from support.snapshots import snapshot
 from support.users import as_ordinary_user, folder_of_everybody
@@ -323,7 +325,7 @@ def test_member_without_a_manifest_is_adopted_first(receiver: Receiver) -> None:
         ticket.unlink()
     ran = receiver.receive()
     assert "manifest-missing" in ran.err
-    assert f"pack adopt {receiver.path}" in ran.err
+    assert f"Make its manifest, then give the same command again:\n        pack adopt {receiver.path}" in ran.err
     assert receiver.type("adopt", receiver.path).code == 0
     assert "Left as it is" in receiver.received().out
 
@@ -426,6 +428,14 @@ def test_folder_without_a_sidecar_and_a_tar_are_refused(delivered: Receiver) -> 
     delivered.sidecar.unlink()
     assert "delivery-missing" in delivered.receive().err
     assert delivered.is_untouched
+
+
+def test_manifest_of_a_package_is_no_delivery(delivered: Receiver) -> None:
+    delivered.received()
+    (manifest,) = (delivered.path.parent / f"{PROJECT}.pack/manifests").iterdir()
+    ran = delivered.type("receive", manifest, delivered.path)
+    assert "not-a-delivery-manifest" in ran.err
+    assert "Name the folder with the tars of the delivery" in ran.err
 
 
 def test_folder_with_two_deliveries_is_refused_with_both(delivered: Receiver) -> None:
@@ -541,6 +551,39 @@ def test_tar_that_is_not_that_of_its_sha256_is_refused(receiver: Receiver) -> No
     assert ran.code == 1
     assert "0" * 64 in ran.err
     assert not receiver.path.exists()
+
+
+def test_file_with_another_digest_than_the_sidecar_says_is_refused(delivered: Receiver) -> None:
+    """The tar is that of the sidecar, whose maker gave it a digest by which nobody could verify the file later."""
+    wrong = bytes(range(16))
+    rewrite(
+        delivered,
+        lambda record: replace(record, digests=wrong) if record.path.endswith(b"/qa") else record,
+    )
+    ran = delivered.receive()
+    assert wrong.hex() in ran.err
+    assert not delivered.path.exists()
+
+
+@pytest.mark.parametrize("call", ["rename", "replace"])
+def test_what_was_stopped_after_the_commit_is_finished_without_the_tars(
+    delivered: Receiver, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    stopping = (
+        StoppingDisk(call)
+        if call == "rename"
+        else ReplaceStoppingDisk(Package(os.fsencode(delivered.path)).last_plan)
+    )
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr("qa2pack.pack.jobs.apply.Disk", lambda: stopping)
+        target = target_of(str(delivered.path))
+        job.receive(target, os.fsencode(delivered.delivery), Workers(jobs=1), ApplyOptions())
+    for tar in tars(delivered.delivery):
+        tar.unlink()
+    got = json.loads(delivered.received("--json").out)
+    assert (len(got["received"]), got["resumed_phase"]) == (1, "committed" if call == "rename" else "published")
+    assert delivered.type("verify", delivered.path).code == 0
+    assert "the last apply is finished" in delivered.type("status", delivered.path).out
 
 
 def test_rollback_after_damage_leaves_nothing(delivered: Receiver) -> None:
@@ -877,6 +920,7 @@ def test_sidecar_that_no_program_writes_is_refused_before_anything_is_written(de
     assert ran.code == 1
     assert "manifest-damaged" in ran.err
     assert words in " ".join(ran.err.split())
+    assert "Have the .manifest delivered again." in ran.err
     assert delivered.is_untouched
     assert everything_else(delivered) == outside
 

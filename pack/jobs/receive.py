@@ -4,6 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
@@ -34,7 +35,7 @@ from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.target import Target, quoted
 from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.contents import choose_members, delivered_records
-from qa2pack.tarsplit.sidecar import Sidecar
+from qa2pack.tarsplit.sidecar import NotADeliveryError, Sidecar
 from qa2pack.tarsplit.sidecar_tree import check_tree
 from qa2pack.tarsplit.store.store import Store, is_address
 
@@ -43,6 +44,10 @@ _WHEN_COMPLETE = Remedy(
     "A tar that is missing or too short may still be on its way. When all are there, give the same command again. If "
     "they are, have the listed ones delivered again."
 )
+
+
+_NAME_IT = Remedy("Name the folder with the tars of the delivery, or the .manifest that came with them.")
+_ANOTHER_ONE = Remedy("Have the .manifest delivered again. One that a newer program wrote needs that program.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +75,16 @@ def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOpt
         layout: name or absolute path of the layout of the members; empty where it is not known.
 
     Raises:
-        Refused: it cannot be received; nothing was changed.
+        Refused: it cannot be received, or the sidecar cannot be used; nothing was changed.
         OriginChangedError: tars are not as in the sidecar; nothing is visible.
-        StreamError: the sidecar cannot be used.
         UnfinishedError: another transaction must be finished or rolled back first.
         LockedError: another process has locked the package.
         OSError: the disk fails or is full; the same call resumes later.
     """
     package, opened = target.package, target.opened
-    sidecar = opened_sidecar(find_sidecar(delivery))
+    with _told_of_sidecar():
+        sidecar = opened_sidecar(find_sidecar(delivery))
+        check_tree(sidecar)
     _check_project(sidecar, package)
     check_place(package, opened)
     with locked_control(package, workers.wait):
@@ -87,16 +93,27 @@ def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOpt
         if begun is not None and begun.delivery:
             return _applied(package, SidecarSource(sidecar, begun.delivery.members), (), workers, options, opened)
         check_plannable(package)
-        check_tree(sidecar)
         members, same = _sorted_out(sidecar, package, read_state(package), opened)
         if not members:
             return Arrived(None, (), same, len(sidecar.chunks))
-        source = SidecarSource(sidecar, members)
+        with _told_of_sidecar():
+            source = SidecarSource(sidecar, members)
         made = plan_delivery(source, package, opened, layout=layout)
         check_space(package, made.header, made.notes, {}, opened)
         check_staying(package, made.header, opened)
         save_plan(made)
         return _applied(package, source, same, workers, options, opened)
+
+
+@contextmanager
+def _told_of_sidecar() -> Iterator[None]:
+    """Refuse a sidecar that cannot be used with what its receiver can do."""
+    try:
+        yield
+    except NotADeliveryError as error:
+        raise Refused(*error.problems, remedies=(_NAME_IT,)) from error
+    except StreamError as error:
+        raise Refused(*error.problems, remedies=(_ANOTHER_ONE,)) from error
 
 
 def find_sidecar(delivery: bytes) -> bytes:
