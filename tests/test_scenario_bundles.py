@@ -127,6 +127,14 @@ def test_bundle_that_was_cut_short_is_told_with_what_is_lost(bundled: Bundled) -
     assert ("damaged-inside", f"{TAR}!all/b.cal/big") in bundled.problems()
 
 
+def test_lost_bundle_is_not_advised_to_be_taken_from_the_origin(bundled: Bundled) -> None:
+    bundled.make()
+    (bundled.package / TAR).unlink()
+    verified = bundled.run("verify", bundled.package)
+    assert f"pack repair {bundled.package} --from FOLDER\n" in verified.out + verified.err
+    assert f"pack repair {bundled.package}\n" not in verified.out + verified.err
+
+
 def test_damaged_bundle_is_repaired_from_another_copy(bundled: Bundled, tmp_path: Path) -> None:
     bundled.make()
     shutil.copytree(bundled.package, tmp_path / "copy")

@@ -24,6 +24,8 @@ DAMAGE = frozenset((Code.CHANGED, Code.TRUNCATED, Code.GROWN, Code.MISSING, Code
 REPAIR_TEXT = "Have it repaired; only what has the very content that was packaged is taken:"
 AGAIN = ("pack plan --again PACKAGE --rehash", "pack apply PACKAGE --keep-previous")
 _MADE_ANEW = frozenset((Action.WRITE, Action.DUMMY, Action.BUNDLE))
+# What a repair makes by itself; compressed bytes depend on the encoder, so a bundle it takes from another copy.
+_BY_REPAIR = _MADE_ANEW - {Action.BUNDLE}
 _MOST_LOOKED_AT = 20
 
 
@@ -113,7 +115,7 @@ def _repairs(member: DamagedMember, damaged: Iterable[bytes], repair: str) -> It
     """Yield how to bring back what was packaged: from the origin where that can have it, else from another copy."""
     entries = packaged_entries(member.manifest, islice(damaged, _MOST_LOOKED_AT)).values()
     written = member.manifest.header.texts
-    wanted = [entry for entry in entries if entry.action not in _MADE_ANEW and entry.path not in written]
+    wanted = [entry for entry in entries if entry.action not in _BY_REPAIR and entry.path not in written]
     lost = [(entry, why) for entry in wanted if (why := _why_lost(member, entry))]
     from_copy = f"{repair} --from FOLDER"
     is_all_lost = member.is_tried or (bool(lost) and len(lost) == len(wanted))
@@ -140,6 +142,8 @@ def _acceptances(member: DamagedMember, damaged: Mapping[bytes, Code]) -> Iterat
 
 def _why_lost(member: DamagedMember, entry: Entry) -> str:
     """Return why the origin has not what was packaged, `PATH` being its file; empty if it may have it."""
+    if entry.action is Action.BUNDLE:
+        return "The origin has no bundles, and a repair makes none."
     source = source_of(member.manifest, entry)
     if source is None:
         return "It is not known what an adopted package was made from."
