@@ -558,7 +558,7 @@ def test_file_with_another_digest_than_the_sidecar_says_is_refused(delivered: Re
     wrong = bytes(range(16))
     rewrite(
         delivered,
-        lambda record: replace(record, digests=wrong) if record.path.endswith(b"/qa") else record,
+        lambda record: replace(record, digests=wrong) if record.path.endswith(b"/ANTENNA") else record,
     )
     ran = delivered.receive()
     assert wrong.hex() in ran.err
@@ -837,6 +837,11 @@ def lead_nowhere(record: FolderRecord) -> FolderRecord:
     return replace(record, folders=[name for name in record.folders if name != b"qa"])
 
 
+def lead_elsewhere(record: FolderRecord) -> FolderRecord:
+    """Return the record of a table with another name for its subtable."""
+    return replace(record, folders=[name.replace(b"ANTENNA", b"ANTENNB") for name in record.folders])
+
+
 def with_sizes(record: FolderRecord) -> FolderRecord:
     """Return the record with plots that are very large."""
     return replace(record, sizes=[1 << 50 for _ in record.names]) if record.path.endswith(b"qa") else record
@@ -880,6 +885,7 @@ SIDECARS: dict[str, tuple[Callable[[Receiver], None], str]] = {
         "a folder that is missing: ",
     ),
     "a folder to which none leads": (rewritten(lead_nowhere), "a folder to which none leads"),
+    "a folder of another name": (rewritten(lead_elsewhere), "a folder to which none leads"),
     "a mode that no tar has": (
         rewritten(lambda record: replace(record, modes=[0o4755] * len(record.names))),
         "a mode that no tar has",
