@@ -260,6 +260,10 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[folder]]\nname = "README"\n', "found folder README in [[folder]] 3, line 9"),
         (PLACE + '[[place]]\nname = "in"\nmarked_by = []\n', "a pattern or more for marked_by"),
         (PLACE + '[[place]]\nname = "in"\nno_prefix = "a"\n', "prefix beside no_prefix"),
+        (RULE + 'to = "README"\n', "readme = false at the top, because each member has a README found a rule"),
+        (QA + 'if_taken = "README"\n', "readme = false at the top, because each member has a README found a rule"),
+        (PLACE + '[[write]]\nto = "../{project}"\ntext = ""\n', "not its own found ../{project} in [[write]] 1"),
+        (PLACE + '[[write]]\nto = "../{project}.pack"\ntext = ""\n', "not its own found ../{project}.pack in"),
         (PLACE + '[[write]]\nto = "qa"\ntext = ""\n', "another name than one has, for to found qa"),
         (
             PLACE + '[[write]]\nto = "qa/a"\ntext = ""\n[[write]]\nto = "qa/a"\ntext = ""\n',

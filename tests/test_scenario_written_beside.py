@@ -147,8 +147,9 @@ def test_file_that_comes_between_plan_and_apply_is_not_replaced(home: Path, caps
     assert main(["apply", str(home / "P")]) == 0
 
 
-@pytest.mark.parametrize("name", ["{project}", "{project}.pack", "{project}.ticket.tar"])
+@pytest.mark.parametrize("name", ["P", "P.pack", "P.ticket.tar"])
 def test_names_of_the_package_itself_are_refused(home: Path, capsys: Capsys, name: str) -> None:
+    """Where the layout says {project}, it is refused itself; here only the name of this package shows it."""
     (home / "beside.toml").write_text(LAYOUT.replace("{project}.note", name))
     capsys.readouterr()
     words = ("plan", home / "origin", home / "P", "--layout", home / "beside.toml")

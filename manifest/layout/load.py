@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.known_names import Known
@@ -17,7 +18,7 @@ from qa2pack.manifest.layout.read_deliveries import read_deliveries
 from qa2pack.manifest.layout.read_places import read_places, read_tree, read_variables
 from qa2pack.manifest.layout.read_rules import read_folders, read_foreign, read_rule
 from qa2pack.manifest.layout.read_writes import read_writes, readme_header, sources_of
-from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.table import Table, has_readme, is_layout_path, refuse_layout
 
 __all__ = ["is_layout_path", "known_layouts", "layout_text", "layouts_folder", "load_layout"]
@@ -77,7 +78,7 @@ def load_layout(name: str) -> Layout:
 def _layout(top: Table) -> Layout:
     top.check_keys(_KEYS, "layout")
     known = _known(top)
-    rules = tuple(read_rule(table, known) for table in top.tables("rule"))
+    rules = tuple(_rule(top, table, known) for table in top.tables("rule"))
     writes = read_writes(top, known, lambda name: _file_beside(top.layout, name))
     targets = (*(target for rule in rules for target in rule.targets), *(write.to for write in writes))
     known = replace(known, has_free_folders=any(target.is_in_any_folder for target in targets))
@@ -97,6 +98,15 @@ def _layout(top: Table) -> Layout:
         deliveries=read_deliveries(top, known),
         readme_header=readme_header(top, lambda name: _file_beside(top.layout, name)),
     )
+
+
+def _rule(top: Table, table: Table, known: Known) -> Rule:
+    """Return a rule, which never takes the place of the README that the layout gives each member."""
+    rule = read_rule(table, known)
+    if has_readme(top) and any(target.text == README.decode() for target in rule.targets):
+        expected = "readme = false at the top, because each member has a README"
+        table.refuse(expected=expected, found="a rule that puts a file there")
+    return rule
 
 
 def _known(top: Table) -> Known:

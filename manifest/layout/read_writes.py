@@ -13,6 +13,7 @@ from qa2pack.manifest.layout.text_template import FACTS, TextTemplate, TextTempl
 from qa2pack.manifest.layout.write import Write
 
 _WRITE_KEYS = frozenset({"to", "text", "template", "from", "needed", "newline", "if_missing"})
+_OF_THE_PACKAGE = frozenset({"{project}", "{project}.pack", "{project}.ticket.tar", "{project}.ticket.zip"})
 _WITH = {"needed": "from", "newline": "template"}
 # Returns the file of a name beside the layout; raises OSError.
 FileBeside = Callable[[str], bytes]
@@ -57,6 +58,8 @@ def _check_path(top: Table, table: Table, write: Write, others: Iterable[Write],
     path = write.to.text
     if write.is_beside and top.values.get("tree"):
         table.refuse(expected="no tree, because of several members each would write it", found=path)
+    if write.is_beside and path in _OF_THE_PACKAGE:
+        table.refuse(expected="a name beside the package that is not its own", found=f"../{path}")
     for other in (other.to.text for other in others if other.is_beside == write.is_beside):
         if other == path:
             table.refuse(expected="a to that no other [[write]] has", found=path)

@@ -16,7 +16,9 @@ from qa2pack.pack.commands.options import (
 DeliveryArgument = Annotated[
     str,
     typer.Argument(
-        metavar="DELIVERY", help="The folder with the tars and their manifest, or that manifest.", show_default=False
+        metavar="DELIVERY",
+        help="The folder with the tars and their manifest, or that manifest; also at an address as of --to.",
+        show_default=False,
     ),
 ]
 

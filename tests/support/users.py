@@ -48,6 +48,7 @@ def _load_everything() -> None:
         list(engine.run(abs, deque([1, 2])))
     codecs.lookup("cp437")  # of names in zip files
     import_module("email.parser")  # the standard library imports it late
+    import_module("importlib.readers")
 
 
 @contextmanager
