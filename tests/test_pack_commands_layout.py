@@ -196,7 +196,7 @@ def test_check_ends_with_the_problems_of_a_plan_and_the_layouts_that_fit(
     ran = run_here(capsys, "layout", "--check", "cycle0", origin)
     assert ran.code == Exit.PROBLEMS
     assert "A plan would be refused: 2\n  no-place: " in ran.out
-    assert f"        pack plan {origin} PACKAGE --layout runs\n" in ran.out
+    assert f"        pack plan {origin} PACKAGE --mode MODE --layout runs\n" in ran.out
     assert run_here(capsys, "layout", "--check", "runs", origin).code == Exit.DONE
 
 

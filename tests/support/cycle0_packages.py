@@ -153,6 +153,8 @@ def _chunk_lines(package: Package, output: Path) -> Iterator[str]:
     output.mkdir()
     cut_up(package, output)
     for path in sorted(output.iterdir()):
+        if path.name.endswith(".manifest.md5sum"):
+            continue  # came later: the sidecar has had a checksum file of its own only since then
         yield path.name
         if path.suffix == ".tar":
             yield from _tar_lines(os.fsencode(path))
