@@ -143,9 +143,10 @@ def test_tars_are_written_kept_and_checked_at_the_pace(tmp_path: Path) -> None:
     (tar,) = (tmp_path / "out").glob("*.tar")
     (sidecar,) = (tmp_path / "out").glob("*.manifest")
     kept = bytes_read(lambda: cut_up(package, tmp_path / "out"))
-    assert 0 <= kept - tar.stat().st_size <= 3 * sidecar.stat().st_size, "and the sidecar, for its checksums"
+    most = tar.stat().st_size + 4 * sidecar.stat().st_size  # which is read for its checksums
+    assert tar.stat().st_size <= kept <= most
     checked = bytes_read(lambda: check(tmp_path / "out"))
-    assert content < checked <= tar.stat().st_size
+    assert content < checked <= most
 
 
 def test_adopting_is_held_up(tmp_path: Path) -> None:
