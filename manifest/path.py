@@ -103,3 +103,8 @@ def folders_above(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
 def is_within(path: bytes, folder: bytes) -> bool:
     """Return whether absolute `path` is `folder` or below it; both must be resolved already."""
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is the address of a store, not the path of a folder."""
+    return "://" in text

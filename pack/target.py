@@ -14,7 +14,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs import presence
 from qa2pack.manifest.fs.presence import real_path
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import is_address, join, shown
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
@@ -45,8 +45,13 @@ class Target:
 
 
 def target_of(text: str) -> Target:
-    """Return the package at a path, symlinks resolved; `.` and `..` are resolved to the folders that they name."""
+    """Return the package at a path, symlinks resolved; `.` and `..` are resolved to the folders that they name.
+
+    The address of a store is no path: what is there is a delivery, and nothing of it is looked at here.
+    """
     typed = _stripped(os.fsencode(text))
+    if is_address(text):
+        return Target(Package(typed), typed)
     parent, name = os.path.split(typed)
     is_link = _is_link(typed)
     is_name = name not in (b"", b".", b"..") and not is_link

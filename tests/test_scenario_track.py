@@ -53,7 +53,7 @@ def test_track_without_a_name_is_refused(capsys: Capsys, folder: Path) -> None:
 def test_tables_of_one_name_are_refused_until_they_have_another(capsys: Capsys, folder: Path) -> None:
     make_tree(folder / "run", [f"{uid}/antennas.tbl/table.dat" for uid in (FIRST, SECOND)])
     (problem,) = json.loads(plan(capsys, folder, *TRACK).out)["problems"]
-    assert (problem["code"], problem["path"]) == ("collision", f"{TAR}/TRACK_C.calibration/antennas.tbl")
+    assert (problem["code"], problem["path"]) == ("collision", f"{TAR}!TRACK_C.calibration/antennas.tbl")
     rule = 'match = ["*"]\nto = "calibration/{track}.calibration.tgz!{track}.calibration/{name}"\n'
     text = (folder / "vlbi.toml").read_text()
     assert text.count(rule) == 1

@@ -28,7 +28,7 @@ from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.recorded_checks import rows_of
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.tree import adds_folder
-from qa2pack.manifest.path import folders_above, is_within, join, shown
+from qa2pack.manifest.path import folders_above, is_address, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, writing_problems
 from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.make import Plan
@@ -221,7 +221,9 @@ def _header(
         member=destination.member,
         mode=contents.mode,
         append=destination.append,
-        origin=os.path.dirname(arrival.sidecar if b"://" in arrival.sidecar else real_path(arrival.sidecar)),
+        origin=os.path.dirname(
+            arrival.sidecar if is_address(os.fsdecode(arrival.sidecar)) else real_path(arrival.sidecar)
+        ),
         scanned_ns=now_ns,
         layout=arrival.layout or ("" if is_known else _UNKNOWN_TREE),
         may_leave=False,

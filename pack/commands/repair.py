@@ -48,12 +48,12 @@ def repair(
     import os
 
     from qa2pack.executor.apply import ApplyOptions
+    from qa2pack.manifest.path import is_address
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import repair as job
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.repair import repair_view
-    from qa2pack.tarsplit.store.store import is_address
 
     target = target_of(package)
     options = ApplyOptions(keep_previous=keep_previous)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from qa2pack.manifest.path import is_address
 from qa2pack.manifest.quantity import parse_size
 from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import ClusterRunOptions, SignersOptions
 from qa2pack.tarsplit.naming import parse_checksums, parse_day
 from qa2pack.tarsplit.packing.partition import Fill
-from qa2pack.tarsplit.store.store import is_address
 
 
 def checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:

@@ -12,7 +12,7 @@ from qa2pack.manifest.format.stream import StreamError, unhashed_stream
 from qa2pack.manifest.fs.presence import is_file, is_folder, is_there, real_path
 from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import is_address, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.signature.signature import (
     Signature,
@@ -29,7 +29,7 @@ from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_si
 from qa2pack.tarsplit.naming import SIGNED_CHECKSUM, is_beside_chunks
 from qa2pack.tarsplit.sidecar import KIND, Sidecar, kind_in_words, open_sidecar
 from qa2pack.tarsplit.store.mirror import fetch
-from qa2pack.tarsplit.store.store import Store, is_address
+from qa2pack.tarsplit.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

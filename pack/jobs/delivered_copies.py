@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.private_folder import private_folder
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import is_address, join
 from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.extract import Content, extract
 from qa2pack.tarsplit.naming import is_beside_chunks
 from qa2pack.tarsplit.sidecar import open_sidecar
 from qa2pack.tarsplit.store.mirror import fetch
-from qa2pack.tarsplit.store.store import Store, is_address
+from qa2pack.tarsplit.store.store import Store
 
 
 def is_delivery(place: bytes) -> bool:

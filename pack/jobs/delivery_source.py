@@ -16,7 +16,7 @@ from qa2pack.manifest.format.header import Delivery
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.private_folder import PrivateFolder
-from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.path import is_address, is_within, join
 from qa2pack.manifest.plan.receiving import wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
@@ -24,7 +24,7 @@ from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
 from qa2pack.tarsplit.store.mirror import fetch
-from qa2pack.tarsplit.store.store import Store, is_address
+from qa2pack.tarsplit.store.store import Store
 
 _WEAK = ("md5", "xxh128")
 _AS_IT_WAS = (

@@ -22,7 +22,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path, status_of
-from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.path import is_address, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.make import Plan, save_plan
 from qa2pack.manifest.plan.receiving import Arrival, check_place, plan_receiving
@@ -37,7 +37,7 @@ from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.contents import choose_members, delivered_records
 from qa2pack.tarsplit.sidecar import NotADeliveryError, Sidecar
 from qa2pack.tarsplit.sidecar_tree import check_tree
-from qa2pack.tarsplit.store.store import Store, is_address
+from qa2pack.tarsplit.store.store import Store
 
 _UNFINISHED = (b".part", b".filepart", b".partial", b".crdownload")  # of programs that transfer files
 _WHEN_COMPLETE = Remedy(

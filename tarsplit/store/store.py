@@ -47,11 +47,6 @@ class Upload(Protocol):
         """Remove what was sent, as far as that can be done."""
 
 
-def is_address(text: str) -> bool:
-    """Return whether a text is the address of a store, not the path of a folder."""
-    return "://" in text
-
-
 @dataclass(frozen=True, slots=True)
 class Store:
     """A folder of a store.
