@@ -3,6 +3,7 @@
 Values only. `manifest.layout.deliveries` makes them of the sets of a layout.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ def named(file: bytes, values: Mapping[str, bytes]) -> bytes:
     return name
 
 
+@functools.cache
 def expression_of(file: bytes) -> re.Pattern[bytes]:
     """Return the pattern of all names that a file of a set may have, whatever the number of its parts."""
     parts, last = [], 0

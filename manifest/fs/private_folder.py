@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.path import join
@@ -30,7 +30,9 @@ class PrivateFolder:
     @property
     def path(self) -> bytes:
         """The path of the folder."""
-        return os.path.dirname(self._new_path())
+        if not self._path:
+            self._path = os.fsencode(tempfile.mkdtemp(prefix="qa2pack-"))
+        return self._path
 
     def file_of(self, data: bytes) -> bytes:
         """Write a file with this content and return its path."""
@@ -45,14 +47,12 @@ class PrivateFolder:
             self._path = b""
 
     def _new_path(self) -> bytes:
-        if not self._path:
-            self._path = os.fsencode(tempfile.mkdtemp(prefix="qa2pack-"))
         self._count += 1
-        return join(self._path, b"%d" % self._count)
+        return join(self.path, b"%d" % self._count)
 
 
 @contextmanager
 def private_folder() -> Iterator[bytes]:
     """Yield the path of an empty folder that only this user may enter, a temporary one; removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="qa2pack-") as path:
-        yield os.fsencode(path)
+    with closing(PrivateFolder()) as folder:
+        yield folder.path

@@ -7,7 +7,16 @@ import typer
 
 from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument
-from qa2pack.pack.commands.tarsplit import Day, Dummies, Member, Replace, Sign, To, check_sent_from_here, checked
+from qa2pack.pack.commands.tarsplit import (
+    Day,
+    Dummies,
+    Member,
+    Replace,
+    Sign,
+    To,
+    check_sent_from_here,
+    checksum_option,
+)
 from qa2pack.tarsplit.naming import parse_checksums
 from qa2pack.tarsplit.packing.partition import Fill
 
@@ -32,15 +41,7 @@ FillOption = Annotated[
         help="Fill the tars of a set in path order, or make as few as possible.",
     ),
 ]
-Checksum = Annotated[
-    str,
-    typer.Option(
-        metavar="LIST",
-        envvar="PACK_DELIVER_CHECKSUM",
-        help="Checksum files: md5, sha256, xxh128, or none.",
-        callback=checked(parse_checksums),
-    ),
-]
+Checksum = Annotated[str, checksum_option("PACK_DELIVER_CHECKSUM")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the files with their exact sizes; write nothing.")]
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,16 @@ def checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None
         return text
 
     return check
+
+
+def checksum_option(variable: str) -> Any:
+    """Return the option for checksum files, with the variable that gives its default."""
+    return typer.Option(
+        metavar="LIST",
+        envvar=variable,
+        help="Checksum files: md5, sha256, xxh128, or none.",
+        callback=checked(parse_checksums),
+    )
 
 
 def checked_address(address: str) -> str:
@@ -106,15 +116,7 @@ FillOption = Annotated[
         help="Fill the tars in path order, or make as few as possible.",
     ),
 ]
-Checksum = Annotated[
-    str,
-    typer.Option(
-        metavar="LIST",
-        envvar="PACK_TARSPLIT_CHECKSUM",
-        help="Checksum files: md5, sha256, xxh128, or none.",
-        callback=checked(parse_checksums),
-    ),
-]
+Checksum = Annotated[str, checksum_option("PACK_TARSPLIT_CHECKSUM")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the tars with their exact sizes; write nothing.")]
 Dummies = Annotated[bool, typer.Option("--allow-dummies", help="Cut a package made in mode fake or ticket, too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Remove another delivery of that name from DIR first.")]

@@ -99,12 +99,10 @@ def repair(
         Refused: there is no package, a place is no folder, or a member has files that the manifest does not know.
         UnfinishedError, LockedError: as `jobs.change.change`.
     """
-    deliveries = [place for place in places if is_delivery(place)]
-    if missing := [
-        Problem(Code.ORIGIN_MISSING, place) for place in places if place not in deliveries and not is_folder(place)
-    ]:
+    known = _Places(places, tuple(filter(is_delivery, places)))
+    if missing := [Problem(Code.ORIGIN_MISSING, place) for place in known.folders if not is_folder(place)]:
         raise Refused(*missing)
-    check_stores(deliveries)
+    check_stores(known.deliveries)
     finished = _finished_first(target, workers, options)
     state = existing_package(target)
     if removes_extra and not wanted and len(state.members) > 1:
@@ -115,7 +113,7 @@ def repair(
     members = chosen_members(state, members_of(state, target.opened), wanted)
     fetched = PrivateFolder()
     repaired = tuple(
-        _repaired(target, usable_manifest(member), places, fetched, workers, options, removes_extra=removes_extra)
+        _repaired(target, usable_manifest(member), known, fetched, workers, options, removes_extra=removes_extra)
         for member in members
     )
     fetched.close()  # not where it was stopped: the same command goes on with what is in it
@@ -124,6 +122,24 @@ def repair(
     return (
         replace(done, rollback_problems=rollback_obstacles(target.package, target.opened)) if done.applied else done
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where copies are searched.
+
+    Attributes:
+        typed: all, as they were given.
+        deliveries: those of them that are deliveries.
+    """
+
+    typed: Sequence[bytes]
+    deliveries: Sequence[bytes]
+
+    @property
+    def folders(self) -> list[bytes]:
+        """Those that are folders of files."""
+        return [place for place in self.typed if place not in self.deliveries]
 
 
 def _gone(member: bytes, problem: Problem) -> Repaired:
@@ -185,7 +201,7 @@ class _Damage:
 def _repaired(
     target: Target,
     manifest: Described,
-    places: Sequence[bytes],
+    places: _Places,
     fetched: PrivateFolder,
     workers: Workers,
     options: ApplyOptions,
@@ -197,14 +213,13 @@ def _repaired(
     if not damage.problems and not (damage.extra and removes_extra):
         return Repaired(manifest.header.member, {}, damage.extra)
     if damage.extra and not removes_extra:
-        raise Refused(*damage.extra, remedies=(_leaving_out(manifest, target, places),))
+        raise Refused(*damage.extra, remedies=(_leaving_out(manifest, target, places.typed),))
     wanted = damage.wanted(manifest)
     made = damage.made(wanted)
     searched = [entry for entry in wanted if entry.path not in made]
-    folders = [place for place in places if not is_delivery(place)]
-    sources = CopySearch(target.package, manifest, folders).sources(searched)
+    sources = CopySearch(target.package, manifest, places.folders).sources(searched)
     missing = [entry for entry in searched if entry.path not in sources]
-    tars = _delivered(missing, places, fetched)
+    tars = _delivered(missing, places.deliveries, fetched)
     if tars:
         sources |= CopySearch(target.package, manifest, (fetched.path,)).sources(missing)
     lost = [entry for entry in searched if entry.path not in sources]
@@ -234,9 +249,8 @@ def _repaired(
     return replace(found, applied=change(target.package, make, options, workers, target.opened))
 
 
-def _delivered(missing: Sequence[Entry], places: Sequence[bytes], fetched: PrivateFolder) -> dict[bytes, bytes]:
+def _delivered(missing: Sequence[Entry], deliveries: Sequence[bytes], fetched: PrivateFolder) -> dict[bytes, bytes]:
     """Write those of the files that deliveries have into a folder; return the tar of each, by its path there."""
-    deliveries = [place for place in places if is_delivery(place)]
     wanted = {(entry.size, entry.digest) for entry in missing if entry.digest != NO_DIGEST}
     return dict(extract_wanted(deliveries, wanted, fetched.path)) if deliveries and wanted else {}
 
