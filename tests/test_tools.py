@@ -1,6 +1,7 @@
 """A test that lacks a program is skipped with a reason, or fails where all programs are said to be there."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from support.commands import ROOT
 
+_ON_EACH_DEBIAN = {"bash", "setsid", "unshare"}
 TEST = "tests/test_tools.py::test_that_needs_a_program_nobody_has"
 
 
@@ -25,3 +27,13 @@ def test_a_missing_tool_is_a_skip_or_a_failure(required: str, code: int, reporte
     assert done.returncode == code
     assert "no-such-program is not installed" in done.stdout
     assert reported in done.stdout
+
+
+def test_each_program_that_a_test_needs_is_installed_by_test_tools() -> None:
+    installed = {
+        line.split()[0] for line in (ROOT / "tests/support/install_tools.sh").read_text().splitlines() if " " in line
+    }
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    needed = set(re.findall(r'needs_tool\("([^"]+)"\)', tests))
+    assert "zsh" in needed
+    assert needed <= installed | _ON_EACH_DEBIAN | {"ssh-agent", "ssh-add"}  # they come with ssh-keygen

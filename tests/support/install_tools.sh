@@ -22,6 +22,7 @@ mount.exfat-fuse exfat-fuse
 mount mount
 ssh-keygen openssh-client
 sshd openssh-server
+zsh zsh
 END
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || missing="$missing chromium"
