@@ -69,16 +69,6 @@ def _no_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
 
 
-@pytest.fixture(autouse=True)
-def casacore_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let casacore's children be forked, as those of `pack` are, although tests load casacore themselves.
-
-    A child that begins as a program again takes half a second, for each of thousands of questions. The tests of that
-    have a fixture of this name that does nothing.
-    """
-    monkeypatch.setattr("qa2pack.executor.casa.environment._is_loaded", lambda: False)
-
-
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over the thousands of tests and modules, which stay to the end.
 

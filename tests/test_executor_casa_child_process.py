@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from select import select
+from typing import NoReturn
 
 import pytest
 
-from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
+from qa2pack.executor.casa.child_process import ChildDiedError, _hosts, run_in_child, start_host
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.fs.meter import Meter, metered
 
@@ -19,6 +20,10 @@ def take(count: int) -> int:
 
 def fail() -> None:
     raise ValueError("no")
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def test_answer_comes_from_another_process() -> None:
@@ -32,7 +37,7 @@ def test_exception_of_the_question_is_raised_here() -> None:
 
 def test_crash_is_reported_and_survived() -> None:
     with pytest.raises(ChildDiedError, match="crashed with SIGSEGV"):
-        run_in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV), seconds=10)
+        run_in_child(crash, seconds=10)
 
 
 def test_question_without_end_is_ended() -> None:
@@ -55,8 +60,8 @@ def test_answer_arrives_where_the_system_forgets_children_that_end() -> None:
 
 @pytest.mark.usefixtures("no_ends")
 def test_crash_is_told_where_the_system_forgets_children_that_end() -> None:
-    with pytest.raises(ChildDiedError, match="ended with exit code 1"):
-        run_in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV), seconds=10)
+    with pytest.raises(ChildDiedError, match="crashed with SIGSEGV"):
+        run_in_child(crash, seconds=10)
 
 
 def signal_itself(number: signal.Signals) -> str:
@@ -64,9 +69,20 @@ def signal_itself(number: signal.Signals) -> str:
     return "done"
 
 
-def tell_and_wait(writer: int) -> None:
-    os.write(writer, b"%d" % os.getpid())
+def tell_and_wait(pipe: Path) -> None:
+    pipe.write_text(f"{os.getpid()}")
     time.sleep(600)
+
+
+def read(pipe: Path) -> str:
+    return pipe.read_text()
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    return path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -75,8 +91,8 @@ def test_ctrl_c_is_left_to_the_parent(number: signal.Signals) -> None:
     assert run_in_child(partial(signal_itself, number), seconds=10) == "done"
 
 
-def test_stop_ends_a_child_that_works() -> None:
-    reader, writer = os.pipe()
+def test_stop_ends_a_child_that_works(pipe: Path) -> None:
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     stop = Stop()
 
     def look(_: int) -> None:
@@ -84,44 +100,102 @@ def test_stop_ends_a_child_that_works() -> None:
         stop.check()
 
     with metered(Meter(look)), pytest.raises(InterruptedByUser):
-        run_in_child(partial(tell_and_wait, writer), seconds=600)
+        run_in_child(partial(tell_and_wait, pipe), seconds=600)
     with pytest.raises(ProcessLookupError):
         os.kill(int(os.read(reader, 20)), 0)
+    os.close(reader)
 
 
-def test_what_a_child_writes_is_counted_while_it_works() -> None:
-    reader, writer = os.pipe()
+def test_what_a_child_writes_is_counted_while_it_works(pipe: Path) -> None:
     sizes = iter([100, 100, 30, 250])
     noted: list[int] = []
 
     def note(byte_count: int) -> None:
         noted.append(byte_count)
         if sum(noted) == 250:
-            os.write(writer, b"enough")
+            pipe.write_text("enough")
 
     with metered(Meter(note)):
-        answer = run_in_child(partial(os.read, reader, 6), seconds=60, written_bytes=lambda: next(sizes, 250))
-    assert answer == b"enough"
+        answer = run_in_child(partial(read, pipe), seconds=60, written_bytes=lambda: next(sizes, 250))
+    assert answer == "enough"
     assert noted == [100, 0, 0, 150]
 
 
-def test_child_ends_with_a_parent_that_is_killed() -> None:
-    reader, writer = os.pipe()
-    middle = os.fork()
-    if middle == 0:
-        run_in_child(partial(tell_and_wait, writer), seconds=600)
+def ask_and_exit(pipe: Path) -> NoReturn:
+    try:
+        run_in_child(partial(tell_and_wait, pipe), seconds=600)
+    finally:
         os._exit(1)
-    child = int(os.read(reader, 20))
-    os.kill(middle, signal.SIGKILL)
-    os.waitpid(middle, 0)
+
+
+def ask_in_a_fork(pipe: Path) -> tuple[int, int]:
+    """Ask in a process that is forked for it; return that and the child that answers."""
+    asking = os.fork()
+    if asking == 0:
+        ask_and_exit(pipe)
+    return asking, int(pipe.read_text())
+
+
+def assert_ends(process: int) -> None:
+    deadline = time.monotonic() + 60
+    while is_alive(process) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    if is_alive(process):
+        os.kill(process, signal.SIGKILL)
+        pytest.fail("the child outlives its parent")
+
+
+def end(process: int) -> None:
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+
+
+def test_child_ends_with_the_process_that_asked(pipe: Path) -> None:
+    start_host()  # which goes on
+    asking, child = ask_in_a_fork(pipe)
+    end(asking)
+    assert_ends(child)
+
+
+def test_host_and_its_children_end_with_the_process_that_started_it(pipe: Path) -> None:
+    starting = os.fork()
+    if starting == 0:
+        _hosts.clear()  # as in a program that has asked nothing yet
+        ask_and_exit(pipe)
+    child = int(pipe.read_text())
+    host = parent(child)
+    assert parent(host) == starting
+    end(starting)
+    assert_ends(child)
+    assert_ends(host)
+
+
+def test_host_that_is_killed_takes_its_child_along_and_is_replaced(pipe: Path) -> None:
+    asking, child = ask_in_a_fork(pipe)
+    os.kill(parent(child), signal.SIGKILL)
+    _, status = os.waitpid(asking, 0)
+    assert os.waitstatus_to_exitcode(status) == 1, "ChildDiedError ended it"
+    assert_ends(child)
+    assert run_in_child(os.getpid, seconds=10) != os.getpid()
+
+
+def test_questions_of_forked_processes_go_to_one_host() -> None:
+    reader, writer = os.pipe()
+    mine = run_in_child(os.getppid, seconds=10)
+    forked = os.fork()
+    if forked == 0:
+        try:
+            os.write(writer, b"%d" % run_in_child(os.getppid, seconds=10))
+        finally:
+            os._exit(0)
+    os.waitpid(forked, 0)
+    assert int(os.read(reader, 20)) == mine
     os.close(reader)
     os.close(writer)
-    deadline = time.monotonic() + 60
-    while is_alive(child) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    if is_alive(child):
-        os.kill(child, signal.SIGKILL)
-        pytest.fail("the child outlives its parent")
+
+
+def parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def is_alive(pid: int) -> bool:
@@ -147,7 +221,9 @@ def children() -> set[int]:
     return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
-def test_no_process_is_left_behind() -> None:
+def test_no_process_but_the_host_is_left_behind() -> None:
+    start_host()
     before = children()
     child = run_in_child(os.getpid, seconds=10)
-    assert (child in before, children()) == (False, before)
+    assert not is_alive(child)
+    assert children() == before

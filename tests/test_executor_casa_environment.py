@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
 from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.split import describe_table
@@ -46,11 +45,6 @@ from qa2pack.executor.casa.split import describe_table
 describe_table(os.fsencode(sys.argv[1]))
 print("casacore" in sys.modules, "libcasa" in open("/proc/self/maps").read())
 """
-
-
-@pytest.fixture(autouse=True)
-def casacore_begins() -> None:
-    """Let the fence see for itself whether casacore is loaded."""
 
 
 def environment(work: Path) -> dict[str, list[str] | str]:
@@ -211,11 +205,6 @@ def fail(work: Path) -> None:
 def test_error_of_the_question_stays_what_it_is() -> None:
     with pytest.raises(RuntimeError, match="no such thing as work"):
         run_isolated(fail, space_bytes=0)
-
-
-def test_child_that_begins_again_is_ended_in_time() -> None:
-    with pytest.raises(ChildDiedError, match="no answer in 2 seconds"):
-        run_in_child(partial(signal.pause), seconds=2, is_fresh=True)
 
 
 def test_scratch_is_never_made_in_a_current_folder_nobody_named(

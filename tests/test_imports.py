@@ -102,6 +102,7 @@ WRITERS = {
     # unnamed temporary files, archives written into them, reports of a crash, logs, closed streams, words at a signal
     # a pipe to a child process; prctl and statx are calls of the C library that change nothing
     "executor/casa/child_process.py",
+    "executor/casa/host.py",
     "executor/io/file_object.py",
     "executor/engine/processes.py",
     "executor/tickets/write.py",

@@ -27,6 +27,9 @@ TINY = Recipe(rows=6, spectra=((4, 2),))
 class NoReader:
     """Stands for casacore where it must not be asked."""
 
+    def prepare(self) -> None:
+        raise AssertionError("casacore was asked to start")
+
     def describe(self, table: bytes) -> TableShape:
         raise AssertionError(f"casacore was asked about {table!r}")
 

@@ -34,6 +34,9 @@ class Reader:
     can_split: bool = True
     asked: list[str] = field(default_factory=list)
 
+    def prepare(self) -> None:
+        self.asked.append("prepare")
+
     def describe(self, table: bytes) -> TableShape:
         self.asked.append("describe")
         if self.shape is None:
@@ -84,7 +87,7 @@ def test_table_packaged_in_two_ways_is_opened_once_and_measured_twice(root: byte
     other = replace(ITEM, path=b"calibrated/U.ms.split.cal", column="CORRECTED_DATA")
     notes, _ = planned(root, reader, ITEM, other)
     assert {path: note.keep for path, note in notes.items()} == {ITEM.path: "DATA", other.path: "CORRECTED_DATA"}
-    assert reader.asked == ["describe", "measure", "measure"]
+    assert reader.asked == ["prepare", "describe", "measure", "measure"]
 
 
 def test_what_is_known_of_an_unchanged_table_is_not_asked_again(root: bytes) -> None:
@@ -119,7 +122,7 @@ def test_changed_table_is_asked_about_again(root: bytes, change: str) -> None:
             write(table / "new", b"x").rename(table / "table.f3")
     reader = Reader()
     planned(root, reader, ITEM, known=tuple(notes.values()))
-    assert reader.asked == ["describe", "measure"]
+    assert reader.asked == ["prepare", "describe", "measure"]
 
 
 def test_fingerprint_stays_when_files_are_linked(root: bytes, tmp_path: Path) -> None:
@@ -145,7 +148,7 @@ def test_table_that_cannot_be_split_is_a_problem(root: bytes) -> None:
 def test_table_whose_values_are_rounded_is_a_problem_and_not_measured(root: bytes) -> None:
     reader = Reader(replace(SHAPE, managers=(Manager(1, "DyscoStMan", ("DATA",)), *SHAPE.managers[1:])))
     assert planned(root, reader, ITEM) == ({}, [Code.TABLE_LOSSY])
-    assert reader.asked == ["describe"]
+    assert reader.asked == ["prepare", "describe"]
 
 
 def test_tables_that_are_packaged_whole_lose_their_column() -> None:

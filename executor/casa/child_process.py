@@ -1,19 +1,23 @@
-"""Child process: runs one function in a forked child with limits, because it may crash.
+"""Child process: has one function called in a child with limits, because it may crash.
 
 casacore trusts the numbers in a table's files. Damaged files can make it read out of bounds, allocate all memory of
 the machine, or never return. Only the child is affected; its time and memory are limited.
+
+The children are forked by the casacore host (`executor.casa.host`), a program of its own that has casacore loaded: so
+that is loaded once for all tables, and never in the process that asks. It is started for the first question, or
+before; worker processes that are forked later share it.
 """
 
-import ctypes
-import faulthandler
 import os
 import pickle
-import resource
 import signal
+import socket
+import subprocess
 import sys
-import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from qa2pack.manifest.fs.meter import LOOK_SECONDS, current_meter
 
@@ -22,16 +26,13 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# Far more than describing or splitting a table takes, far less than the memory of the machine.
-_MEMORY_BYTES = 4 << 30
-_PR_SET_PDEATHSIG = 1
-# The new program gets sys.path of this process, so that it imports the same modules.
+# The host gets sys.path of this process, so that it imports the same modules.
 _PROGRAM = """
 import os, pickle, sys
-file = os.fdopen(int(sys.argv[1]), "rb")
-sys.path[:] = pickle.load(file)
-from qa2pack.executor.casa.child_process import answer_afresh
-answer_afresh(file, int(sys.argv[2]))
+with open(int(sys.argv[1]), "rb") as file:
+    sys.path[:] = pickle.load(file)
+from qa2pack.executor.casa.host import serve
+serve(int(sys.argv[2]), int(sys.argv[3]))
 """
 
 
@@ -39,47 +40,47 @@ class ChildDiedError(Exception):
     """The child process ended without an answer; str() says how."""
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the host is asked.
+
+    Attributes:
+        call: the function.
+        seconds: time limit of the child; 0 means no limit of time and memory.
+        variables: the environment of the process that asks.
+    """
+
+    call: Callable[[], object]
+    seconds: int
+    variables: dict[str, str]
+
+
 def run_in_child(
-    question: Callable[[], Answer],
-    *,
-    seconds: int,
-    is_fresh: bool = False,
-    written_bytes: Callable[[], int] = lambda: 0,
+    question: Callable[[], Answer], *, seconds: int, written_bytes: Callable[[], int] = lambda: 0
 ) -> Answer:
     """Call the question in a child process; return its result, or raise its exception.
 
-    Result and exceptions must be picklable. Output of the question is discarded.
+    Question, result and exceptions must be picklable. Output of the question is discarded.
 
     Args:
         seconds: time limit of the child; 0 means no limit of time and memory.
-        is_fresh: the child executes a new program without the modules of this process; then the question must be
-            picklable, too.
         written_bytes: returns, in this process, how much the child has written so far; the meter counts it.
 
     Raises:
         ChildDiedError: a signal ended the child, or it took more than `seconds`.
         Exception: of the meter, which is looked at while the child works: the run was stopped; the child is ended.
     """
-    from multiprocessing.connection import Pipe  # slow to import, and most packages never need it
+    from multiprocessing.connection import Connection  # slow to import, and most packages never need it
 
-    receiver, sender = Pipe(duplex=False)
-    parent = os.getpid()
-    with warnings.catch_warnings():
-        # Python warns of a fork in a process with threads, such as the idle ones of numpy, which the child does
-        # not use.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        receiver.close()
-        _answer(question, sender, parent, seconds=seconds, is_fresh=is_fresh)
-    sender.close()
-    try:
-        answer = _received(receiver, written_bytes)
-    except BaseException:
-        os.kill(child, signal.SIGKILL)
-        _status_of(child)
-        raise
-    status = _status_of(child)
+    ours, theirs = socket.socketpair()
+    with Connection(ours.detach()) as receiver:
+        with theirs, _in_memory(Question(question, seconds, dict(os.environ))) as asked:
+            _send(theirs.fileno(), asked)
+        try:
+            answer, status = _received(receiver, written_bytes)
+        except BaseException:
+            _give_up(receiver)
+            raise
     if answer is None:
         raise ChildDiedError(_cause(status, seconds))
     if answer[1] is not None:
@@ -87,109 +88,105 @@ def run_in_child(
     return cast(Answer, answer[0])
 
 
-def _status_of(child: int) -> int:
-    """Wait for the end of the child, and return its status, that of exit code 1 if the system does not keep it.
+def start_host() -> None:
+    """Start the host of this process, unless it runs; it loads casacore while this process goes on."""
+    _running_host()
 
-    It does not where a parent of this process made it ignore the ends of its children, as some job schedulers do.
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """A host.
+
+    Attributes:
+        control: where it is asked. It ends when no process has this open any more.
+        caller: what it has of the process that started it.
     """
+
+    control: socket.socket
+    caller: tuple[object, ...]
+    process: subprocess.Popen[bytes]
+
+
+_hosts: list[_Host] = []  # of this process and of those that forked it; the last is asked
+
+
+def _running_host() -> socket.socket:
+    """Return where the host is asked; a process that became another user, or imports other modules, has another."""
+    modules = [os.path.abspath(path) for path in sys.path]
+    caller = (modules, sys.executable, os.geteuid(), os.getegid(), os.getgroups())
+    if not _hosts or _hosts[-1].caller != caller:
+        _hosts.append(_started(modules, caller))
+    return _hosts[-1].control
+
+
+def _started(modules: list[str], caller: tuple[object, ...]) -> _Host:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs, _in_memory(modules) as program:
+        fds = program, theirs.fileno()
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *map(str, fds), str(os.getpid())],
+            pass_fds=fds,
+            cwd="/",  # in a folder that was removed, NumPy cannot be imported by Python 3.13
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    return _Host(ours, caller, process)
+
+
+def _send(connection: int, asked: int) -> None:
+    """Give the question to the host; one that was killed is replaced."""
     try:
-        _, status = os.waitpid(child, 0)
-    except ChildProcessError:
-        return 1 << 8
-    return status
+        socket.send_fds(_running_host(), [b"?"], [connection, asked])
+    except (BrokenPipeError, ConnectionResetError):
+        _forget(_hosts.pop())
+        socket.send_fds(_running_host(), [b"?"], [connection, asked])
 
 
-def _answer(
-    question: Callable[[], object], sender: "Connection", parent: int, *, seconds: int, is_fresh: bool
-) -> NoReturn:
-    try:
-        _follow(parent)
-        _bound(seconds)
-        if is_fresh:
-            _exec_new_program(question, sender)
-        _send_answer(question, sender)
-    finally:
-        os._exit(1)  # the child must not run the parent's exit handlers or flush its buffers
+def _forget(host: _Host) -> None:
+    """Close what is open of a host that ended."""
+    host.control.close()
+    host.process.wait()
 
 
-def _send_answer(question: Callable[[], object], sender: "Connection") -> NoReturn:
-    try:
-        sender.send((question(), None))
-    except Exception as error:
-        sender.send((None, error))
-    os._exit(0)
+@contextmanager
+def _in_memory(value: object) -> Iterator[int]:
+    """Yield a file in memory with the pickled value, to be read from its beginning."""
+    with open(os.memfd_create("question"), "wb") as file:
+        pickle.dump(value, file)
+        file.flush()
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        yield file.fileno()
 
 
-def _exec_new_program(question: Callable[[], object], sender: "Connection") -> NoReturn:
-    """Execute a new program in this process; process id, limits and remaining time stay."""
-    fd = os.memfd_create("question", 0)
-    with open(fd, "wb", closefd=False) as file:
-        pickle.dump([os.path.abspath(path) for path in sys.path], file)
-        pickle.dump(question, file)
-    os.lseek(fd, 0, os.SEEK_SET)
-    os.chdir("/")  # in a folder that was removed, NumPy cannot be imported by Python 3.13
-    os.set_inheritable(sender.fileno(), True)
-    os.execv(sys.executable, [sys.executable, "-c", _PROGRAM, str(fd), str(sender.fileno())])
-
-
-def answer_afresh(file: BinaryIO, fd: int) -> NoReturn:
-    """Answer the question in the file through the pipe open as `fd`; runs in the new program."""
-    from multiprocessing.connection import Connection
-
-    sender = Connection(fd, readable=False)
-    try:
-        with file:
-            question = pickle.load(file)
-        _send_answer(question, sender)
-    finally:
-        os._exit(1)
-
-
-def _follow(parent: int) -> None:
-    """Ignore Ctrl-C, which would look like a crash; the parent finishes the running work. Die with the parent."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal, and some process managers, signal the whole group
-        signal.signal(number, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)  # the parent ended before prctl
-
-
-def _bound(seconds: int) -> None:
-    faulthandler.disable()  # a crash of the child is an answer, and must not print a traceback
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(seconds)  # the kernel's default action: ends even a loop inside casacore
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # casacore holds a file of every column open
-    if seconds:
-        _bound_memory()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    # Not writable on purpose: writes to it fail and are ignored.
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
-
-
-def _bound_memory() -> None:
-    with open("/proc/self/statm") as statm:
-        used = int(statm.read().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = used + _MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
-
-
-def _received(receiver: "Connection", written_bytes: Callable[[], int]) -> tuple[object, Exception | None] | None:
+def _received(
+    receiver: "Connection", written_bytes: Callable[[], int]
+) -> tuple[tuple[object, Exception | None] | None, int]:
+    """Return the answer, None if there is none, and the status of the child, which has ended."""
     meter, counted_bytes = current_meter(), 0
-    with receiver:
+    answer = None
+    while True:
         while not receiver.poll(LOOK_SECONDS):
             new_bytes = max(0, written_bytes() - counted_bytes)
             counted_bytes += new_bytes
             meter.add(new_bytes)
             meter.look()
         try:
-            answer: tuple[object, Exception | None] = receiver.recv()
+            found = receiver.recv()
         except EOFError:
-            return None
-    return answer
+            return answer, signal.SIGKILL  # the host was killed, and its children with it
+        if isinstance(found, int):
+            return answer, found
+        answer = found
+
+
+def _give_up(receiver: "Connection") -> None:
+    """Let the host end the child, and wait for that."""
+    with socket.socket(fileno=os.dup(receiver.fileno())) as ours:
+        ours.shutdown(socket.SHUT_WR)
+    with suppress(EOFError):
+        while not isinstance(receiver.recv(), int):
+            pass
 
 
 def _cause(status: int, seconds: int) -> str:

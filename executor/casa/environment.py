@@ -2,8 +2,8 @@
 
 casacore reads settings of the user (`~/.casarc`, CASARCFILES) that change how tables are stored, needs a HOME and
 free space for temporary files, and searches libraries from the current folder. Here HOME, settings and current folder
-are empty, and temporary files have their own folder. casacore reads its settings once per process; so if this process
-has casacore loaded already, the child executes a new program.
+are empty, and temporary files have their own folder. casacore reads its settings once per process; the child has not
+used it before.
 
 Only a scratch folder is written. An error is reported as a fault of the table only if casacore can do the same kind
 of work there on a table of our own; otherwise it is a fault of the environment.
@@ -63,8 +63,6 @@ def run_isolated(
         CasacoreEnvironmentError: the fault is in the environment, such as a full disk, not in the question.
         ChildDiedError: the child ended without an answer.
     """
-    import numpy  # noqa: F401 - here, so that not every child must import it
-
     try:
         with scratch_folder() as scratch:  # made by the parent, because a child that crashes cannot remove it
             _lay_out(scratch)
@@ -72,7 +70,6 @@ def run_isolated(
             answer = run_in_child(
                 partial(_ask, question, scratch),
                 seconds=seconds,
-                is_fresh=_is_loaded(),
                 written_bytes=written_bytes,
             )
             collect(scratch / "work")
@@ -119,12 +116,6 @@ def _check_space(scratch: Path, count: int) -> None:
     finally:
         os.close(fd)
         os.unlink(path)
-
-
-def _is_loaded() -> bool:
-    """Return whether this process has loaded casacore, also one of another package."""
-    with open("/proc/self/maps", "rb") as maps:
-        return any(b"libcasa" in line for line in maps)
 
 
 def _raise_environment_error(error: Exception, space_bytes: int) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qa2pack.executor.casa.child_process import ChildDiedError
+from qa2pack.executor.casa.child_process import ChildDiedError, start_host
 from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import check_casacore, run_isolated
 from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
@@ -50,6 +50,10 @@ _OWN = (b"table.dat", b"table.info", b"table.lock")
 @dataclass(frozen=True, slots=True)
 class TableReader:
     """The `TableReader` of planning: calls casacore; picklable."""
+
+    def prepare(self) -> None:
+        """See `start_host`."""
+        start_host()
 
     def describe(self, table: bytes) -> TableShape:
         """See `describe_table`."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from qa2pack.executor.casa.child_process import start_host
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.manifests import link_manifest
@@ -86,6 +87,8 @@ def stage_all(
     notes = plan.notes
     byte_count = notes.byte_count if plan.header.mode.has_content else 0
     progress.phase("stage", file_count=notes.file_count, byte_count=byte_count)
+    if _is_splitting(plan):
+        start_host()  # it loads casacore while files are staged
     if plan.header.append is Append.RENAME:
         remove_tree(disk, paths.new_manifests)
         disk.mkdir(paths.new_manifests)
@@ -196,7 +199,7 @@ def _split_tables(
     """Split the tables and return the results by folder."""
     splits: dict[bytes, SplitResult] = {}
     problems: list[Problem] = []
-    if not any(_is_splitting(plan)):
+    if not _is_splitting(plan):
         return splits
     progress.phase("split tables", file_count=len(plan.notes.splits))
     read_bytes = {task.path: _bytes_to_read(task) for task in plan.notes.splits}
@@ -244,11 +247,10 @@ def _bytes_to_read(task: SplitTask) -> int:
     return sum(decode_record(task.before).sizes) + sum(size for _, size in task.spec.sizes)
 
 
-def _is_splitting(plan: Described) -> Iterator[bool]:
-    for task in plan.notes.splits:
-        record = decode_record(_table(plan, task.path))
-        yield Action.SPLIT in record.actions
-        return
+def _is_splitting(plan: Described) -> bool:
+    """Return whether tables are split; all are, or none, because placeholders and what is kept have other actions."""
+    first = plan.notes.splits[:1]
+    return any(Action.SPLIT in decode_record(_table(plan, task.path)).actions for task in first)
 
 
 def _split_files(plan: Described, path: bytes) -> bytes:

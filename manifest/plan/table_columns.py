@@ -39,6 +39,10 @@ from qa2pack.manifest.scan.table_references import Reference, references
 class TableReader(Protocol):
     """Interface to casacore; implementations are picklable and do not change the table."""
 
+    def prepare(self) -> None:
+        """Get ready, in the background, for questions of this process and of those that it forks later."""
+        ...
+
     def describe(self, table: bytes) -> TableShape:
         """Return columns and storage managers of a table.
 
@@ -131,6 +135,8 @@ def describe_tables(
     queue = deque(
         _Query(reader, root, source) for source, kind_in_words in names.items() if kind_in_words.kind is Kind.PLAIN
     )
+    if queue:
+        reader.prepare()
     shapes: dict[bytes, TableShape] = {}
     broken: dict[bytes, Problem] = {}
     for source, answer in engine.run(_describe, queue):
