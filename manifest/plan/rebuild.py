@@ -42,7 +42,9 @@ from qa2pack.manifest.table_lock import is_table_lock
 
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # Files that come from elsewhere; the others are made by the plan.
-_PACKAGED = frozenset((Action.LINK, Action.COPY, Action.SPLIT, Action.CARRY, Action.MOVE, Action.KEEP, Action.BUNDLE))
+_PACKAGED = frozenset(Action) - {Action.DUMMY, Action.WRITE}
+# Those that are no file of the origin: a repair has their content from elsewhere, and they stay what they are.
+_NO_FILE_OF_ORIGIN = frozenset((Action.CARRY, Action.BUNDLE, Action.EXTRACT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,7 @@ def _final(old: FolderRecord, planned: FolderRecord) -> FolderRecord:
 
 def _final_action(old: int, planned: int) -> int:
     """Return the action of a repaired file: the origin's symlink still leads to one that was moved."""
-    return planned if planned == Action.WRITE or old != Action.CARRY else old
+    return planned if planned == Action.WRITE or old not in _NO_FILE_OF_ORIGIN else old
 
 
 def own_records(

@@ -48,6 +48,12 @@ PLANNING: Mapping[Code, Row] = {
         "Get permission: chmod u+rX, or ask its owner.",
         others=(Remedy("Or leave it out of a plan: --exclude GLOB", verbs=("plan", "diff")),),
     ),
+    Code.BUNDLE_UNREADABLE: Row(
+        "A rule of the layout takes files out of this tar or compressed file, and it cannot be read as one.",
+        "It is cut short or damaged, its name says another form, or it holds what is no plain file or folder inside "
+        "of it: links, devices, paths that lead out, a path twice.",
+        "Make it again of plain files, or leave it out of the plan: --exclude GLOB",
+    ),
     Code.NO_PLACE: Row(
         "The origin has no folder of a kind that the layout needs.",
         "The origin is one level too high or too low, is another kind of delivery, or has names that the layout does "
