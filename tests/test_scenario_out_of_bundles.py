@@ -250,6 +250,39 @@ def test_taken_out_files_go_through_rename_and_rollback(run: Run) -> None:
     assert run.run("verify", run.package).code == 0
 
 
+def test_damaged_file_is_taken_out_of_the_bundle_again(run: Run) -> None:
+    run.make()
+    (run.package / "qa/qa2_report.html").write_bytes(b"damaged")
+    (run.package / "product/cube.fits").unlink()
+    assert f"pack repair {run.package}\n" in run.run("verify", run.package).out
+    repaired = json.loads(run.run("repair", run.package, "--json").out)["members"][0]
+    assert {each["path"]: each["source"] for each in repaired["files"]} == {
+        "qa/qa2_report.html": str(run.weblog),
+        "product/cube.fits": str(run.origin / "cube.fits.gz"),
+    }
+    assert run.run("verify", run.package).code == 0
+    (shown,) = json.loads(run.run("show", run.package, "--files", "--json").out)["members"]
+    assert {each["path"]: each["action"] for each in shown["files"]}["product/cube.fits"] == "extract"
+
+
+def test_damaged_file_whose_bundle_was_changed_is_lost(run: Run) -> None:
+    run.make()
+    (run.package / "qa/qa2_report.html").unlink()
+    weblog(run.origin, report=b"other")
+    verified = run.run("verify", run.package).out
+    assert f"pack repair {run.package} --from FOLDER\n" in verified
+    assert "where it came from, was changed since" in " ".join(verified.split())
+    assert run.run("repair", run.package).code == 3
+
+
+def test_rollback_that_would_lose_what_was_in_a_bundle_is_refused(run: Run) -> None:
+    run.make()
+    run.weblog.unlink()
+    refused = run.run("rollback", run.package, "--json")
+    assert [code for code, _, _ in run.refused(refused)] == ["origin-lost"] or refused.code != 0
+    assert "qa/qa2_report.html" in run.files
+
+
 @pytest.mark.parametrize(
     ("rule", "words"),
     [

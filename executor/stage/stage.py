@@ -241,10 +241,9 @@ def _write_bundles(
     progress.phase("write bundles", file_count=len(tasks), byte_count=all_bytes)
     made: dict[bytes, MadeFile] = {}
     problems: list[Problem] = []
+    level, is_repair = plan.header.compression, plan.header.is_rebuilt
     batches = (
-        BundleBatch(
-            context, task, plan.header.compression, threads_for(read_bytes[task.path], all_bytes, engine.jobs)
-        )
+        BundleBatch(context, task, level, threads_for(read_bytes[task.path], all_bytes, engine.jobs), is_repair)
         for task in tasks
     )
     for result in run_streamed(engine, bundle_batch, batches):

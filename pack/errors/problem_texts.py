@@ -509,9 +509,9 @@ VERIFYING: Mapping[Code, Row] = {
     Code.DAMAGED_INSIDE: Row(
         "A file in a tar or compressed file of the package is not as it was packaged.",
         "The tar or compressed file was damaged or made again; its other files are as they were packaged.",
-        "Take this file from the origin or from another copy. To have the whole repaired from another copy of the "
-        "package:",
-        ("pack repair PACKAGE --from FOLDER",),
+        "Have the whole written again from the files of the origin, or with --from FOLDER taken from another copy of "
+        "the package:",
+        ("pack repair PACKAGE",),
     ),
     Code.MANIFEST_DAMAGED: Row(
         "The manifest of this member cannot be used.",
