@@ -176,6 +176,23 @@ def test_bundle_that_comes_out_in_other_bytes_is_told_and_gets_its_digest(
     assert not (bundled.package / TAR).exists()
 
 
+def test_repair_of_a_bundle_that_was_stopped_is_finished_by_the_same_command(
+    bundled: Bundled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    bundled.make()
+    before = (bundled.package / TAR).read_bytes()
+    (bundled.package / TAR).unlink()
+    with monkeypatch.context() as full:
+        full.setattr("qa2pack.executor.stage.bundle.write_bundle", stopped)
+        assert bundled.run("repair", bundled.package, "--jobs", "1").code == 4
+    assert not (bundled.package / TAR).exists()
+    assert bundled.run("repair", bundled.package, "--jobs", "1").code == 0
+    assert (bundled.package / TAR).read_bytes() == before and bundled.problems() == []
+
+
 def with_other_encoder(*arguments: Any, real: Callable[..., tuple[int, bytes]], **options: Any) -> tuple[int, bytes]:
     return real(*arguments, **{**options, "level": 1})
 
