@@ -98,6 +98,7 @@ def run(tmp_path: Path, capsys: Capsys) -> Run:
 
 @pytest.mark.parametrize("mode", ["copy", "hard", "move"])
 def test_files_are_taken_out_of_bundles_which_stay(run: Run, mode: str) -> None:
+    os.utime(run.origin / "cube.fits.gz", (3, 3))
     before = run.weblog.read_bytes()
     planned = run.plan(mode).out
     run.make(mode)
@@ -108,6 +109,7 @@ def test_files_are_taken_out_of_bundles_which_stay(run: Run, mode: str) -> None:
     }
     report = (run.package / "qa/qa2_report.html").stat()
     assert (report.st_mtime, report.st_mode & 0o777, report.st_nlink) == (1_500_000_000, 0o644, 1)
+    assert (run.package / "product/cube.fits").stat().st_mtime == 3  # a .gz does not tell that of its file
     assert not run.weblog.is_symlink() and run.weblog.read_bytes() == before
     assert (run.origin / "note.txt").is_symlink() is (mode == "move")
     assert ("the bundles stay in the origin" in planned) is (mode != "copy")
@@ -193,6 +195,21 @@ def test_content_that_changed_behind_an_unchanged_state_is_noticed(run: Run) -> 
     os.utime(run.origin / "cube.fits.gz", (2, 2))
     ((code, path, _),) = run.refused(run.apply())
     assert (code, path) == ("origin-changed", str(run.origin / "cube.fits.gz"))
+
+
+def test_file_that_is_not_in_the_bundle_any_more_is_noticed(run: Run) -> None:
+    run.layout.write_text(f'{HEAD}[[rule]]\nmatch = "*.tar!**/*.html"\nto = "qa/{{name}}"\n')
+    tar = run.origin / "pages.tar"
+    for name in ("a.html", "b.html"):
+        with tarfile.open(tar, "w") as pages:
+            info = tarfile.TarInfo(f"html/{name}")
+            info.size = 4
+            pages.addfile(info, io.BytesIO(b"page"))
+        os.utime(tar, (2, 2))
+        if name == "a.html":
+            assert run.plan().code == 0
+    ((code, path, _),) = run.refused(run.apply())
+    assert (code, path) == ("origin-changed", str(tar)) and not run.package.exists()
 
 
 @pytest.mark.parametrize(
