@@ -43,7 +43,7 @@ def tar_of(path: Path, *members: tuple[str, bytes | None, bytes]) -> Path:
     with tarfile.open(path, "w:gz") as tar:
         for name, content, kind in members:
             info = tarfile.TarInfo(name)
-            info.type, info.mtime = kind, 1_500_000_000
+            info.type, info.mtime, info.mode = kind, 1_500_000_000, 0o4775
             info.size = len(content or b"") if kind == tarfile.REGTYPE else 0
             info.linkname = "" if kind == tarfile.REGTYPE else (content or b"").decode()
             tar.addfile(info, io.BytesIO(content or b""))
@@ -108,7 +108,7 @@ def test_files_are_taken_out_of_bundles_which_stay(run: Run, mode: str) -> None:
         "qa/note.txt": b"note",
     }
     report = (run.package / "qa/qa2_report.html").stat()
-    assert (report.st_mtime, report.st_mode & 0o777, report.st_nlink) == (1_500_000_000, 0o644, 1)
+    assert (report.st_mtime, report.st_mode & 0o7777, report.st_nlink) == (1_500_000_000, 0o755, 1)
     assert (run.package / "product/cube.fits").stat().st_mtime == 3  # a .gz does not tell that of its file
     assert not run.weblog.is_symlink() and run.weblog.read_bytes() == before
     assert (run.origin / "note.txt").is_symlink() is (mode == "move")

@@ -1,7 +1,7 @@
 """Extract stage: takes files out of a bundle of the origin, which is read once, and compares them with the plan.
 
-Each file is written under a temporary name and gets its own when it is as planned, so nothing is written but at the
-paths of the plan, whatever the bundle says. What an earlier run completed stays.
+Nothing is written but at the paths of the plan, whatever the bundle says. A file gets its planned mtime last, so one
+in staging with the planned size and mtime is complete, and stays.
 """
 
 import os
@@ -134,10 +134,9 @@ def _check_state(bundle: OpenedBundle, status: os.stat_result) -> None:
 
 def _write(context: StagingContext, planned: Entry, blocks: Iterator[bytes]) -> None:
     disk, target = context.disk, join(context.member, planned.path)
-    partial = join(context.partial, xxhash.xxh3_64_hexdigest(target).encode())
-    remove_tree(disk, partial)
+    remove_tree(disk, target)  # what an earlier run left unfinished
     state = xxhash.xxh3_128()
-    with created_file(disk, partial) as file:
+    with created_file(disk, target) as file:
         for block in blocks:
             state.update(block)
             file.write(block)
@@ -145,7 +144,6 @@ def _write(context: StagingContext, planned: Entry, blocks: Iterator[bytes]) -> 
         disk.set_mode(file.fileno(), planned.mode)
         disk.set_times(file.fileno(), planned.state.mtime_ns)
     if state.digest() != planned.digest:
-        disk.unlink(partial)
+        disk.unlink(target)
         expected, found = Digest(planned.digest.hex(), "digest"), Digest(state.hexdigest(), "digest")
         raise SourceChangedError(expected, found)
-    disk.replace(partial, target)
