@@ -6,10 +6,13 @@ import json
 import os
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.format.files import open_plan, save_durably
+from qa2pack.manifest.format.record_codec import record_path
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Refused
 from support.bundled import Capsys
@@ -188,13 +191,27 @@ def test_bundle_that_changed_since_the_plan_refuses_and_nothing_is_seen(
 
 
 def test_content_that_changed_behind_an_unchanged_state_is_noticed(run: Run) -> None:
-    (run.origin / "cube.fits.gz").write_bytes(gzip.compress(b"cube" * 1000, 0))
-    os.utime(run.origin / "cube.fits.gz", (2, 2))
+    def write_cube(content: bytes) -> None:
+        (run.origin / "cube.fits.gz").write_bytes(gzip.compress(content * 1000, 0))
+        os.utime(run.origin / "cube.fits.gz", (2, 2))
+
+    write_cube(b"cube")
     assert run.plan().code == 0
-    (run.origin / "cube.fits.gz").write_bytes(gzip.compress(b"Cube" * 1000, 0))
-    os.utime(run.origin / "cube.fits.gz", (2, 2))
+    write_cube(b"Cube")
     ((code, path, _),) = run.refused(run.apply())
     assert (code, path) == ("origin-changed", str(run.origin / "cube.fits.gz"))
+    write_cube(b"cube")  # what was read before is not taken for it
+    assert run.apply().code == 0 and run.files["product/cube.fits"] == b"cube" * 1000
+
+
+def test_plan_that_somebody_made_to_read_a_bundle_elsewhere_is_refused(run: Run) -> None:
+    assert run.plan().code == 0
+    path = os.fsencode(run.package.with_name("P.pack") / "plan")
+    plan = open_plan(path)
+    opened = tuple(replace(bundle, source=b"/elsewhere.tgz") for bundle in plan.notes.opened)
+    records = ((record_path(blob), blob) for blob in list(plan.stream.blobs()))
+    save_durably(path, plan.header, replace(plan.notes, opened=opened), records)
+    assert ("unsafe-path", "/elsewhere.tgz") in {(code, path) for code, path, _ in run.refused(run.apply())}
 
 
 def test_file_that_is_not_in_the_bundle_any_more_is_noticed(run: Run) -> None:
