@@ -156,7 +156,8 @@ def test_files_of_two_bundles_that_meet_get_the_other_name(run: Run) -> None:
 
 
 def test_exclude_names_a_file_in_a_bundle(run: Run) -> None:
-    assert run.plan("copy", "--exclude", f"{run.weblog.name}/{REPORT}").code == 0
+    planned = run.plan("copy", "--exclude", f"{run.weblog.name}/{REPORT}", "--json")
+    assert json.loads(planned.out)["warnings"] == []
     assert run.apply().code == 0
     assert set(run.files) == {"product/cube.fits", "qa/note.txt"}
 
@@ -254,6 +255,12 @@ def test_hostile_bundle_refuses_the_plan_and_writes_nothing(
     assert [each["code"] for each in json.loads(checked.out)["problems"]] == ["bundle-unreadable"]
 
 
+def test_bundle_of_any_number_of_files_is_not_listed_to_its_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qa2pack.manifest.scan.origin_bundle._LISTED_BYTES", 1000)
+    ((code, path, why),) = run.refused(run.plan("copy", "--json"))
+    assert (code, path, why) == ("bundle-unreadable", str(run.weblog), "it has too many files")
+
+
 def test_what_an_earlier_run_took_out_is_not_written_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from qa2pack.executor.stage import extract
 
@@ -304,6 +311,7 @@ def test_damaged_file_whose_bundle_was_changed_is_lost(run: Run) -> None:
     (run.package / "qa/qa2_report.html").unlink()
     weblog(run.origin, report=b"other")
     verified = run.run("verify", run.package).out
+    assert f"missing qa/qa2_report.html; from {run.weblog}\n" in verified
     assert f"pack repair {run.package} --from FOLDER\n" in verified
     assert "where it came from, was changed since" in " ".join(verified.split())
     assert run.run("repair", run.package).code == 3

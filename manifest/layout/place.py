@@ -127,6 +127,8 @@ def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
 
 def opened_bundles(origin: Node, choice: Choice) -> tuple[bytes, ...]:
     """Return the sources of the bundles of the origin that rules may take files out of, sorted."""
+    if not any(rule.inside for rule in choice.layout.rules):  # nearly all layouts
+        return ()
     entries = (inner for entry in entries_in(b"", origin, choice) for inner in _searched(entry, choice))
     return tuple(sorted({entry.node.source for entry in entries if choice.is_looked_into(entry)}))
 

@@ -1,7 +1,7 @@
 """Placement of an origin: the place of each file by the rules of the layout, and how each table is split."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.engine import Engine
@@ -107,7 +107,8 @@ def place_origin(
         weights=request.weights,
     )
     refuse_any([] if _is_lenient(request) else unmeasured)
-    warnings = (*_warnings(request, placement, tables, (*broken, *unmeasured)), *_estimates(notes))
+    inside = [node.source for nodes in choice.insides.values() for node in nodes]
+    warnings = (*_warnings(request, placement, inside, tables, (*broken, *unmeasured)), *_estimates(notes))
     placement = replace(placement, items=items, warnings=warnings)
     return Placed(placement, choice, notes, needed, frozenset(tables.names), bundles)
 
@@ -134,11 +135,20 @@ def _described(
 
 
 def _warnings(
-    request: PlanRequest, placement: Placement, tables: Tables, unreadable: Iterable[Problem]
+    request: PlanRequest,
+    placement: Placement,
+    inside: Collection[bytes],
+    tables: Tables,
+    unreadable: Iterable[Problem],
 ) -> Iterator[Problem]:
-    """Yield the warnings of placing; `unreadable` are problems of tables that are packaged all the same."""
+    """Yield the warnings of placing.
+
+    Args:
+        inside: paths of the files in bundles of the origin.
+        unreadable: problems of tables that are packaged all the same.
+    """
     yield from placement.warnings
-    yield from unmatched_globs(request.origin, request.typed_globs, placement)
+    yield from unmatched_globs(request.origin, request.typed_globs, placement, inside)
     yield from tables.whole_warnings(request.origin)
     for problem in unreadable:
         yield replace(problem, code=_LENIENT.get(problem.code, Code.W_TABLE_UNREADABLE))

@@ -20,6 +20,9 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 
 _SECOND_NS = 10**9
+# Of memory, for the files of a bundle: about a million, far more than any has; a hostile one has any number.
+_LISTED_BYTES = 512 << 20
+_FILE_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,11 @@ def form_of_bundle(source: bytes) -> Form:
 
 
 def _files_in(fd: int, source: bytes, mtime_ns: int) -> Iterator[InnerFile]:
-    paths: set[bytes] = set()
+    paths, left = set[bytes](), _LISTED_BYTES
     for entry, blocks in read_bundle_file(fd, form_of_bundle(source)):
+        left -= _FILE_BYTES + len(entry.path)
+        if left < 0:
+            raise BundleError("it has too many files")
         if entry.is_folder:
             continue
         path, size, state = inner_path(entry, source), 0, xxhash.xxh3_128()

@@ -73,10 +73,15 @@ def packaged_entries(manifest: Described, paths: Iterable[bytes]) -> dict[bytes,
 
 
 def source_of(manifest: Described, entry: Entry) -> bytes | None:
-    """Return the file of the origin that a packaged file came from; None if the program wrote it, or if adopted."""
+    """Return the file of the origin that a packaged file came from; None if the program wrote it, or if adopted.
+
+    Of a file that was taken out of a bundle it is the bundle.
+    """
     if manifest.header.is_adopted or entry.path in manifest.header.texts or entry.action in _MADE_ANEW:
         return None
-    return os.path.join(manifest.header.origin, entry.source)
+    opened = (bundle.source for bundle in manifest.notes.opened if entry.action is Action.EXTRACT)
+    source = next((bundle for bundle in opened if is_within(entry.source, bundle)), entry.source)
+    return os.path.join(manifest.header.origin, source)
 
 
 def is_unknown(problem: Problem, root: bytes) -> bool:
@@ -149,7 +154,7 @@ def _why_lost(member: DamagedMember, entry: Entry) -> tuple[str, bytes] | None:
     if source is None:
         return "It is not known what an adopted package was made from.", b""
     if entry.action is Action.EXTRACT:
-        return _why_not_taken_out(member.manifest, entry)
+        return _why_not_taken_out(member.manifest, source)
     try:
         there, here = status_of(source), status_of(join(member.root, entry.path))
     except OSError:
@@ -172,11 +177,11 @@ def _why_not_as_it_was(source: bytes, written: tuple[int, ...]) -> tuple[str, by
     return None
 
 
-def _why_not_taken_out(manifest: Described, entry: Entry) -> tuple[str, bytes] | None:
-    """Return why a file cannot be taken out of its bundle again."""
-    bundle = next(each for each in manifest.notes.opened if is_within(entry.source, each.source))
-    source = os.path.join(manifest.header.origin, bundle.source)
-    return _why_not_as_it_was(real_path(source), (bundle.size, bundle.mtime_ns))
+def _why_not_taken_out(manifest: Described, source: bytes) -> tuple[str, bytes] | None:
+    """Return why a file cannot be taken out of its bundle, an absolute path, again."""
+    sources = {os.path.join(manifest.header.origin, each.source): each for each in manifest.notes.opened}
+    bundle = sources.get(source)
+    return _why_not_as_it_was(real_path(source), (bundle.size, bundle.mtime_ns)) if bundle else None
 
 
 def _why_not_written(manifest: Described, path: bytes) -> tuple[str, bytes] | None:
