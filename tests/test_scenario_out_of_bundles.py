@@ -191,17 +191,28 @@ def test_bundle_that_changed_since_the_plan_refuses_and_nothing_is_seen(
     assert not run.package.exists()
 
 
-def test_content_that_changed_behind_an_unchanged_state_is_noticed(run: Run) -> None:
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_content_that_changed_behind_an_unchanged_state_is_noticed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, is_stopped: bool
+) -> None:
     def write_cube(content: bytes) -> None:
         (run.origin / "cube.fits.gz").write_bytes(gzip.compress(content * 1000, 0))
         os.utime(run.origin / "cube.fits.gz", (2, 2))
 
+    def stopped(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
     write_cube(b"cube")
     assert run.plan().code == 0
     write_cube(b"Cube")
-    ((code, path, _),) = run.refused(run.apply())
-    assert (code, path) == ("origin-changed", str(run.origin / "cube.fits.gz"))
-    write_cube(b"cube")  # what was read before is not taken for it
+    with monkeypatch.context() as stopping:
+        if is_stopped:
+            stopping.setattr("qa2pack.executor.io.disk.Disk.unlink", stopped)
+        refused = run.apply()
+    if not is_stopped:
+        ((code, path, _),) = run.refused(refused)
+        assert (code, path) == ("origin-changed", str(run.origin / "cube.fits.gz"))
+    write_cube(b"cube")  # what was written before is not taken for it
     assert run.apply().code == 0 and run.files["product/cube.fits"] == b"cube" * 1000
 
 
