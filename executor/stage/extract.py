@@ -141,9 +141,8 @@ def _write(context: StagingContext, planned: Entry, blocks: Iterator[bytes]) -> 
             state.update(block)
             file.write(block)
         file.flush()  # a write after it would change the time
-        if (
-            state.digest() == planned.digest
-        ):  # after a stop before it is removed, the time would tell that it is right
+        # With its time, a wrong file would count as right after a stop before it is removed.
+        if state.digest() == planned.digest:
             disk.set_mode(file.fileno(), planned.mode)
             disk.set_times(file.fileno(), planned.state.mtime_ns)
             return
