@@ -162,6 +162,29 @@ def test_exclude_names_a_file_in_a_bundle(run: Run) -> None:
     assert set(run.files) == {"product/cube.fits", "qa/note.txt"}
 
 
+def test_file_in_a_bundle_that_lacks_a_value_is_left_out_with_the_reason(run: Run) -> None:
+    (run.origin / "obs_1").mkdir()
+    weblog(run.origin / "obs_1")
+    run.layout.write_text(
+        f'{HEAD}[[place]]\nname = "obs"\npath = "obs_{{night}}"\n[variable.night]\n'
+        '[[rule]]\nmatch = "*.weblog.tgz!{page}.html"\nto = "qa/{night}.{page}.html"\n'
+    )
+    left = {each["path"]: each["reason"] for each in json.loads(run.plan("copy", "--json").out)["left_out"]}
+    assert left[f"{run.weblog.name}/index.html"] == "its obs is not in this origin"
+    assert left[f"obs_1/{run.weblog.name}"] == "files are taken out of it"
+    assert left[run.weblog.name] == f"no rule of layout {run.layout} takes it"
+    checked = json.loads(run.run("layout", "--check", run.layout, run.origin, "--json").out)
+    assert f"{run.weblog.name}/index.html" in [each["path"] for each in checked["untaken"]]
+
+
+def test_files_of_other_programs_are_neither_opened_nor_taken_out(run: Run) -> None:
+    (run.origin / "._a.weblog.tgz").write_bytes(b"no bundle")
+    run.layout.write_text(f'{HEAD}[[foreign]]\nglobs = ["._*", "index*"]\nreason = "of a Mac"\n{LAYOUT[len(HEAD) :]}')
+    run.layout.write_text(run.layout.read_text().replace("!pipeline-{run}/html/{rest}", "!{rest}"))
+    run.make()
+    assert sorted(run.files) == ["product/cube.fits", "qa/note.txt", f"qa/{REPORT}"]
+
+
 def test_bundle_may_be_packaged_as_well(run: Run) -> None:
     run.layout.write_text(f'{LAYOUT}[[rule]]\nmatch = "*.weblog.tgz"\nto = "product/{{name}}"\n')
     run.make("move")

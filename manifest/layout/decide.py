@@ -150,26 +150,25 @@ class Choice:
 
     def is_looked_into(self, entry: OriginEntry) -> bool:
         """Return whether rules may take files out of an entry, which is a bundle then."""
-        if entry.place is None or entry.node.kind is not Kind.FILE or first_match(entry.path, self.exclude):
+        if entry.place is None or entry.node.kind is not Kind.FILE or self._is_passed_over(entry):
             return False
         return bool(self.layout.opening_rules(entry.node.name, entry.place.place))
 
-    def inside_of(self, bundle: OriginEntry) -> Iterator[tuple[OriginEntry, Rule]]:
-        """Yield the files in a bundle of the origin for which there is a rule, which may leave them in it."""
+    def inside_of(self, bundle: OriginEntry) -> Iterator[tuple[OriginEntry, Rule, Outcome | None]]:
+        """Yield the files in a bundle of the origin for which there is a rule, with their outcomes.
+
+        The outcome is None where the rule leaves the file in the bundle. No include is for such a file.
+        """
         rules = self.layout.opening_rules(bundle.node.name, bundle.place.place) if bundle.place else ()
         for node in self.insides.get(bundle.node.source, ()) if rules else ():
             entry = OriginEntry(join(bundle.path, node.name), node, bundle.place, bundle)
-            is_left = first_match(entry.path, self.exclude) is not None or self.layout.why_foreign(entry.name)
-            read = (rule for rule in rules if rule.read_inside(entry.telling_name, node.name) is not None)
-            if not is_left and (rule := next(read, None)):
-                yield entry, rule
+            fitting = (rule for rule in rules if rule.read_inside(entry.telling_name, node.name) is not None)
+            if not self._is_passed_over(entry) and (rule := next(fitting, None)):
+                yield entry, rule, None if rule.never else self._ruled(entry, rule)
 
-    def taken_out_of(self, bundle: OriginEntry) -> Iterator[Draft]:
-        """Yield what is taken out of a bundle of the origin; no include is for what is in it."""
-        for entry, rule in self.inside_of(bundle):
-            outcome = None if rule.never else self._ruled(entry, rule)
-            if isinstance(outcome, Draft):
-                yield outcome
+    def _is_passed_over(self, entry: OriginEntry) -> bool:
+        """Return whether an entry is excluded, or a file of another program."""
+        return first_match(entry.path, self.exclude) is not None or bool(self.layout.why_foreign(entry.name))
 
     def rule_for(self, entry: OriginEntry) -> Rule | None:
         """Return the first rule that fits an entry; none takes a marked place, which is always searched."""

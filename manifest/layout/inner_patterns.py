@@ -89,6 +89,11 @@ def _joined(steps: Iterable[tuple[Patterns, bytes]], pieces: Mapping[str, bytes]
     return found
 
 
+def pieces_read(match: Patterns, inside: Sequence[InnerPattern]) -> frozenset[str]:
+    """Return the pieces that each pattern of a rule reads: of those of files in bundles, if it has such."""
+    return frozenset.intersection(*(each.pieces for each in inside)) if inside else match.pieces
+
+
 def parse_inner(texts: Sequence[str], variables: Variables) -> tuple[InnerPattern, ...]:
     """Return the inner patterns of a rule; none if its patterns are of names in folders.
 

@@ -110,15 +110,16 @@ def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:
 
 def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
     """Yield the outcome of an entry, or of the entries in it."""
-    taken = tuple(choice.taken_out_of(entry)) if choice.insides else ()
-    yield from taken
+    inside = [outcome for _, _, outcome in choice.inside_of(entry) if outcome] if choice.insides else []
+    yield from inside
     decided = choice.decide(entry)
     if decided:
         yield from decided
         return
     place = choice.places.folders.get(entry.path)
     if not choice.places.is_entered(entry.path):
-        why = _OPENED if taken else f"no rule of layout {choice.layout.name} takes it"
+        is_opened = any(isinstance(outcome, Draft) for outcome in inside)
+        why = _OPENED if is_opened else f"no rule of layout {choice.layout.name} takes it"
         yield LeftOut(entry.path, why, entry.node.is_tree)
         return
     outcomes = [outcome for child in entries_in(entry.path, entry.node, choice) for outcome in _visit(child, choice)]

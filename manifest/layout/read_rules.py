@@ -3,7 +3,7 @@
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.bundle.form import Form, form_of
-from qa2pack.manifest.layout.inner_patterns import parse_inner
+from qa2pack.manifest.layout.inner_patterns import parse_inner, pieces_read
 from qa2pack.manifest.layout.known_names import OF_A_FILE, Known
 from qa2pack.manifest.layout.patterns import parse_patterns, pieces_of
 from qa2pack.manifest.layout.rules import Again, Foreign, Rule, Shape
@@ -72,7 +72,7 @@ def read_rule(table: Table, known: Known) -> Rule:
     inside = table.right("match", parse_inner, texts, known.variables)
     names = tuple(text for each in inside for text in each.bundle.texts) or texts
     match = table.right("match", parse_patterns, names, known.variables)
-    pieces = frozenset.intersection(*(each.pieces for each in inside)) if inside else match.pieces
+    pieces = pieces_read(match, inside)
     never = table.text("never")
     if not match.texts or bool(table.text("to")) == bool(never):
         table.refuse(expected="match, and either to or never", found=table.key_list)

@@ -12,7 +12,7 @@ from qa2pack.manifest.layout.check import Check, Names, Unlike
 from qa2pack.manifest.layout.deliveries import Delivery
 from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.globs import matcher, matches
-from qa2pack.manifest.layout.inner_patterns import InnerPattern, parse_inner
+from qa2pack.manifest.layout.inner_patterns import InnerPattern, parse_inner, pieces_read
 from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.patterns import Patterns, Variable, Variables, compile_patterns
 from qa2pack.manifest.layout.survey import Kind, Node
@@ -87,7 +87,7 @@ class Rule:
     @property
     def pieces(self) -> frozenset[str]:
         """The pieces that each of its patterns reads."""
-        return frozenset.intersection(*(each.pieces for each in self.inside)) if self.inside else self.match.pieces
+        return pieces_read(self.match, self.inside)
 
     @property
     def texts(self) -> tuple[str, ...]:
