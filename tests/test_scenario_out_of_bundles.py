@@ -201,6 +201,7 @@ def test_bundle_may_be_packaged_as_well(run: Run) -> None:
         (lambda path: os.truncate(path, 100), "100 bytes"),
         (Path.unlink, "No such file"),
         (lambda path: os.utime(path, (1, 1)), "1970"),
+        (lambda path: path.symlink_to(path.rename(path.parent.parent / "elsewhere.tgz")), "symbolic links"),
     ],
 )
 def test_bundle_that_changed_since_the_plan_refuses_and_nothing_is_seen(

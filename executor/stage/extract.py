@@ -23,12 +23,12 @@ from qa2pack.manifest.format.header import OpenedBundle
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.digest import digest_of_rest
-from qa2pack.manifest.fs.presence import real_path, status_of
+from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Digest, Size, Time
-from qa2pack.manifest.scan.origin_bundle import form_of_bundle, inner_path
+from qa2pack.manifest.scan.origin_bundle import form_of_bundle, inner_path, opened_bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def extract_batch(batch: ExtractBatch) -> ExtractResult:
     path = os.path.join(batch.context.origin, batch.bundle.source)
     try:
         if missing:
-            _extract(batch.context, batch.bundle, path, missing)
+            _extract(batch.context, batch.bundle, missing)
     except SourceChangedError as error:
         result.problems.append(Problem(Code.ORIGIN_CHANGED, path, error.expected, error.found))
     else:
@@ -96,7 +96,7 @@ def _is_staged(context: StagingContext, entry: Entry) -> bool:
         return digest_of_rest(fd) == entry.digest
 
 
-def _extract(context: StagingContext, bundle: OpenedBundle, path: bytes, missing: Mapping[bytes, Entry]) -> None:
+def _extract(context: StagingContext, bundle: OpenedBundle, missing: Mapping[bytes, Entry]) -> None:
     """Write these files, by their path in the bundle.
 
     Raises:
@@ -104,11 +104,10 @@ def _extract(context: StagingContext, bundle: OpenedBundle, path: bytes, missing
     """
     left = dict(missing)
     try:
-        # After a move a symlink leads into the package. What else a symlink leads to has other content.
-        fd_of = opened_file(real_path(path))
+        opened = opened_bundle(context.origin, bundle.source, context.package)
     except OSError as error:
         raise as_change("the file", error) from error
-    with fd_of as fd:
+    with opened as fd:
         _check_state(bundle, os.fstat(fd))
         try:
             for entry, blocks in read_bundle_file(fd, form_of_bundle(bundle.source)):

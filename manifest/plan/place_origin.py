@@ -88,7 +88,9 @@ def place_origin(
         given=given,
     )
     _refuse_several(request, choice, tree)
-    bundles = read_origin_bundles(request.origin, opened_bundles(tree, choice), engine)
+    bundles = read_origin_bundles(
+        request.origin, opened_bundles(tree, choice), engine, package=real_path(request.package)
+    )
     refuse_any([bundle.problem for bundle in bundles.values() if bundle.problem])
     choice = replace(choice, insides=insides_of(bundles.values()))
     tables = _described(request, choice, tree, known, reader=reader, engine=engine)

@@ -15,8 +15,8 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import real_path
-from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.fs.safe_open import OpenFile, opened_beneath, opened_file
+from qa2pack.manifest.path import is_within, shown
 from qa2pack.manifest.problem import Code, Problem
 
 _SECOND_NS = 10**9
@@ -27,10 +27,11 @@ _FILE_BYTES = 400
 
 @dataclass(frozen=True, slots=True)
 class BundleToRead:
-    """A bundle, by its path relative to the root, or absolute outside of it."""
+    """A bundle, by its path relative to the root, or absolute outside of it; and the resolved path of the package."""
 
     root: bytes
     source: bytes
+    package: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,11 @@ class OriginBundle:
     problem: Problem | None = None
 
 
-def read_origin_bundles(root: bytes, sources: Iterable[bytes], engine: Engine) -> dict[bytes, OriginBundle]:
+def read_origin_bundles(
+    root: bytes, sources: Iterable[bytes], engine: Engine, *, package: bytes = b""
+) -> dict[bytes, OriginBundle]:
     """Read these bundles side by side; return them by source."""
-    batches = deque(BundleToRead(root, source) for source in sources)
+    batches = deque(BundleToRead(root, source, package) for source in sources)
     return {bundle.source: bundle for bundle in engine.run(read_origin_bundle, batches)}
 
 
@@ -75,7 +78,7 @@ def read_origin_bundle(batch: BundleToRead) -> OriginBundle:
     """Read one bundle to its end; what keeps it from being read is a problem of it."""
     path = os.path.join(batch.root, batch.source)
     try:
-        with opened_file(real_path(path)) as fd:  # after a move a symlink leads into the package
+        with opened_bundle(batch.root, batch.source, batch.package) as fd:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(kind_in_words(status.st_mode))
@@ -90,6 +93,20 @@ def read_origin_bundle(batch: BundleToRead) -> OriginBundle:
         problem = Problem(Code.ORIGIN_CHANGED, path, state_of(status), found)
         return OriginBundle(batch.source, None, problem=problem)
     return OriginBundle(batch.source, found, files)
+
+
+def opened_bundle(root: bytes, source: bytes, package: bytes) -> OpenFile:
+    """Open a bundle of the origin; no symlink is followed but one into the package, as a move leaves it.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    real = real_path(os.path.join(root, source))
+    if package and is_within(real, package):
+        return opened_file(real)
+    folder, name = os.path.split(source)
+    with opened_beneath(root, folder) as dir_fd:
+        return opened_file(name, dir_fd=dir_fd)
 
 
 def inner_path(entry: BundleEntry, source: bytes) -> bytes:
