@@ -132,7 +132,8 @@ def _outside(package: Package, plan: Described) -> Iterator[Problem]:
     # Into the package links of the origin may always lead: that is where its files are after a move.
     allowed = b"/" if plan.header.may_leave else real_path(package.path)
     splits = plan.notes.splits
-    yield from _outside_of(allowed, (task.source for task in splits if task.source.startswith(b"/")))
+    read_whole = (*(task.source for task in splits), *(bundle.source for bundle in plan.notes.opened))
+    yield from _outside_of(allowed, (source for source in read_whole if source.startswith(b"/")))
     bundled = (blob for bundle in plan.notes.bundles for blob in bundle.records)
     for blob in chain((task.before for task in splits), bundled, plan.stream.blobs()):
         try:

@@ -15,6 +15,7 @@ class Action(IntEnum):
     MOVE = 7  # as LINK (COPY across file systems), and the source becomes a symlink at the end
     KEEP = 8  # as COPY, but the same file of the package that is being replaced is hard-linked instead
     BUNDLE = 9  # written from files of the origin: a tar, or one compressed file
+    EXTRACT = 10  # taken out of a bundle of the origin; its source is the path as if that were a folder
 
 
 class Mode(StrEnum):

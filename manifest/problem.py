@@ -20,6 +20,7 @@ class Code(StrEnum):
     ORIGIN_NOT_FOLDER = "origin-not-folder"
     ORIGIN_NOT_WRITABLE = "origin-not-writable"
     UNREADABLE = "unreadable"
+    BUNDLE_UNREADABLE = "bundle-unreadable"
     NO_PLACE = "no-place"
     LAYOUT_FITS = "layout-fits"
     README_MISSING = "readme-missing"

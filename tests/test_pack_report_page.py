@@ -1,6 +1,7 @@
 """`pack report`: what the page says, and that nothing of a package can be more on it than text."""
 
 import base64
+import gzip
 import html
 import json
 import os
@@ -20,6 +21,7 @@ from qa2pack.pack.report import embed as embedding
 from qa2pack.pack.report.contents import Candidate
 from qa2pack.pack.report.embed import Budget, embed_pictures, embed_texts
 from qa2pack.pack.report.page import breakable
+from support.bundled import TAR, Bundled
 from support.commands import run_here
 from support.in_process import UID, Delivery, add_measurement_sets, write
 from support.report_pages import EVIL, png
@@ -325,3 +327,34 @@ def test_a_full_disk_leaves_the_old_page(capsys: Capsys, delivery: Delivery, mon
 
 def test_names_may_be_broken_where_their_parts_end_and_are_escaped() -> None:
     assert breakable("qa/<u__1>&.png") == "qa/<wbr>&lt;u__<wbr>1&gt;&amp;.<wbr>png"
+
+
+def report_of(bundled: Bundled, *options: str) -> str:
+    ran = bundled.run("report", bundled.package, "--json", *options)
+    return Path(json.loads(ran.out)["report"]).read_text()
+
+
+def test_it_lists_the_files_in_bundles_with_what_was_found(tmp_path: Path, capsys: Capsys) -> None:
+    bundled = Bundled(tmp_path, capsys)
+    (bundled.origin / "a.cal" / os.fsdecode(EVIL)).write_bytes(b"evil")
+    bundled.make()
+    seen = Seen(report_of(bundled))
+    text = " ".join(seen.text.split())
+    assert text.count(": its size is as packaged") == 2 and "all/a.cal/sub/inner 14.6 KiB" in text
+    assert f"all/a.cal/{EVIL.decode()} 4 B" in text and "script" not in [tag for tag, _ in seen.tags]
+    tar = bundled.package / TAR
+    tar.write_bytes(gzip.compress(gzip.decompress(tar.read_bytes()).replace(b"innera.cal", b"innerX.cal", 1)))
+    text = " ".join(Seen(report_of(bundled, "--verify")).text.split())
+    assert ": 1 file not as packaged" in text and text.count(": as packaged") == 1
+    assert "all/a.cal/sub/inner 14.6 KiB not as packaged" in text and text.count("KiB not as packaged") == 1
+
+
+def test_it_is_no_longer_than_the_files_in_bundles_may_make_it(tmp_path: Path, capsys: Capsys) -> None:
+    bundled = Bundled(tmp_path, capsys)
+    for number in range(2000):
+        (bundled.origin / f"a.cal/&{'long_' * 40}{number}").touch()
+    assert bundled.plan("fake").code == 0 and bundled.run("apply", bundled.package, "--jobs", "1").code == 0
+    page = report_of(bundled)
+    listed = page.count("<li><code>all/a.cal/")
+    assert 500 < listed < 1500 and f"and {2003 - listed:,} more (pack show" in page
+    assert len(page) < 2 << 20 and "a placeholder" in page

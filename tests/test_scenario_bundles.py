@@ -7,11 +7,14 @@ import shutil
 import tarfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qa2pack.executor.stage.bundle import BundleBatch
+from qa2pack.manifest.bundle.write import write_bundle
 from qa2pack.manifest.format.files import open_manifest, open_plan
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Code, Refused
@@ -127,23 +130,98 @@ def test_bundle_that_was_cut_short_is_told_with_what_is_lost(bundled: Bundled) -
     assert ("damaged-inside", f"{TAR}!all/b.cal/big") in bundled.problems()
 
 
-def test_lost_bundle_is_not_advised_to_be_taken_from_the_origin(bundled: Bundled) -> None:
-    bundled.make()
-    (bundled.package / TAR).unlink()
+def advised(bundled: Bundled) -> list[str]:
     verified = bundled.run("verify", bundled.package)
-    assert f"pack repair {bundled.package} --from FOLDER\n" in verified.out + verified.err
-    assert f"pack repair {bundled.package}\n" not in verified.out + verified.err
+    return [line.strip() for line in (verified.out + verified.err).splitlines() if "pack repair" in line]
+
+
+def test_damaged_bundle_is_written_again_from_the_origin_as_it_was(bundled: Bundled) -> None:
+    bundled.layout.write_text(f'{TOP + TREES + IMAGES + REST}[[write]]\nto = "log/sums"\ntemplate = "sums.jinja"\n')
+    (bundled.layout.parent / "sums.jinja").write_text(
+        "{% for file in files %}{{ file.path }} {{ file.md5 }}\n{% endfor %}"
+    )
+    bundled.make("copy", "--compression", "9")
+    before = {path: (bundled.package / path).read_bytes() for path in (TAR, IMAGE, "log/sums")}
+    os.truncate(bundled.package / TAR, 100)
+    (bundled.package / IMAGE).unlink()
+    assert set(advised(bundled)) == {f"pack repair {bundled.package}"}
+    os.utime(bundled.origin / "a.cal/sub/inner")  # the content counts
+    repaired = json.loads(bundled.run("repair", bundled.package, "--json").out)["members"][0]
+    assert {each["path"]: each["source"] for each in repaired["files"]} == {
+        str(TAR): str(bundled.origin),
+        str(IMAGE): str(bundled.origin),
+        "log/sums": "",
+    }
+    assert not any(each["is_made_otherwise"] for each in repaired["files"])
+    assert {path: (bundled.package / path).read_bytes() for path in before} == before
+    assert bundled.problems() == []
+
+
+def test_bundle_that_comes_out_in_other_bytes_is_told_and_gets_its_digest(
+    bundled: Bundled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled.make()
+    before = (bundled.package / TAR).read_bytes()
+    (bundled.package / TAR).unlink()
+    monkeypatch.setattr("qa2pack.executor.stage.bundle.write_bundle", partial(with_other_encoder, real=write_bundle))
+    repaired = bundled.run("repair", bundled.package, "--jobs", "1")
+    assert "the same files in other bytes" in repaired.out
+    assert (bundled.package / TAR).read_bytes() != before
+    assert gzip.decompress((bundled.package / TAR).read_bytes()) == gzip.decompress(before)
+    found = sum(path.stat().st_size for path in bundled.package.rglob("*") if path.is_file())
+    assert bundled.problems() == [] and f"{found:,}" in bundled.run("show", bundled.package).out
+    assert "would change nothing" in bundled.run("diff", bundled.origin, bundled.package).out
+    monkeypatch.undo()
+    assert bundled.run("rollback", bundled.package).code == 0
+    assert not (bundled.package / TAR).exists()
+
+
+def test_repair_of_a_bundle_that_was_stopped_is_finished_by_the_same_command(
+    bundled: Bundled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    bundled.make()
+    before = (bundled.package / TAR).read_bytes()
+    (bundled.package / TAR).unlink()
+    with monkeypatch.context() as full:
+        full.setattr("qa2pack.executor.stage.bundle.write_bundle", stopped)
+        assert bundled.run("repair", bundled.package, "--jobs", "1").code == 4
+    assert not (bundled.package / TAR).exists()
+    assert bundled.run("repair", bundled.package, "--jobs", "1").code == 0
+    assert (bundled.package / TAR).read_bytes() == before and bundled.problems() == []
+
+
+def with_other_encoder(*arguments: Any, real: Callable[..., tuple[int, bytes]], **options: Any) -> tuple[int, bytes]:
+    return real(*arguments, **{**options, "level": 1})
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("changed"), Path.unlink])
+def test_bundle_of_which_the_origin_lacks_a_file_is_lost(bundled: Bundled, change: Callable[[Path], object]) -> None:
+    bundled.make()
+    os.truncate(bundled.package / TAR, 100)
+    (bundled.package / IMAGE).unlink()
+    change(bundled.origin / "a.cal/sub/inner")
+    assert advised(bundled)[-1] == f"pack repair {bundled.package} --from FOLDER"
+    ran = bundled.run("repair", bundled.package, "--json")
+    (member,) = json.loads(ran.out)["members"]
+    assert ran.code == 3
+    assert ([each["path"] for each in member["files"]], len(member["problems"])) == ([str(IMAGE)], 1)
+    assert {path for _, path in bundled.problems()} >= {str(TAR)}
 
 
 def test_damaged_bundle_is_repaired_from_another_copy(bundled: Bundled, tmp_path: Path) -> None:
     bundled.make()
     shutil.copytree(bundled.package, tmp_path / "copy")
     os.truncate(bundled.package / TAR, 100)
+    (bundled.origin / "a.cal/sub/inner").unlink()
     assert bundled.run("repair", bundled.package).code == 3
     assert bundled.run("repair", bundled.package, "--from", tmp_path / "copy").code == 0
     assert bundled.problems() == []
-    shown = bundled.run("show", bundled.package, "--files")
-    assert "in cal/all.tgz:" in shown.out
+    (shown,) = json.loads(bundled.run("show", bundled.package, "--files", "--json").out)["members"]
+    assert {each["path"]: each["action"] for each in shown["files"]}[str(TAR)] == "bundle"
+    assert "in cal/all.tgz:" in bundled.run("show", bundled.package, "--files").out
 
 
 @pytest.mark.parametrize(

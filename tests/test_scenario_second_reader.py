@@ -124,7 +124,7 @@ def test_document_names_every_key_and_no_other(path: bytes) -> None:
         - {"is_rebuilt", "written", "beside", "checks", "found_texts", "delivery", "delivery_sets"}
         == header.keys()
     )
-    assert documented("Notes") - {"recalled", "extra", "changed", "trees", "bundles"} == notes.keys()
+    assert documented("Notes") - {"recalled", "extra", "changed", "trees", "bundles", "opened"} == notes.keys()
     assert documented("Split specs") - {"weights", "adds_spectrum"} == notes["splits"][0]["spec"].keys()
 
 

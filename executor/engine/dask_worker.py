@@ -22,6 +22,7 @@ from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.stage.batch import StageBatch
 from qa2pack.executor.stage.bundle import BundleBatch
+from qa2pack.executor.stage.extract import ExtractBatch
 from qa2pack.executor.stage.table import SplitBatch
 from qa2pack.executor.transaction.lock import StrayError, working_for
 from qa2pack.manifest.fs.meter import LOOK_SECONDS, Meter, metered
@@ -149,7 +150,15 @@ class _OwnReading:
 def folders_written(batch: object, result: object) -> Iterable[bytes]:
     """Return a folder on each file system that the work on the batch wrote to and has not synced itself."""
     match batch, result:
-        case ((StageBatch(context=context) | SplitBatch(context=context) | BundleBatch(context=context)), _):
+        case (
+            (
+                StageBatch(context=context)
+                | SplitBatch(context=context)
+                | BundleBatch(context=context)
+                | ExtractBatch(context=context)
+            ),
+            _,
+        ):
             return (context.member,)
         case OriginBatch(), OriginResult(folders=folders):
             return folders.values()

@@ -7,7 +7,7 @@ more and stays if its files are as planned; that its bytes are those of this enc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xxhash
 
@@ -48,12 +48,14 @@ class BundleBatch:
     Attributes:
         level: of the compression, 1 to 9.
         threads: how many of them may compress it; a worker of a cluster has perhaps fewer processors.
+        is_repair: a source of the recorded content will do whatever its mtime is now; that of the record is written.
     """
 
     context: StagingContext
     task: BundleTask
     level: int
     threads: int
+    is_repair: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _form(task: BundleTask) -> Form:
 
 def _written(batch: BundleBatch, path: bytes) -> MadeFile:
     disk, task = batch.context.disk, batch.task
-    with created_file(disk, path) as file, closing(_Sources(batch.context)) as sources:
+    with created_file(disk, path) as file, closing(_Sources(batch.context, is_repair=batch.is_repair)) as sources:
         entries = ((inside.entry, sources.content(inside)) for inside in inside_of(task))
         threads = min(batch.threads, len(os.sched_getaffinity(0)))
         size, digest = write_bundle(file.write, _form(task), entries, level=batch.level, threads=threads)
@@ -136,8 +138,9 @@ def _written(batch: BundleBatch, path: bytes) -> MadeFile:
 class _Sources:
     """Reads the sources of a bundle one after the other; the last folder stays open."""
 
-    def __init__(self, context: StagingContext) -> None:
+    def __init__(self, context: StagingContext, *, is_repair: bool = False) -> None:
         self._context = context
+        self._is_repair = is_repair
         self._stack = ExitStack()
         self._folder: bytes | None = None
         self._fd = -1
@@ -161,6 +164,7 @@ class _Sources:
             if is_table_lock(source):
                 yield _lock(name, folder, planned)
             else:
+                planned = _as_of_now(name, folder, planned) if self._is_repair else planned
                 yield from _checked(name, folder, planned)
         except SourceChangedError as error:
             raise _ChangedError(os.path.join(self._context.origin, source), error) from error
@@ -176,6 +180,15 @@ class _Sources:
                 raise as_change("the folder", error) from error
             self._folder = folder
         return name, self._fd
+
+
+def _as_of_now(name: bytes, dir_fd: int, planned: Planned) -> Planned:
+    """Return what is planned of a source, with the mtime that it has now."""
+    try:
+        mtime_ns = os.lstat(name, dir_fd=dir_fd).st_mtime_ns
+    except OSError as error:
+        raise as_change("the file", error) from error
+    return replace(planned, state=replace(planned.state, mtime_ns=mtime_ns))
 
 
 def _checked(name: bytes, dir_fd: int, planned: Planned) -> Iterator[memoryview]:

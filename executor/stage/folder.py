@@ -180,8 +180,8 @@ class FolderStage:
                 case Action.WRITE:
                     path = join(self._record.path, self._record.names[index])
                     self._write(index, self._context.texts.get(path, b""))
-                case Action.SPLIT | Action.BUNDLE:
-                    return  # made later: by the table split, or as a bundle
+                case Action.SPLIT | Action.BUNDLE | Action.EXTRACT:
+                    return  # made later: by the table split, as a bundle, or out of one
                 case _:
                     assert_never(action)
         except SourceChangedError as error:

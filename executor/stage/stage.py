@@ -15,6 +15,7 @@ from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.stage.bundle import BundleBatch, bundle_batch, threads_for
 from qa2pack.executor.stage.context import StagingContext
+from qa2pack.executor.stage.extract import ExtractBatch, extract_batch, extracted_by_bundle
 from qa2pack.executor.stage.late_texts import Records, write_beside, write_late
 from qa2pack.executor.stage.made import MadeFile, with_made
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
@@ -100,6 +101,7 @@ def stage_all(
         return
     with closing(RecordSpool()) as spool:
         _stage_files(plan.stream.blobs(), context, journal, spool, engine=engine, progress=progress)
+        _extract_files(plan, context, engine=engine, progress=progress)
         splits = _split_tables(plan, context, engine=engine, progress=progress)
         bundles = _write_bundles(plan, context, engine=engine, progress=progress)
         remove_tree(disk, paths.new_manifests)
@@ -193,6 +195,22 @@ def _batches(context: StagingContext, blobs: Iterable[bytes]) -> Iterator[StageB
     return (StageBatch(context, group, _BIG_FILE_BYTES) for group in grouped_blobs(blobs))
 
 
+def _extract_files(plan: Described, context: StagingContext, *, engine: Engine, progress: Progress) -> None:
+    """Take files out of the bundles of the origin, each bundle read once."""
+    wanted = extracted_by_bundle(plan.notes.opened, plan.stream.blobs())
+    if not wanted:
+        return
+    file_count, byte_count = sum(each.file_count for each in wanted), sum(each.byte_count for each in wanted)
+    progress.phase("extract", file_count=file_count, byte_count=byte_count)
+    problems: list[Problem] = []
+    batches = (ExtractBatch(context, bundle, tuple(records)) for bundle, records in wanted.items())
+    for result in run_streamed(engine, extract_batch, batches):
+        problems.extend(result.problems)
+        progress.advance(file_count=result.file_count, byte_count=result.byte_count)
+    if problems:
+        raise OriginChangedError(tuple(sorted(problems, key=lambda problem: problem.path)))
+
+
 def _split_tables(
     plan: Described, context: StagingContext, *, engine: Engine, progress: Progress
 ) -> dict[bytes, SplitResult]:
@@ -226,10 +244,9 @@ def _write_bundles(
     progress.phase("write bundles", file_count=len(tasks), byte_count=all_bytes)
     made: dict[bytes, MadeFile] = {}
     problems: list[Problem] = []
+    level, is_repair = plan.header.compression, plan.header.is_rebuilt
     batches = (
-        BundleBatch(
-            context, task, plan.header.compression, threads_for(read_bytes[task.path], all_bytes, engine.jobs)
-        )
+        BundleBatch(context, task, level, threads_for(read_bytes[task.path], all_bytes, engine.jobs), is_repair)
         for task in tasks
     )
     for result in run_streamed(engine, bundle_batch, batches):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.bundle.entry import BundleEntry
 from qa2pack.manifest.bundle.form import Form
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, padded
+from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.path import UnsafePathError, check_relative, shown
 
 _READ_BYTES = 1 << 20
@@ -61,6 +62,17 @@ def read_bundle(read: Callable[[int], bytes], form: Form) -> Iterator[tuple[Bund
     while block := plain.read(_READ_BYTES):
         if block.strip(b"\0"):
             raise BundleError(_NO_ENTRY)
+
+
+def read_bundle_file(fd: int, form: Form) -> Iterator[tuple[BundleEntry, Iterator[bytes]]]:
+    """Yield what is in a bundle that is open, as `read_bundle`, counted and at the rate that is allowed.
+
+    Raises:
+        BundleError: as `read_bundle`.
+        OSError: it cannot be read.
+    """
+    blocks = blocks_of(fd)
+    return read_bundle(lambda _: bytes(next(blocks, b"")), form)
 
 
 class _Content:

@@ -250,6 +250,23 @@ class BundleTask:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedBundle:
+    """A bundle of the origin that files are taken out of.
+
+    Attributes:
+        source: relative to the origin, or absolute.
+        size, mtime_ns: of the bundle itself.
+        file_count, byte_count: of what is taken out of it.
+    """
+
+    source: bytes
+    size: int
+    mtime_ns: Moment
+    file_count: int
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Relink:
     """A symlink of the origin whose file gets another path in the package.
 
@@ -308,6 +325,7 @@ class Notes:
         bundles: the files that are written from files of the origin, sorted by path.
         trees: paths in the member of the folders that were packaged as a whole, into which no check of the header
             looks; empty if it has none.
+        opened: the bundles of the origin that files are taken out of, sorted by source.
     """
 
     totals: tuple[Total, ...] = ()
@@ -324,6 +342,7 @@ class Notes:
     changed: tuple[bytes, ...] = ()
     bundles: tuple[BundleTask, ...] = ()
     trees: tuple[bytes, ...] = ()
+    opened: tuple[OpenedBundle, ...] = ()
 
     @property
     def file_count(self) -> int:
@@ -357,7 +376,7 @@ _LATER_IN_HEADERS = (
     "delivery_sets",
     "delivery",
 )
-_LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles")
+_LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles", "opened")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
 
@@ -424,6 +443,8 @@ def read_notes(stream: Stream) -> Notes:
             check_relative(relink.link)
         for tree in notes.trees:
             check_relative(tree)
+        for opened in notes.opened:
+            check_relative(opened.source.removeprefix(b"/") or b"//")
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has notes that do not make sense") from error
     return notes

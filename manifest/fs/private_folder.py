@@ -7,7 +7,7 @@ can be read again. It is among the temporary files, and removed with the folder;
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
 from qa2pack.manifest.fs.control_file import opened_control
@@ -36,8 +36,12 @@ class PrivateFolder:
 
     def file_of(self, data: bytes) -> bytes:
         """Write a file with this content and return its path."""
+        return self.file_of_blocks([data])
+
+    def file_of_blocks(self, blocks: Iterable[bytes]) -> bytes:
+        """Write a file with this content, given in pieces, and return its path."""
         with open(self._new_path(), "xb") as file:
-            file.write(data)
+            file.writelines(blocks)
             return os.fsencode(file.name)
 
     def close(self) -> None:

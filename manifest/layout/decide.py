@@ -4,7 +4,7 @@ Pure. The order is: excludes, includes, the rules of the layout. So an exclude o
 overrides the `never` of a layout. Files of other programs are included only where the glob has no wildcard.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.format.header import LeftOut
@@ -15,7 +15,7 @@ from qa2pack.manifest.layout.names import Claim
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import PROJECT, NoPathError, NoValueError, Template
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 FAULTS: Mapping[Kind, Code] = {
@@ -34,11 +34,23 @@ class OriginEntry:
     Attributes:
         path: relative to the origin, symlinks not resolved.
         place: None in a folder that is no place, but around one.
+        bundle: of a file in a bundle, the entry of that: its path is as if the bundle were a folder. Else None.
     """
 
     path: bytes
     node: Node
     place: PlaceFolder | None
+    bundle: "OriginEntry | None" = None
+
+    @property
+    def name(self) -> bytes:
+        """Its name; the name of a node in a bundle is its path there."""
+        return self.node.name.rpartition(b"/")[2] if self.bundle else self.node.name
+
+    @property
+    def telling_name(self) -> bytes:
+        """The name that tells to what it belongs; of a file in a bundle, that of the bundle."""
+        return self.bundle.node.name if self.bundle else self.node.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +79,19 @@ Outcome = Draft | LeftOut | Problem
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Layout, includes, excludes, places of the origin and given values, which together decide about each entry."""
+    """Layout, includes, excludes, places of the origin and given values, which together decide about each entry.
+
+    Attributes:
+        insides: the files in the bundles of the origin that are looked into, by the source of the bundle. The name of
+            such a node is its path in the bundle.
+    """
 
     layout: Layout
     include: Sequence[Include]
     exclude: Sequence[str]
     places: PlacesFound
     given: Mapping[str, bytes] = field(default_factory=dict)
+    insides: Mapping[bytes, tuple[Node, ...]] = field(default_factory=dict)
     _marked: frozenset[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -130,6 +148,28 @@ class Choice:
             return (self._included(entry, folder),)
         return (self._ruled(entry, rule),) if rule is not None else ()
 
+    def is_looked_into(self, entry: OriginEntry) -> bool:
+        """Return whether rules may take files out of an entry, which is a bundle then."""
+        if entry.place is None or entry.node.kind is not Kind.FILE or self._is_passed_over(entry):
+            return False
+        return bool(self.layout.opening_rules(entry.node.name, entry.place.place))
+
+    def inside_of(self, bundle: OriginEntry) -> Iterator[tuple[OriginEntry, Rule, Outcome | None]]:
+        """Yield the files in a bundle of the origin for which there is a rule, with their outcomes.
+
+        The outcome is None where the rule leaves the file in the bundle. No include is for such a file.
+        """
+        rules = self.layout.opening_rules(bundle.node.name, bundle.place.place) if bundle.place else ()
+        for node in self.insides.get(bundle.node.source, ()) if rules else ():
+            entry = OriginEntry(join(bundle.path, node.name), node, bundle.place, bundle)
+            fitting = (rule for rule in rules if rule.read_inside(entry.telling_name, node.name) is not None)
+            if not self._is_passed_over(entry) and (rule := next(fitting, None)):
+                yield entry, rule, None if rule.never else self._ruled(entry, rule)
+
+    def _is_passed_over(self, entry: OriginEntry) -> bool:
+        """Return whether an entry is excluded, or a file of another program."""
+        return first_match(entry.path, self.exclude) is not None or bool(self.layout.why_foreign(entry.name))
+
     def rule_for(self, entry: OriginEntry) -> Rule | None:
         """Return the first rule that fits an entry; none takes a marked place, which is always searched."""
         if entry.place is None or entry.path in self._marked:
@@ -160,7 +200,7 @@ class Choice:
         return Draft(entry, Claim(entry.path, path, if_taken))
 
     def _draft(self, entry: OriginEntry, rule: Rule) -> Draft:
-        values = _Values(self, entry, rule.match.read(entry.node.name) if rule.match.pieces else {})
+        values = _Values(self, entry, _pieces(entry, rule))
         assert rule.to is not None  # a rule without it says never
         to, bundle = _filled(rule.to, values)
         if_taken, bundle_if_taken = _if_taken(rule, values)
@@ -189,12 +229,12 @@ class _Values:
         """Return the value, or None."""
         match variable:
             case "name":
-                return self.entry.node.name
+                return self.entry.name
             case "path":
                 return self.entry.path
             case "prefix":
                 return self._prefix()
-        variables, name = self.choice.layout.variables, self.entry.node.name
+        variables, name = self.choice.layout.variables, self.entry.telling_name
         place = self.entry.place
         value = self.choice.given.get(variable) or (place.value_of(variable, name, variables) if place else None)
         if value is not None:
@@ -208,9 +248,16 @@ class _Values:
 
     def _prefix(self) -> bytes:
         place = self.entry.place.place if self.entry.place else None
-        if not place or not place.prefix or (place.no_prefix and place.no_prefix.fits(self.entry.node.name)):
+        if not place or not place.prefix or (place.no_prefix and place.no_prefix.fits(self.entry.name)):
             return b""
         return place.prefix.fill(self.of)
+
+
+def _pieces(entry: OriginEntry, rule: Rule) -> Mapping[str, bytes]:
+    """Return what a rule reads from the name of an entry, and from its path in a bundle."""
+    if entry.bundle:
+        return rule.read_inside(entry.telling_name, entry.node.name) or {}
+    return rule.match.read(entry.node.name) if rule.match.pieces else {}
 
 
 def _filled(target: Template, values: _Values) -> tuple[bytes, bytes]:

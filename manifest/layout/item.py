@@ -19,6 +19,7 @@ class Item:
         path: destination, relative to the member.
         column: for a measurement set, the one data column to keep; None to keep all, and for anything else.
         bundle: path of the bundle that it goes into, which is the beginning of `path`; empty for none.
+        taken_from: the bundle of the origin that it is taken out of, the beginning of `source`; empty for none.
     """
 
     source: bytes
@@ -26,6 +27,7 @@ class Item:
     is_tree: bool
     column: str | None = None
     bundle: bytes = b""
+    taken_from: bytes = b""
 
     @property
     def folder(self) -> bytes:

@@ -125,6 +125,11 @@ def parse_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
     return compile_patterns(texts, variables)
 
 
+def without_brackets(text: str) -> str:
+    """Return a pattern of the same length, with a `?` for each letter of what stands in brackets."""
+    return _CLOSED.sub(lambda found: "?" * len(found[0]), text)
+
+
 def check_spelling(glob: str) -> None:
     """Check that a glob of names has nothing in it that is valid, and means something else than it seems to.
 

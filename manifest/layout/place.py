@@ -23,6 +23,8 @@ from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
 
+# Why a bundle of the origin is left out of which files are packaged.
+_OPENED = "files are taken out of it"
 # The columns that can be the one column of a packaged measurement set: observed data come first.
 _KEEPABLE = ("DATA", "FLOAT_DATA", "LAG_DATA", "CORRECTED_DATA")
 
@@ -108,16 +110,36 @@ def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:
 
 def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
     """Yield the outcome of an entry, or of the entries in it."""
+    inside = [outcome for _, _, outcome in choice.inside_of(entry) if outcome] if choice.insides else []
+    yield from inside
     decided = choice.decide(entry)
     if decided:
         yield from decided
         return
     place = choice.places.folders.get(entry.path)
     if not choice.places.is_entered(entry.path):
-        yield LeftOut(entry.path, f"no rule of layout {choice.layout.name} takes it", entry.node.is_tree)
+        is_opened = any(isinstance(outcome, Draft) for outcome in inside)
+        why = _OPENED if is_opened else f"no rule of layout {choice.layout.name} takes it"
+        yield LeftOut(entry.path, why, entry.node.is_tree)
         return
     outcomes = [outcome for child in entries_in(entry.path, entry.node, choice) for outcome in _visit(child, choice)]
     yield from outcomes if place and place.place.marked_by else _folded(entry, outcomes)
+
+
+def opened_bundles(origin: Node, choice: Choice) -> tuple[bytes, ...]:
+    """Return the sources of the bundles of the origin that rules may take files out of, sorted."""
+    if not any(rule.inside for rule in choice.layout.rules):  # nearly all layouts
+        return ()
+    entries = (inner for entry in entries_in(b"", origin, choice) for inner in _searched(entry, choice))
+    return tuple(sorted({entry.node.source for entry in entries if choice.is_looked_into(entry)}))
+
+
+def _searched(entry: OriginEntry, choice: Choice) -> Iterator[OriginEntry]:
+    """Yield an entry, and those in it if it is searched."""
+    yield entry
+    if choice.places.is_entered(entry.path) and not choice.decide(entry):
+        for child in entries_in(entry.path, entry.node, choice):
+            yield from _searched(child, choice)
 
 
 def entries_in(path: bytes, folder: Node, choice: Choice) -> Iterator[OriginEntry]:
@@ -171,7 +193,9 @@ def _in_place_of_readme(layout: Layout, items: Iterable[Item]) -> Iterator[Probl
 def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> Item:
     node = draft.entry.node
     column = _kept_column(draft.column, columns.get(node.source)) if draft.column else None
-    return Item(node.source, path, node.is_tree, column, draft.claim.bundle_of(path))
+    bundle = draft.entry.bundle
+    taken_from = bundle.node.source if bundle else b""
+    return Item(node.source, path, node.is_tree, column, draft.claim.bundle_of(path), taken_from)
 
 
 def _kept_column(wanted: str, columns: Sequence[str] | None) -> str | None:

@@ -12,6 +12,7 @@ from qa2pack.manifest.layout.check import Check, Names, Unlike
 from qa2pack.manifest.layout.deliveries import Delivery
 from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.globs import matcher, matches
+from qa2pack.manifest.layout.inner_patterns import InnerPattern, parse_inner, pieces_read
 from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.patterns import Patterns, Variable, Variables, compile_patterns
 from qa2pack.manifest.layout.survey import Kind, Node
@@ -64,6 +65,7 @@ class Rule:
         is_empty: it applies to files of 0 bytes only.
         never: the reason why it is not packaged.
         warn: warn that it looks like something that should be packaged.
+        inside: what it takes out of bundles of the origin, the names of which `match` fits; empty for other rules.
         line: where it begins in the layout file, for messages; 0 if that is not known.
     """
 
@@ -79,7 +81,18 @@ class Rule:
     is_empty: bool = False
     never: str = ""
     warn: bool = False
+    inside: tuple[InnerPattern, ...] = ()
     line: int = 0
+
+    @property
+    def pieces(self) -> frozenset[str]:
+        """The pieces that each of its patterns reads."""
+        return pieces_read(self.match, self.inside)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Its patterns as they are written."""
+        return tuple(each.text for each in self.inside) or self.match.texts
 
     @property
     def targets(self) -> tuple[Template, ...]:
@@ -94,7 +107,7 @@ class Rule:
     @property
     def needs(self) -> frozenset[str]:
         """The variables of its targets that its own pattern does not give a value."""
-        return self.target_variables - self.match.pieces
+        return self.target_variables - self.pieces
 
     def fits(self, node: Node, place: Place) -> bool:
         """Return whether the rule is for this node in this place."""
@@ -106,14 +119,23 @@ class Rule:
 
     def with_variables(self, variables: Variables) -> "Rule":
         """Return the rule with these variables in its pattern."""
-        return replace(self, match=compile_patterns(self.match.texts, variables))
+        return replace(
+            self,
+            match=compile_patterns(self.match.texts, variables),
+            inside=parse_inner([each.text for each in self.inside], variables),
+        )
+
+    def read_inside(self, bundle: bytes, path: bytes) -> Mapping[str, bytes] | None:
+        """Return the pieces of a file in a bundle of this name; None if the rule does not take it."""
+        read = (each.read(bundle, path) for each in self.inside)
+        return next((pieces for pieces in read if pieces is not None), None)
 
     def is_for(self, kind: Kind, place: Place) -> bool:
         """Return whether the rule is for such entries of the place, whatever their names are.
 
         A dangling symlink has no shape: it is matched by its name alone.
         """
-        return place.name in self.places and self.shape in _SHAPES.get(kind, {self.shape})
+        return not self.inside and place.name in self.places and self.shape in _SHAPES.get(kind, {self.shape})
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +221,11 @@ class Layout:
         if few is None:
             few = self._few[key] = tuple(rule for rule in self.rules if rule.is_for(node.kind, place))
         return next((rule for rule in few if rule.has_name_of(node)), None)
+
+    def opening_rules(self, bundle: bytes, place: Place) -> tuple[Rule, ...]:
+        """Return the rules that may take files out of a bundle of this name in a place, in order."""
+        of_place = (rule for rule in self.rules if rule.inside and place.name in rule.places)
+        return tuple(rule for rule in of_place if any(each.is_for(bundle) for each in rule.inside))
 
     def with_given(self, given: Mapping[str, bytes]) -> "Layout":
         """Return the layout for given values of variables: no rule of it takes a name with another value in it."""

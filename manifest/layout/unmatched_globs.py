@@ -4,7 +4,7 @@ Only names are read, and the folders of packaged trees only for a glob that matc
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.item import Item, Placement
@@ -12,9 +12,17 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 
 
-def unmatched_globs(origin: bytes, globs: Sequence[str], placement: Placement) -> Iterator[Problem]:
-    """Yield a warning for each glob that matches nothing in the origin."""
+def unmatched_globs(
+    origin: bytes, globs: Sequence[str], placement: Placement, inside: Collection[bytes]
+) -> Iterator[Problem]:
+    """Yield a warning for each glob that matches nothing in the origin.
+
+    Args:
+        inside: paths of the files in bundles of the origin, as if these were folders.
+    """
     for glob in globs:
+        if any(first_match(path, (glob,)) is not None for path in inside):
+            continue
         if not _is_about_any(glob, placement) and not any(_is_about_part(glob, origin, i) for i in placement.items):
             path = glob.encode("utf-8", "surrogateescape")
             yield Problem(Code.W_NO_MATCH, path, expected="a name or path of the origin")

@@ -75,10 +75,16 @@ def usage_of(tree: Node, choice: Choice, origin: bytes) -> Usage:
     foreign, untaken = Taken(), []
     for entry, outcomes in _decided(entries_in(b"", tree, choice), choice):
         rule = choice.rule_for(entry)
+        inside = list(choice.inside_of(entry)) if choice.insides else []
+        for inner, inner_rule, outcome in inside:
+            if isinstance(outcome, LeftOut):
+                untaken.append(outcome)
+            else:
+                taken[id(inner_rule)] = taken[id(inner_rule)].with_entry(inner)
         left_out = next((outcome for outcome in outcomes if isinstance(outcome, LeftOut)), None)
         if layout.why_foreign(entry.node.name):
             foreign = foreign.with_entry(entry)
-        elif not outcomes:
+        elif not outcomes and not inside:
             untaken.append(LeftOut(entry.path, "", entry.node.is_tree))
         elif rule is not None and (rule.never or any(isinstance(outcome, Draft) for outcome in outcomes)):
             taken[id(rule)] = taken[id(rule)].with_entry(entry)

@@ -27,6 +27,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.bundles import Bundles, scan_bundles, without_insides
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
+from qa2pack.manifest.plan.extracted import extracted_files, opened_of
 from qa2pack.manifest.plan.kept_bundles import with_earlier
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.obstacles import taken_beside
@@ -186,10 +187,11 @@ def _scan(
     )
     omit = {path: omitted_names(task.spec) for path, task in splits.tasks.items()}
     items = placed.placement.items
-    loose = (item for item in items if not item.bundle)
+    loose = (item for item in items if not (item.bundle or item.taken_from))
     batches = scan_batches(loose, options, request.mode, in_tickets, omit, looked_into=placed.looked_into)
     phase = "scan and hash" if options.is_hashing else "scan"
     gathered = gather(batches, phase=phase, engine=engine, progress=progress)
+    gathered.add(extracted_files(items, placed.bundles, options.names, request.mode, in_tickets))
     bundles = scan_bundles(
         items,
         options,
@@ -261,6 +263,7 @@ def _notes(
         tables=tuple(placed.notes[path] for path in sorted(placed.notes)),
         relinks=tuple(sorted(gathered.relinks, key=lambda relink: relink.link)),
         bundles=bundles.tasks,
+        opened=opened_of(placed.placement.items, placed.bundles),
     )
 
 

@@ -9,14 +9,15 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.file_state import WRITTEN, untouched_of
+from qa2pack.manifest.file_state import WRITTEN, state_of, untouched_of
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import OpenedBundle
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
-from qa2pack.manifest.fs.presence import status_of
+from qa2pack.manifest.fs.presence import real_path, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import is_table_lock
 
@@ -75,11 +76,22 @@ def gone_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator
 
 
 def _gone(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[tuple[FolderRecord, int]]:
+    gone_bundles = [bundle.source for bundle in manifest.notes.opened if not _is_as_opened(manifest, bundle)]
     for record in records:
         for index, action in enumerate(record.actions):
-            is_source = action in _FROM_ORIGIN and not is_table_lock(record.names[index])
-            if is_source and not _is_there(_source(manifest, record, index), record, index):
+            if action == Action.EXTRACT:
+                is_gone = any(is_within(record.source_path(index), bundle) for bundle in gone_bundles)
+            else:
+                is_source = action in _FROM_ORIGIN and not is_table_lock(record.names[index])
+                is_gone = is_source and not _is_there(_source(manifest, record, index), record, index)
+            if is_gone:
                 yield record, index
+
+
+def _is_as_opened(manifest: Described, bundle: OpenedBundle) -> bool:
+    """Return whether a bundle of the origin, or of a package after a move, is as when files were taken out of it."""
+    status = status_of(real_path(os.path.join(manifest.header.origin, bundle.source)))
+    return status is not None and state_of(status).written == (bundle.size, bundle.mtime_ns)
 
 
 def _source(manifest: Described, record: FolderRecord, index: int) -> bytes:

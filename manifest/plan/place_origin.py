@@ -1,7 +1,7 @@
 """Placement of an origin: the place of each file by the rules of the layout, and how each table is split."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.engine import Engine
@@ -12,13 +12,14 @@ from qa2pack.manifest.layout.decide import Choice
 from qa2pack.manifest.layout.fitting import fitting_layouts
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
-from qa2pack.manifest.layout.place import choose, measurement_sets, place
+from qa2pack.manifest.layout.place import choose, measurement_sets, opened_bundles, place
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.several_values import PLAN_ONE, in_one_package, several_values
 from qa2pack.manifest.layout.survey import Node, survey
 from qa2pack.manifest.layout.units import planned_together
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
 from qa2pack.manifest.layout.usage import located
+from qa2pack.manifest.plan.extracted import insides_of
 from qa2pack.manifest.plan.origin_checks import OTHER_KINDS, with_checks
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.table_columns import (
@@ -30,6 +31,7 @@ from qa2pack.manifest.plan.table_columns import (
     without_column,
 )
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.scan.origin_bundle import OriginBundle, read_origin_bundles
 from qa2pack.manifest.scan.table_references import Reference, reference_problems
 
 # The warning that replaces a refusal where the table is packaged whole instead; default: unreadable.
@@ -45,6 +47,7 @@ class Placed:
         notes: of each destination that is a measurement set how it is split.
         references: what the tables need that were read for it.
         looked_into: the sources of those.
+        bundles: those of the origin that were looked into, by source.
     """
 
     placement: Placement
@@ -52,6 +55,7 @@ class Placed:
     notes: Mapping[bytes, TableNote]
     references: tuple[Reference, ...]
     looked_into: frozenset[bytes]
+    bundles: Mapping[bytes, OriginBundle]
 
 
 def place_origin(
@@ -84,6 +88,11 @@ def place_origin(
         given=given,
     )
     _refuse_several(request, choice, tree)
+    bundles = read_origin_bundles(
+        request.origin, opened_bundles(tree, choice), engine, package=real_path(request.package)
+    )
+    refuse_any([bundle.problem for bundle in bundles.values() if bundle.problem])
+    choice = replace(choice, insides=insides_of(bundles.values()))
     tables = _described(request, choice, tree, known, reader=reader, engine=engine)
     placement = with_checks(place(tree, choice, tables.columns), request, tree, choice, tables.columns)
     broken = _refuse_unplaceable(request, layout, placement, tables)
@@ -100,8 +109,10 @@ def place_origin(
         weights=request.weights,
     )
     refuse_any([] if _is_lenient(request) else unmeasured)
-    warnings = (*_warnings(request, placement, tables, (*broken, *unmeasured)), *_estimates(notes))
-    return Placed(replace(placement, items=items, warnings=warnings), choice, notes, needed, frozenset(tables.names))
+    inside = [node.source for nodes in choice.insides.values() for node in nodes]
+    warnings = (*_warnings(request, placement, inside, tables, (*broken, *unmeasured)), *_estimates(notes))
+    placement = replace(placement, items=items, warnings=warnings)
+    return Placed(placement, choice, notes, needed, frozenset(tables.names), bundles)
 
 
 def _refuse_several(request: PlanRequest, choice: Choice, tree: Node) -> None:
@@ -126,11 +137,20 @@ def _described(
 
 
 def _warnings(
-    request: PlanRequest, placement: Placement, tables: Tables, unreadable: Iterable[Problem]
+    request: PlanRequest,
+    placement: Placement,
+    inside: Collection[bytes],
+    tables: Tables,
+    unreadable: Iterable[Problem],
 ) -> Iterator[Problem]:
-    """Yield the warnings of placing; `unreadable` are problems of tables that are packaged all the same."""
+    """Yield the warnings of placing.
+
+    Args:
+        inside: paths of the files in bundles of the origin.
+        unreadable: problems of tables that are packaged all the same.
+    """
     yield from placement.warnings
-    yield from unmatched_globs(request.origin, request.typed_globs, placement)
+    yield from unmatched_globs(request.origin, request.typed_globs, placement, inside)
     yield from tables.whole_warnings(request.origin)
     for problem in unreadable:
         yield replace(problem, code=_LENIENT.get(problem.code, Code.W_TABLE_UNREADABLE))

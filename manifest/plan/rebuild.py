@@ -8,7 +8,7 @@ says of all other files, so that a later plan finds the origin's digests in it.
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -20,7 +20,7 @@ from qa2pack.manifest.alma.readme import readme_text
 from qa2pack.manifest.diff import paired_folders
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Header, MadeWith, Notes, StreamKind, Total
+from qa2pack.manifest.format.header import BundleTask, Header, MadeWith, Notes, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, merge_records, with_digests
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
@@ -42,7 +42,9 @@ from qa2pack.manifest.table_lock import is_table_lock
 
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # Files that come from elsewhere; the others are made by the plan.
-_PACKAGED = frozenset((Action.LINK, Action.COPY, Action.SPLIT, Action.CARRY, Action.MOVE, Action.KEEP, Action.BUNDLE))
+_PACKAGED = frozenset(Action) - {Action.DUMMY, Action.WRITE}
+# Those that are no file of the origin: a repair has their content from elsewhere, and they stay what they are.
+_NO_FILE_OF_ORIGIN = frozenset((Action.CARRY, Action.BUNDLE, Action.EXTRACT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,14 @@ class Repair:
         lost: paths in the member of files that cannot be had, and stay as they are.
         removes_extra: leave out files of the member that its manifest does not know.
         made: paths in the member of damaged files that the program makes itself.
+        bundles: those of `made` that are bundles, which are written from the files of the origin as they were.
     """
 
     sources: Mapping[bytes, Source] = field(default_factory=dict)
     lost: Collection[bytes] = ()
     removes_extra: bool = False
     made: Collection[bytes] = ()
+    bundles: Sequence[BundleTask] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +148,24 @@ def plan_rebuild(
         is_all_outside = all(each.code in EXTRAS and not is_within(each.path, member) for each in others)
         raise Refused(*others, remedies=extra_remedies(others, package, state, opened) if is_all_outside else ())
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
+    largest = [bundle.largest_bytes for bundle in repair.bundles]
+    totals = totals_with_texts(manifest.notes.totals, old, header)
     notes = Notes(
-        totals=totals_with_texts(manifest.notes.totals, old, header),
-        new_files=len(copied) + 1,
-        new_bytes=sum(copied) + sum(map(len, header.texts.values())),
+        totals=grown(totals, _growth(manifest, repair.bundles)),
+        new_files=len(copied) + len(largest) + 1,
+        new_bytes=sum(copied) + sum(largest) + sum(map(len, header.texts.values())),
         extra=paths_of(removed, package),
+        bundles=tuple(repair.bundles),
     )
     return Plan(header, notes, destination, gathered)
+
+
+def _growth(manifest: Described, bundles: Iterable[BundleTask]) -> Iterator[tuple[bytes, int]]:
+    """Yield the role of each bundle, and by how many bytes the largest that it may be is more than it was."""
+    for bundle in bundles:
+        folder, _, name = bundle.path.rpartition(b"/")
+        record = decode_record(manifest.stream.find(folder) or b"")
+        yield role_of(bundle.path), bundle.largest_bytes - record.sizes[list(record.names).index(name)]
 
 
 def rebuilt_header(plan: Header, old: Header) -> Header:
@@ -203,7 +218,7 @@ def _final(old: FolderRecord, planned: FolderRecord) -> FolderRecord:
 
 def _final_action(old: int, planned: int) -> int:
     """Return the action of a repaired file: the origin's symlink still leads to one that was moved."""
-    return planned if planned == Action.WRITE or old != Action.CARRY else old
+    return planned if planned == Action.WRITE or old not in _NO_FILE_OF_ORIGIN else old
 
 
 def own_records(
@@ -221,12 +236,14 @@ def own_records(
         member: absolute path of the member as it is.
         problems: gets one for each file that is missing or has another size.
         repaired: by path in the member, where the content of other files comes from.
-        made: the damaged files that the program makes itself.
+        made: the damaged files that the program makes itself; of a bundle the size is not known yet.
     """
+    largest = {task.path: task.largest_bytes for task in manifest.notes.bundles if task.path in made}
     written = _written_anew(manifest.header, header) | set(made)
     for blob in manifest.stream.blobs():
         record = decode_record(blob)
-        rows = list(_rows(record, member, repaired, problems, kept=header.texts.keys() - written))
+        kept = header.texts.keys() - written
+        rows = list(_rows(record, member, repaired, problems, kept=kept, largest=largest))
         there = [index for index, row in enumerate(rows) if row is not None]
         sources = [row for row in rows if row is not None]
         planned = replace(
@@ -260,10 +277,15 @@ def _rows(
     problems: list[Problem],
     *,
     kept: Collection[bytes],
+    largest: Mapping[bytes, int],
 ) -> Iterator[Source | None]:
     """Yield for each file of a folder what it is made of, None for one that is not there.
 
     Each of these has a problem, and each entry of the folder that the record does not know.
+
+    Args:
+        kept: the files of the program that stay as they are.
+        largest: the sizes that bundles which are written again have at most, by path.
     """
     found = _states(member, record.path, problems)
     kinds = ((name, stat.S_ISDIR(status.st_mode)) for name, status in found.items())
@@ -272,6 +294,8 @@ def _rows(
         path, action = join(record.path, name), Action(record.actions[index])
         if path in repaired:
             yield repaired[path]
+        elif path in largest:
+            yield Source(record.source_path(index), action, replace(record.state(index), size=largest[path]))
         elif action not in _PACKAGED and not (action is Action.WRITE and path in kept):
             yield Source(record.source_path(index), action, record.state(index))
         else:

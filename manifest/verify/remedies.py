@@ -14,17 +14,19 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.inside import inside_of
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.presence import is_folder, status_of
-from qa2pack.manifest.path import join
+from qa2pack.manifest.fs.presence import is_folder, real_path, status_of
+from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
+from qa2pack.manifest.table_lock import is_table_lock
 
 DAMAGE = frozenset((Code.CHANGED, Code.TRUNCATED, Code.GROWN, Code.MISSING, Code.WRONG_TYPE))
 REPAIR_TEXT = "Have it repaired; only what has the very content that was packaged is taken:"
 AGAIN = ("pack plan --again PACKAGE --rehash", "pack apply PACKAGE --keep-previous")
 _MADE_ANEW = frozenset((Action.WRITE, Action.DUMMY, Action.BUNDLE))
-# What a repair makes by itself; compressed bytes depend on the encoder, so a bundle it takes from another copy.
+# What a repair makes by itself; a bundle it writes only of the very files that were in it.
 _BY_REPAIR = _MADE_ANEW - {Action.BUNDLE}
 _MOST_LOOKED_AT = 20
 
@@ -71,10 +73,15 @@ def packaged_entries(manifest: Described, paths: Iterable[bytes]) -> dict[bytes,
 
 
 def source_of(manifest: Described, entry: Entry) -> bytes | None:
-    """Return the file of the origin that a packaged file came from; None if the program wrote it, or if adopted."""
+    """Return the file of the origin that a packaged file came from; None if the program wrote it, or if adopted.
+
+    Of a file that was taken out of a bundle it is the bundle.
+    """
     if manifest.header.is_adopted or entry.path in manifest.header.texts or entry.action in _MADE_ANEW:
         return None
-    return os.path.join(manifest.header.origin, entry.source)
+    opened = (bundle.source for bundle in manifest.notes.opened if entry.action is Action.EXTRACT)
+    source = next((bundle for bundle in opened if is_within(entry.source, bundle)), entry.source)
+    return os.path.join(manifest.header.origin, source)
 
 
 def is_unknown(problem: Problem, root: bytes) -> bool:
@@ -116,15 +123,14 @@ def _repairs(member: DamagedMember, damaged: Iterable[bytes], repair: str) -> It
     entries = packaged_entries(member.manifest, islice(damaged, _MOST_LOOKED_AT)).values()
     written = member.manifest.header.texts
     wanted = [entry for entry in entries if entry.action not in _BY_REPAIR and entry.path not in written]
-    lost = [(entry, why) for entry in wanted if (why := _why_lost(member, entry))]
+    lost = [why for entry in wanted if (why := _why_lost(member, entry))]
     from_copy = f"{repair} --from FOLDER"
     is_all_lost = member.is_tried or (bool(lost) and len(lost) == len(wanted))
     yield Remedy(REPAIR_TEXT, (from_copy if is_all_lost else repair,))
     if member.is_tried and not lost:
         yield Remedy(_OTHER_COPY)
-    for entry, why in lost[:1]:
-        source = source_of(member.manifest, entry) or b""
-        yield Remedy(f"{why} {_OTHER_COPY}", () if is_all_lost else (from_copy,), source)
+    for reason, source in lost[:1]:
+        yield Remedy(f"{reason} {_OTHER_COPY}", () if is_all_lost else (from_copy,), source)
 
 
 def _acceptances(member: DamagedMember, damaged: Mapping[bytes, Code]) -> Iterator[Remedy]:
@@ -140,21 +146,51 @@ def _acceptances(member: DamagedMember, damaged: Mapping[bytes, Code]) -> Iterat
         yield Remedy(text, (AGAIN[0].replace("PACKAGE", f"PACKAGE{member.option}"), AGAIN[1]))
 
 
-def _why_lost(member: DamagedMember, entry: Entry) -> str:
-    """Return why the origin has not what was packaged, `PATH` being its file; empty if it may have it."""
+def _why_lost(member: DamagedMember, entry: Entry) -> tuple[str, bytes] | None:
+    """Return why the origin has not what was packaged, and `PATH`, its file; None if it may have it."""
     if entry.action is Action.BUNDLE:
-        return "The origin has no bundles, and a repair makes none."
+        return _why_not_written(member.manifest, entry.path)
     source = source_of(member.manifest, entry)
     if source is None:
-        return "It is not known what an adopted package was made from."
+        return "It is not known what an adopted package was made from.", b""
+    if entry.action is Action.EXTRACT:
+        return _why_not_taken_out(member.manifest, source)
     try:
         there, here = status_of(source), status_of(join(member.root, entry.path))
     except OSError:
-        return "PATH cannot be reached."
+        return "PATH cannot be reached.", source
+    if there and here and stat.S_ISREG(there.st_mode) and os.path.samestat(there, here):
+        return "PATH is the same file by a hard link, so it has changed with it.", source
+    return _why_not_as_it_was(source, entry.state.written)
+
+
+def _why_not_as_it_was(source: bytes, written: tuple[int, ...]) -> tuple[str, bytes] | None:
+    """Return why a file of the origin is not in the state that was recorded; size and mtime tell."""
+    try:
+        there = status_of(source)
+    except OSError:
+        return "PATH cannot be reached.", source
     if there is None or not stat.S_ISREG(there.st_mode):
-        return "PATH, where it came from, is not there any more."
-    if here is not None and os.path.samestat(there, here):
-        return "PATH is the same file by a hard link, so it has changed with it."
-    if state_of(there).written != entry.state.written:
-        return "PATH, where it came from, was changed since."
-    return ""
+        return "PATH, where it came from, is not there any more.", source
+    if state_of(there).written != written:
+        return "PATH, where it came from, was changed since.", source
+    return None
+
+
+def _why_not_taken_out(manifest: Described, source: bytes) -> tuple[str, bytes] | None:
+    """Return why a file cannot be taken out of its bundle, an absolute path, again."""
+    sources = {os.path.join(manifest.header.origin, each.source): each for each in manifest.notes.opened}
+    bundle = sources.get(source)
+    return _why_not_as_it_was(real_path(source), (bundle.size, bundle.mtime_ns)) if bundle else None
+
+
+def _why_not_written(manifest: Described, path: bytes) -> tuple[str, bytes] | None:
+    """Return why a bundle cannot be written again: the first of its files that is not as it was; looks at some."""
+    insides = (inside for task in manifest.notes.bundles if task.path == path for inside in inside_of(task))
+    for inside in islice(insides, _MOST_LOOKED_AT):
+        if inside.index is None or is_table_lock(inside.path):
+            continue
+        source = os.path.join(manifest.header.origin, inside.record.source_path(inside.index))
+        if why := _why_not_as_it_was(source, inside.record.state(inside.index).written):
+            return why
+    return None

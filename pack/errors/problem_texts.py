@@ -48,6 +48,12 @@ PLANNING: Mapping[Code, Row] = {
         "Get permission: chmod u+rX, or ask its owner.",
         others=(Remedy("Or leave it out of a plan: --exclude GLOB", verbs=("plan", "diff")),),
     ),
+    Code.BUNDLE_UNREADABLE: Row(
+        "A rule of the layout takes files out of this tar or compressed file, and it cannot be read as one.",
+        "It is cut short or damaged, its name says another form, or it holds what is no plain file or folder inside "
+        "of it: links, devices, paths that lead out, a path twice.",
+        "Make it again of plain files, or leave it out of the plan: --exclude GLOB",
+    ),
     Code.NO_PLACE: Row(
         "The origin has no folder of a kind that the layout needs.",
         "The origin is one level too high or too low, is another kind of delivery, or has names that the layout does "
@@ -503,9 +509,9 @@ VERIFYING: Mapping[Code, Row] = {
     Code.DAMAGED_INSIDE: Row(
         "A file in a tar or compressed file of the package is not as it was packaged.",
         "The tar or compressed file was damaged or made again; its other files are as they were packaged.",
-        "Take this file from the origin or from another copy. To have the whole repaired from another copy of the "
-        "package:",
-        ("pack repair PACKAGE --from FOLDER",),
+        "Have the whole written again from the files of the origin, or with --from FOLDER taken from another copy of "
+        "the package:",
+        ("pack repair PACKAGE",),
     ),
     Code.MANIFEST_DAMAGED: Row(
         "The manifest of this member cannot be used.",

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.layout.check import Say
 from qa2pack.manifest.layout.fitting import fitting_layouts
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.load import is_layout_path, known_layouts, layout_text, load_layout
 from qa2pack.manifest.layout.member_checks import Found, found_by_checks, path_checks
-from qa2pack.manifest.layout.place import choose
+from qa2pack.manifest.layout.place import choose, opened_bundles
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.layout.usage import Usage, usage_of
+from qa2pack.manifest.plan.extracted import insides_of
 from qa2pack.manifest.plan.origin_checks import member_paths, read_source
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.scan.origin_bundle import read_origin_bundles
 
 # What stands for the project code in names; a check has no package.
 _SOME_PROJECT = b"PROJECT"
@@ -62,7 +65,9 @@ def layouts() -> tuple[Layout, ...]:
 
 
 def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()) -> Checked:
-    """Load a layout, and try its rules on an origin; only names and sizes are read, and lists that are checked.
+    """Load a layout, and try its rules on an origin.
+
+    Names and sizes are read, lists that are checked, and bundles that rules take files out of.
 
     Args:
         name: of a layout that comes with the program, or the path of a layout file.
@@ -80,12 +85,16 @@ def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()
     layout = loaded.with_given(known)
     tree = survey(origin, opaque=layout.is_opaque)
     choice = choose(tree, layout, origin_path=origin, given=known)
+    bundles = read_origin_bundles(origin, opened_bundles(tree, choice), InlineEngine())
+    choice = replace(choice, insides=insides_of(bundles.values()))
     usage = usage_of(tree, choice, origin)
     found = found_by_checks(
         path_checks(loaded.checks),
         member_paths(usage.placement, choice),
         partial(read_source, origin, usage.placement),
     )
+    unread = (each.problem for each in bundles.values() if each.problem)
+    usage = replace(usage, problems=(*unread, *usage.problems))
     return Checked(given, loaded, origin, _with_fitting(usage, name, origin), found)
 
 

@@ -24,13 +24,14 @@ from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.rebuild import Repair, plan_rebuild
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
 from qa2pack.manifest.verify.member import verify_tree
-from qa2pack.manifest.verify.remedies import DamagedMember, is_unknown, member_remedies
+from qa2pack.manifest.verify.remedies import DamagedMember, is_unknown, member_remedies, packaged_entries
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.change import change, check_name
 from qa2pack.pack.jobs.delivered_copies import check_stores, extract_wanted, is_delivery
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
+from qa2pack.pack.jobs.origin_bundles import bundles_to_write, take_out
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target, quoted
 
@@ -46,6 +47,7 @@ class Repaired:
         remedies: what to do about what could not be had.
         split: paths in the member of what could not be had, and was made by a table split: no origin has it.
         applied: None if nothing was changed.
+        made_otherwise: bundles that were written again with the same files and other bytes; the manifest has these.
     """
 
     member: bytes
@@ -54,6 +56,7 @@ class Repaired:
     remedies: tuple[Remedy, ...] = ()
     applied: Applied | None = None
     split: tuple[bytes, ...] = ()
+    made_otherwise: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,18 +222,23 @@ def _repaired(
     searched = [entry for entry in wanted if entry.path not in made]
     sources = CopySearch(target.package, manifest, places.folders).sources(searched)
     missing = [entry for entry in searched if entry.path not in sources]
-    tars = _delivered(missing, places.deliveries, fetched)
+    tars = _delivered(missing, places.deliveries, fetched) | dict(take_out(manifest, missing, fetched))
     if tars:
         sources |= CopySearch(target.package, manifest, (fetched.path,)).sources(missing)
-    lost = [entry for entry in searched if entry.path not in sources]
+    bundles = bundles_to_write(manifest, {entry.path for entry in missing} - sources.keys())
+    written = {task.path for task in bundles}
+    lost = [entry for entry in searched if entry.path not in sources and entry.path not in written]
     if lost:  # a list made now would have the digests of damaged files
         lost += [entry for entry in wanted if entry.path in made & manifest.header.late]
         made -= manifest.header.late
+    elif written:  # they may have other digests then
+        made |= manifest.header.late
     problems = damage.of([entry.path for entry in lost])
     found = Repaired(
         manifest.header.member,
         {
             **dict.fromkeys(made, b""),
+            **dict.fromkeys(written, manifest.header.origin),
             **{path: tars.get(source.path, source.path) for path, source in sources.items()},
         },
         problems,
@@ -241,12 +249,23 @@ def _repaired(
         return found
 
     def make() -> Plan:
-        how = Repair(sources, {entry.path for entry in lost}, removes_extra, made)
+        how = Repair(sources, {entry.path for entry in lost}, removes_extra, made | written, bundles)
         return plan_rebuild(
             target.package, manifest, target.opened, program=PROGRAM, now_ns=time.time_ns(), repair=how
         )
 
-    return replace(found, applied=change(target.package, make, options, workers, target.opened))
+    applied = change(target.package, make, options, workers, target.opened)
+    before = [entry for entry in searched if entry.path in written]
+    return replace(found, applied=applied, made_otherwise=_made_otherwise(target, manifest.header.member, before))
+
+
+def _made_otherwise(target: Target, member: bytes, before: Sequence[Entry]) -> tuple[bytes, ...]:
+    """Return those of the bundles that have other bytes now, because another encoder has written them."""
+    if not before:
+        return ()
+    manifest = target.opened.manifest_of(member, target.package.manifest(member))
+    now = packaged_entries(manifest, (entry.path for entry in before))
+    return tuple(entry.path for entry in before if now[entry.path].digest != entry.digest)
 
 
 def _delivered(missing: Sequence[Entry], deliveries: Sequence[bytes], fetched: PrivateFolder) -> dict[bytes, bytes]:

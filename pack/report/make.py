@@ -79,7 +79,7 @@ def write_report(target: Target, options: ReportOptions, workers: Workers) -> Wr
             project=shown(package.project),
             path=shown(package.path),
             verified=verified,
-            members=member_parts(package, members_of(state, target.opened)),
+            members=member_parts(package, members_of(state, target.opened), damage),
             history=read_history(package),
             deliveries=deliveries_in(
                 package.parent if options.delivery is None else options.delivery, package.project

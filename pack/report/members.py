@@ -1,7 +1,7 @@
 """Section of the report page about one member: facts, sizes, tables, pictures, texts, left-out files."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,6 +15,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.jobs.members import Member
+from qa2pack.pack.report.bundles import Bundle, Room, bundles_of
 from qa2pack.pack.report.contents import Contents, Table, read_contents
 from qa2pack.pack.report.embed import Budget, Picture, Text, embed_pictures, embed_texts
 from qa2pack.pack.views.files import records_of
@@ -78,17 +79,22 @@ class Part:
     products: tuple[Row, ...] = ()
     unlisted_products: int = 0
     placeholder_count: int = 0
+    bundles: tuple[Bundle, ...] = ()
     left_out: tuple[Group, ...] = ()
     warnings: tuple[Group, ...] = ()
 
 
-def member_parts(package: Package, members: Iterable[Member]) -> tuple[Part, ...]:
-    """Return the section of each member; all share one size budget."""
-    budget = Budget()
-    return tuple(_part(package, member, budget) for member in members)
+def member_parts(package: Package, members: Iterable[Member], problems: Iterable[Problem]) -> tuple[Part, ...]:
+    """Return the section of each member; all share one size budget.
+
+    Args:
+        problems: what of the package is not as packaged.
+    """
+    budget, room, damaged = Budget(), Room(), frozenset(problem.path for problem in problems)
+    return tuple(_part(package, member, damaged, budget, room) for member in members)
 
 
-def _part(package: Package, member: Member, budget: Budget) -> Part:
+def _part(package: Package, member: Member, damaged: Collection[bytes], budget: Budget, room: Room) -> Part:
     manifest = member.manifest
     if manifest is None:
         fault = problem_line(unusable_manifest(member.fault)) if member.fault else "it has no manifest"
@@ -111,6 +117,7 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
         products=tuple(_products(contents)),
         unlisted_products=contents.unlisted_products,
         placeholder_count=contents.placeholder_count,
+        bundles=tuple(bundles_of(manifest, damaged, room)),
         left_out=tuple(_left_out(notes.left_out)),
         warnings=tuple(_warnings(notes.warnings)),
     )

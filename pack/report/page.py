@@ -18,6 +18,7 @@ from qa2pack.manifest.humanize import counted, human_bytes, local_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack import PROGRAM
+from qa2pack.pack.report.bundles import Bundle
 from qa2pack.pack.report.deliveries import Delivery
 from qa2pack.pack.report.embed import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
 from qa2pack.pack.report.members import Group, Part, problem_groups
@@ -97,6 +98,17 @@ def breakable(name: str) -> "Markup":
     return Markup(re.sub(r"[/_.]+", r"\g<0><wbr>", str(escape(name))))
 
 
+def bundle_state(bundle: Bundle, is_full: bool) -> str:
+    """Return in words how a bundle was found."""
+    if bundle.is_placeholder:
+        return "a placeholder"
+    if bundle.damaged_count:
+        return f"{counted(bundle.damaged_count, 'file')} not as packaged"
+    if bundle.is_damaged:
+        return "not as packaged"
+    return "as packaged" if is_full else "its size is as packaged"
+
+
 @cache
 def _template() -> "Template":
     from jinja2 import Environment, StrictUndefined
@@ -109,6 +121,7 @@ def _template() -> "Template":
         "done": what_was_done,
         "shown": shown,
         "breakable": breakable,
+        "state": bundle_state,
     }
     return environment.from_string(_resource("report.html.jinja"))
 

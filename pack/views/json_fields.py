@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import BundleTask, LeftOut, SplitTask
+from qa2pack.manifest.format.header import BundleTask, LeftOut, OpenedBundle, SplitTask
 from qa2pack.manifest.format.inside import content_bytes, file_count
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem, Value
@@ -77,6 +77,7 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
         **totals_fields(notes.totals, header),
         "splits": [_split_fields(task) for task in notes.splits],
         "bundles": [_bundle_fields(task) for task in notes.bundles],
+        "opened_bundles": [_opened_fields(bundle) for bundle in notes.opened],
         "destination": header.standing,
         "existing_members": [path_fields("member", member) for member, _ in header.base],
         "difference": asdict(notes.difference) if notes.difference else None,
@@ -97,6 +98,14 @@ def _split_fields(task: SplitTask) -> Fields:
         "kept_column": shown(task.spec.keep),
         "dropped_columns": [shown(column) for column in task.spec.drop],
         "saved_bytes": task.saved_bytes,
+    }
+
+
+def _opened_fields(bundle: OpenedBundle) -> Fields:
+    return {
+        **path_fields("source", bundle.source),
+        "file_count": bundle.file_count,
+        "byte_count": bundle.byte_count,
     }
 
 

@@ -175,7 +175,7 @@ def _number(rule: Rule) -> str:
 
 def _rule_text(rule: Rule) -> str:
     """Return a rule on one line: its first pattern, and where that goes."""
-    first, *others = rule.match.texts
+    first, *others = rule.texts
     more = f" and {len(others)} more" if others else ""
     return shown(f"{first}{more} -> {rule.to.text if rule.to else f'left out: {rule.never}'}")
 
@@ -246,7 +246,7 @@ def _rule_fields(layout: Layout, usage: Usage | None) -> list[Fields]:
     return [
         {
             "line": rule.line or None,
-            "match": list(rule.match.texts),
+            "match": list(rule.texts),
             "to": rule.to.text if rule.to else None,
             "never": rule.never,
             "included": rule.included,

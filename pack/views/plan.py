@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.readme import blank_fields
 from qa2pack.manifest.alma.split_spec import final_name
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import BundleTask, Header, LeftOut, SplitTask
+from qa2pack.manifest.format.header import BundleTask, Header, LeftOut, OpenedBundle, SplitTask
 from qa2pack.manifest.format.inside import content_bytes, file_count
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
@@ -97,6 +97,7 @@ def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     yield from named_lines(view.plan, style)
     yield from _split_lines(notes.splits, style)
     yield from _bundle_lines(notes.bundles, style)
+    yield from _opened_lines(notes.opened, header.mode, style)
     yield from _left_out_lines(notes.left_out, style)
     yield from _destination_lines(view.plan, style)
     yield from _warning_lines(view, style)
@@ -141,6 +142,19 @@ def _bundle_lines(bundles: tuple[BundleTask, ...], style: Style) -> Iterator[str
         yield f"  {shown(task.path)}"
         kept = "; unchanged, kept as it is" if task.earlier else ""
         yield f"      {counted(file_count(task), 'file')}, {human_bytes(content_bytes(task))} before{kept}"
+
+
+def _opened_lines(bundles: tuple[OpenedBundle, ...], mode: Mode, style: Style) -> Iterator[str]:
+    if not bundles:
+        return
+    files = counted(sum(bundle.file_count for bundle in bundles), "file")
+    yield ""
+    yield style.bold(f"Taken out of bundles of the origin: {files}")
+    if mode in (Mode.HARD, Mode.MOVE):
+        yield "  They are copied; the bundles stay in the origin."
+    for bundle in bundles:
+        yield f"  {shown(bundle.source)}"
+        yield f"      {counted(bundle.file_count, 'file')}, {human_bytes(bundle.byte_count)}"
 
 
 def _destination_lines(plan: Described, style: Style) -> Iterator[str]:

@@ -10,11 +10,13 @@ from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.repair import Repaired, Repairs
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.kept import kept_lines, left_out_lines
 from qa2pack.pack.views.signatures import unsigned_lines
 from qa2pack.pack.views.view import View
+
+_OTHERWISE = "the same files in other bytes, by another encoder; its digest in the manifest is a new one"
 
 
 def repair_view(repairs: Repairs, target: Target) -> View:
@@ -42,7 +44,11 @@ def _member_fields(member: Repaired) -> Fields:
         **path_fields("member", member.member),
         "is_changed": member.applied is not None,
         "files": [
-            {**path_fields("path", path), **path_fields("source", source)}
+            {
+                **path_fields("path", path),
+                **path_fields("source", source),
+                "is_made_otherwise": path in member.made_otherwise,
+            }
             for path, source in sorted(member.sources.items())
         ],
         "problems": problem_fields(member.lost),
@@ -60,6 +66,8 @@ def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
         for path, source in sorted(member.sources.items()):
             yield f"  {shown(path)}"
             yield f"      from {shown(source)}" if source else "      made again"
+            if path in member.made_otherwise:
+                yield from folded(_OTHERWISE, indent=6)
         if member.lost:
             yield style.warning("Not to be had, or not known to the manifest:")
             yield from problem_lines(member.lost, target, style, has_remedies=not member.remedies)

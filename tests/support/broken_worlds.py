@@ -797,6 +797,15 @@ def _(world: World) -> Iterable[Problem]:
     return warnings(world.delivery)
 
 
+@breaks(Code.BUNDLE_UNREADABLE)
+def _(world: World) -> Iterable[Problem]:
+    layout = world.folder / "out_of_bundles.toml"
+    rule = '[[rule]]\nmatch = "*.weblog.tgz!{rest}"\nto = "{rest}"\n'
+    layout.write_text(f'readme = false\n[[place]]\nname = "top"\n{rule}')
+    write(world.delivery.origin / "a.weblog.tgz", b"no bundle")
+    return refusal(world.delivery, Mode.FAKE, layout=str(layout))
+
+
 @breaks(Code.W_NO_MATCH)
 def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan(exclude=("*.fitz",), typed_globs=("*.fitz",)).notes.warnings

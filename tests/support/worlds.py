@@ -32,6 +32,9 @@ from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append, member_at
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.bundle.entry import BundleEntry
+from qa2pack.manifest.bundle.form import Form
+from qa2pack.manifest.bundle.write import write_bundle
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import open_manifest
@@ -76,7 +79,7 @@ class Change(StrEnum):
     BRANCH = "branch"  # values name a member that no folder above is of, as are those of the two below
     REMOVE_BRANCH = "remove-branch"
     LISTED = "listed"  # as REPLACE, of a package that is its only member and has a list of its files beside it
-    BUNDLES = "bundles"  # as REPLACE, of packages with a tar of two trees and a compressed file
+    BUNDLES = "bundles"  # as REPLACE, of packages with a tar of two trees, a compressed file and files out of a tar
     NEW_BUNDLES = "new-bundles"  # as NEW, of such a package
     REBUILD = "rebuild"  # a file is repaired, and README changed
     RENAME = "rename"  # another project code
@@ -100,7 +103,7 @@ class Change(StrEnum):
 
     @property
     def has_bundles(self) -> bool:
-        """Tell whether some files of the origin are written into bundles."""
+        """Tell whether some files of the origin are written into bundles, and some are taken out of one."""
         return self in (Change.BUNDLES, Change.NEW_BUNDLES)
 
     @property
@@ -251,6 +254,9 @@ to = "qa/plots.tgz!{name}"
 kind = "file"
 match = "*.fits"
 to = "product/{name}.gz!"
+[[rule]]
+match = "weblog.tgz!{rest}"
+to = "qa/{rest}"
 """
 # What can be rolled back when it has ended.
 WITH_ROLLBACK = tuple(
@@ -640,6 +646,9 @@ def make_world(
         write_delivery(world.origins / now, PROJECT)
     else:
         write_reduction(world.origins / now, text="latest" if scenario.is_alike else "the new one")
+    if scenario.change.has_bundles:
+        for origin in {before, now} if not scenario.change.is_new else {now}:
+            write_weblog(world.origins / origin / "weblog.tgz", text=origin)
     if big_bytes:
         (world.origins / now / "big.fits").write_bytes(os.urandom(big_bytes))
     if not scenario.change.is_new:
@@ -663,6 +672,15 @@ def make_world(
         _sign(world.old_package or world.package)
     world.save()
     return world
+
+
+def write_weblog(path: Path, *, text: str) -> None:
+    """Write a tar of two files and a folder, always the same bytes."""
+    files = {b"index.html": text.encode(), b"plots/page.html": text.encode() * 2}
+    folder = BundleEntry(b"plots", 0, 0, 0o755, is_folder=True)
+    entries = [(BundleEntry(name, len(data), 10**18, 0o644), [data]) for name, data in files.items()]
+    with open(path, "wb") as file:
+        write_bundle(file.write, Form.TGZ, [entries[0], (folder, []), entries[1]])
 
 
 def _sign(package: Package) -> None:
