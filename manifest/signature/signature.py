@@ -86,6 +86,19 @@ def signature_name(name: bytes) -> bytes:
     return name + b".sig"
 
 
+def sums_name(manifest: bytes) -> bytes:
+    """Return the name or path of the list of sha256 sums of a member, which is what is signed of it."""
+    return manifest + b".sha256"
+
+
+def signed_names(manifest: bytes) -> tuple[bytes, bytes]:
+    """Return the names or paths of the signature of a member and of its list of sums, in the order in which they go.
+
+    Beside a manifest there is never the signature of another one; a list without a signature counts for nothing.
+    """
+    return signature_name(sums_name(manifest)), sums_name(manifest)
+
+
 def check_signers(signers: bytes) -> None:
     """Refuse a file of known signers that cannot be read, or has no line.
 
@@ -142,6 +155,10 @@ class Verifier:
             return Signature(Standing.WRONG, reason=f"what it is beside is {error.strerror}"), path
         signature = self._checked(self._folder.file_of(data), copy)
         return signature, copy if signature.key else path
+
+    def copy_of(self, path: bytes) -> bytes:
+        """Copy a file to where nobody else can change it, and return the path of the copy; raises as `look_at`."""
+        return self._folder.copy_of(path)
 
     def close(self) -> None:
         """Remove the copies."""
