@@ -23,21 +23,11 @@ from support.commands import Ran, run_here
 from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, Stopped
 from support.forgery import twins
 from support.in_process import Delivery, write
-from support.signatures import ALICE, Key, known_signers, make_key, sign_by_hand, sign_package
+from support.signatures import ALICE, Key, make_key, sign_by_hand, sign_package
 from support.tools import needs_root
 from support.two_members import FIRST, SECOND, make_two, other_reduction
 
 Capsys = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Key:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
-def signers(tmp_path: Path, key: Key) -> Path:
-    return known_signers(tmp_path / "signers", f"{ALICE} {key.text}")
 
 
 @pytest.fixture

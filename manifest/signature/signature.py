@@ -209,3 +209,5 @@ def signature_problems(signed: Signed, trust: Trust) -> Iterator[Problem]:
             yield Problem(Code.SIGNATURE_UNKNOWN, signed.path, found=f"{signature.key}, {signature.reason}")
         case Standing.MISSING if trust.is_required:
             yield Problem(Code.SIGNATURE_MISSING, signed.path)
+        case Standing.KNOWN if trust.is_required and signed.is_weak:
+            yield Problem(Code.SIGNATURE_WEAK, signed.path)

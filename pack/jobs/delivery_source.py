@@ -20,6 +20,7 @@ from qa2pack.manifest.path import is_address, is_within, join
 from qa2pack.manifest.plan.receiving import wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
@@ -133,21 +134,19 @@ def store_of(path: bytes) -> Store | None:
     return Store(address) if is_address(address) else None
 
 
-def opened_sidecar(path: bytes) -> Sidecar:
-    """Open a sidecar; one in a store is fetched into a temporary folder, which is removed when the program ends.
+def fetched_sidecar(path: bytes) -> bytes:
+    """Return the path of a sidecar, beside which is its signature if it has one.
 
-    Raises:
-        FileNotFoundError: there is none.
-        StreamError: it cannot be used.
+    One in a store is fetched into a temporary folder, which is removed when the program ends.
     """
     store = store_of(path)
     if store is None:
-        return open_sidecar(path)
+        return path
     copies = PrivateFolder()
     atexit.register(copies.close)
     name = os.path.basename(path)
-    fetch(store, copies.path, (name,))
-    return open_sidecar(path, read_from=join(copies.path, name))
+    fetch(store, copies.path, (name, signature_name(name)))
+    return join(copies.path, name)
 
 
 def open_source(delivery: Delivery) -> SidecarSource:
@@ -158,7 +157,7 @@ def open_source(delivery: Delivery) -> SidecarSource:
         StreamError: the file there is no sidecar.
     """
     try:
-        sidecar = opened_sidecar(delivery.sidecar)
+        sidecar = open_sidecar(delivery.sidecar, read_from=fetched_sidecar(delivery.sidecar))
     except FileNotFoundError:
         raise OriginChangedError((Problem(Code.MISSING, delivery.sidecar),), _AS_IT_WAS) from None
     if sidecar.stream.digest != delivery.digest:
