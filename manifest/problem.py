@@ -179,6 +179,7 @@ class Code(StrEnum):
     SIGNATURE_WRONG = "signature-wrong"
     SIGNATURE_UNKNOWN = "signature-unknown"
     SIGNATURE_MISSING = "signature-missing"
+    SIGNATURE_WEAK = "signature-weak"
     # warnings
     W_NAME = "warning-name"
     W_README_IN_PATH = "warning-readme-in-path"
@@ -227,7 +228,7 @@ EXTRAS = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 # A file is there, and its content is not that which was packaged.
 HAS_OTHER_CONTENT = frozenset((Code.CHANGED, Code.TRUNCATED, Code.GROWN))
 # Nobody whom the reader knows has signed the content as it is.
-OF_SIGNATURES = frozenset((Code.SIGNATURE_WRONG, Code.SIGNATURE_UNKNOWN, Code.SIGNATURE_MISSING))
+OF_SIGNATURES = frozenset((Code.SIGNATURE_WRONG, Code.SIGNATURE_UNKNOWN, Code.SIGNATURE_MISSING, Code.SIGNATURE_WEAK))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from qa2pack.manifest.actions import Mode
 from support.in_process import Delivery, make_reduction
+from support.signatures import ALICE, Key, known_signers, make_key
 from support.tools import REQUIRED
 from support.two_members import make_two, other_reduction
 
@@ -47,6 +48,18 @@ def two(delivery: Delivery, other: Delivery) -> Delivery:
     """The second member of a package of two, which are copies."""
     make_two(delivery, other, Mode.COPY)
     return other
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Key:
+    """A key to sign with."""
+    return make_key(tmp_path / "key")
+
+
+@pytest.fixture
+def signers(tmp_path: Path, key: Key) -> Path:
+    """A file of known signers, who are whoever has the key."""
+    return known_signers(tmp_path / "signers", f"{ALICE} {key.text}")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from qa2pack.executor.io.manifests import unsigned_members
 
+A_SIGNED = "a.manifest.sha256.sig"
+
 
 def folder_of(path: Path, *names: str) -> bytes:
     path.mkdir()
@@ -14,13 +16,13 @@ def folder_of(path: Path, *names: str) -> bytes:
 
 
 def test_member_that_stays_without_its_signature_is_named_and_one_that_goes_is_not(tmp_path: Path) -> None:
-    old = folder_of(tmp_path / "old", "a.manifest", "a.manifest.sig", "b.manifest", "b.manifest.sig", "c.manifest")
+    old = folder_of(tmp_path / "old", "a.manifest", A_SIGNED, "b.manifest", "b.manifest.sha256.sig", "c.manifest")
     new = folder_of(tmp_path / "new", "a.manifest", "c.manifest", "d.manifest")
     assert unsigned_members(old, new) == (b"a",)
 
 
 def test_signature_that_stays_is_not_named(tmp_path: Path) -> None:
-    names = ("a.manifest", "a.manifest.sig")
+    names = ("a.manifest", A_SIGNED)
     assert unsigned_members(folder_of(tmp_path / "old", *names), folder_of(tmp_path / "new", *names)) == ()
 
 

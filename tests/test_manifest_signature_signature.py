@@ -17,11 +17,6 @@ from support.tools import needs_tool
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Key:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
 def signed(tmp_path: Path, key: Key) -> Path:
     path = tmp_path / "signed"
     path.write_bytes(b"what is signed")

@@ -38,7 +38,7 @@ from support.commands import run_here, run_redirected
 from support.faulty_disk import DiscardStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write
 from support.printed_commands import misfits, mixed_lines, printed_commands, ready_commands
-from support.signatures import make_key
+from support.signatures import ALICE, known_signers, make_key, sign_by_hand
 
 Words = list[str | Path]
 Capsys = pytest.CaptureFixture[str]
@@ -311,6 +311,16 @@ def _(world: World) -> Words:
 @fails(Code.SIGNERS_UNUSABLE)
 def _(world: World) -> Words:
     return ["verify", world.made(), "--allowed-signers", world.folder / "nobody"]
+
+
+@fails(Code.SIGNATURE_WEAK)
+def _(world: World) -> Words:
+    key, out = make_key(world.folder / "key"), world.folder / "out"
+    assert _code("tarsplit", *_DAY, world.made(), "--output", out, "--quiet", "--jobs", "1") == Exit.DONE
+    sign_by_hand(key, next(out.glob("*.manifest")))
+    signers = known_signers(world.folder / "signers", f"{ALICE} {key.text}")
+    known = ("--allowed-signers", signers, "--require-signature")
+    return ["receive", out, world.folder / "there" / world.path.name, *known]
 
 
 @fails(Code.SSH_KEYGEN_MISSING)

@@ -13,22 +13,12 @@ from qa2pack.manifest.signature.signature import Signature, Verifier
 from qa2pack.pack.tarsplit_command import main
 from support.commands import ROOT, Ran, run_here
 from support.deliveries import DAY, PROJECT, extract, make_package
-from support.signatures import ALICE, Key, known_signers, make_key, sign_by_hand
+from support.signatures import ALICE, Key, make_key, sign_by_hand
 from support.terminals import type_on_terminal
 from support.tools import needs_tool
 
 Capsys = pytest.CaptureFixture[str]
 SIDECAR = f"{PROJECT}_{DAY}.manifest"
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Key:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
-def signers(tmp_path: Path, key: Key) -> Path:
-    return known_signers(tmp_path / "signers", f"{ALICE} {key.text}")
 
 
 @pytest.fixture
@@ -204,6 +194,58 @@ def test_key_that_is_gone_at_the_end_keeps_the_tars_for_the_next_run(
     key.path.rename(away)
     assert "1 of them finished earlier" in cut(capsys, "--sign", away).out
     assert standing(capsys) == "not-compared"
+
+
+def receive(capsys: Capsys, home: Path, *options: str | Path) -> Ran:
+    """Receive the delivery elsewhere."""
+    (home / "there").mkdir(exist_ok=True)
+    return run_here(capsys, "receive", "out", home / "there" / PROJECT, "--jobs", "1", "--quiet", *options)
+
+
+def test_receiver_of_a_package_learns_who_signed_the_delivery(
+    home: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    cut(capsys, "--sign", key.path)
+    ran = receive(capsys, home, "--allowed-signers", signers, "--require-signature")
+    line = f"{SIDECAR}: signed by {ALICE}, {key.fingerprint}; it says of itself: {DAY}"
+    assert (ran.code, line in ran.out) == (0, True)
+    found = json.loads(receive(capsys, home, "--allowed-signers", signers, "--json").out)
+    assert [each["standing"] for each in found["signatures"]] == ["known"]
+
+
+@pytest.mark.parametrize(
+    ("made_by", "code"),
+    [
+        ("nobody", "signature-missing"),
+        ("other", "signature-unknown"),
+        ("hand", "signature-weak"),
+        ("git", "signature-wrong"),
+    ],
+)
+def test_nothing_is_written_of_a_delivery_that_is_not_signed_as_it_is_required(
+    home: Path, capsys: Capsys, key: Key, signers: Path, made_by: str, code: str
+) -> None:
+    cut(capsys, *(("--sign", make_key(home / "other").path) if made_by == "other" else ()))
+    if made_by in ("hand", "git"):
+        sign_by_hand(key, home / "out" / SIDECAR, "qa2pack" if made_by == "hand" else "git")
+    ran = receive(capsys, home, "--allowed-signers", signers, "--require-signature")
+    assert (ran.code, f"{code}: " in ran.err, list((home / "there").iterdir())) == (1, True, [])
+    assert receive(capsys, home).code == (1 if made_by == "git" else 0)
+
+
+def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_received(
+    home: Path, capsys: Capsys, key: Key, signers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(capsys, "--sign", key.path)
+    look_at = Verifier.look_at
+
+    def exchanging(verifier: Verifier, path: bytes) -> tuple[Signature, bytes]:
+        found = look_at(verifier, path)
+        Path(os.fsdecode(path)).write_bytes(b"forged")
+        return found
+
+    monkeypatch.setattr(Verifier, "look_at", exchanging)
+    assert receive(capsys, home, "--allowed-signers", signers).code == 0
 
 
 def test_unpacked_tree_is_told_with_the_signature_of_its_sidecar(

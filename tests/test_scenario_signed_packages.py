@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from contextlib import closing
+import subprocess
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,25 +15,19 @@ from qa2pack.executor.transaction.lock import locked_for_reading
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.signature.signature import NOBODY, Signature, Standing, Verifier
+from qa2pack.manifest.verify.signatures import signatures_of
 from support.commands import Ran, run_here
 from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, Stopped
+from support.forgery import twins
 from support.in_process import Delivery, write
-from support.signatures import ALICE, Key, known_signers, make_key, sign_by_hand
+from support.signatures import ALICE, Key, make_key, sign_by_hand, sign_package
 from support.tools import needs_root
 from support.two_members import FIRST, SECOND, make_two, other_reduction
 
 Capsys = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Key:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
-def signers(tmp_path: Path, key: Key) -> Path:
-    return known_signers(tmp_path / "signers", f"{ALICE} {key.text}")
 
 
 @pytest.fixture
@@ -80,9 +75,7 @@ def test_signer_and_time_of_the_scan_are_told(capsys: Capsys, made: Delivery, ke
     ran = run(capsys, "verify", made.path, "--allowed-signers", signers, "--require-signature")
     (found,) = fields(capsys, "verify", made.path, "--allowed-signers", signers)["signatures"]
     assert (found["standing"], found["principal"], found["key"]) == ("known", ALICE, key.fingerprint)
-    line = (
-        f"Manifest of sg_ouss_id/{FIRST}: signed by {ALICE}, {key.fingerprint}; it says of itself: {found['dated']}"
-    )
+    line = f"Member sg_ouss_id/{FIRST}: signed by {ALICE}, {key.fingerprint}; it says of itself: {found['dated']}"
     assert (ran.code, ran.out.splitlines()[1:]) == (0, [line])
 
 
@@ -115,12 +108,12 @@ def test_changed_manifest_is_told_by_its_signature_whoever_changed_it(
     capsys: Capsys, made: Delivery, key: Key
 ) -> None:
     sign(capsys, made.path, key)
-    (signature,) = signed_names(made.path)
-    kept = (manifests(made.path) / signature).read_bytes()
+    kept = {path: path.read_bytes() for path in manifests(made.path).glob("*.sha256*")}
     write(made.origin / "more.fits", b"more")
     made.make(Mode.COPY)
-    assert signed_names(made.path) == []
-    (manifests(made.path) / signature).write_bytes(kept)
+    assert not any(path.exists() for path in kept)
+    for path, data in kept.items():
+        path.write_bytes(data)
     ran = run(capsys, "verify", made.path)
     assert (ran.code, f"signature-wrong sg_ouss_id/{FIRST}" in ran.out) == (3, True)
 
@@ -133,7 +126,7 @@ def test_signed_package_of_another_project_is_not_taken_for_this_one(
     shutil.copytree(made.path, forged)
     shutil.copytree(manifests(made.path), manifests(forged))
     ran = run(capsys, "verify", forged, "--allowed-signers", signers)
-    assert (ran.code, "it is of the package 2011.0.00229.S" in ran.out) == (3, True)
+    assert (ran.code, "it is of another package or member" in ran.out) == (3, True)
 
 
 def test_manifest_that_is_exchanged_after_its_signature_was_checked_is_not_read(
@@ -152,6 +145,64 @@ def test_manifest_that_is_exchanged_after_its_signature_was_checked_is_not_read(
     assert (ran.code, "All as packaged: 1 member" in ran.out) == (0, True)
 
 
+def test_list_is_that_of_sha256sum_with_the_manifest_first(capsys: Capsys, made: Delivery, key: Key) -> None:
+    sign(capsys, made.path, key)
+    (sums,) = manifests(made.path).glob("*.sha256")
+    done = subprocess.check_output(["sha256sum", "-c", "--strict", sums], cwd=made.path.parent, text=True)
+    checked = [line.removesuffix(": OK") for line in done.splitlines()]
+    (manifest,) = manifests(made.path).glob("*.manifest")
+    files = sorted(str(path.relative_to(made.path.parent)) for path in made.path.rglob("*") if path.is_file())
+    assert (checked[0], sorted(checked[1:])) == (str(manifest.relative_to(made.path.parent)), files)
+
+
+@pytest.fixture
+def forged(capsys: Capsys, delivery: Delivery, key: Key) -> Delivery:
+    """A signed package with a file that was exchanged for another one of the same XXH3-128 and size."""
+    packaged, forgery = twins()
+    write(delivery.origin / "scriptForImaging.py", packaged)
+    delivery.make(Mode.COPY)
+    sign(capsys, delivery.path, key)
+    (delivery.member / SCRIPT).write_bytes(forgery)
+    return delivery
+
+
+SCRIPT = "script/scriptForImaging.py"
+
+
+def test_file_that_was_forged_to_have_the_digest_in_the_manifest_is_told(
+    capsys: Capsys, forged: Delivery, signers: Path
+) -> None:
+    known = ("--allowed-signers", signers)
+    ran = run(capsys, "verify", forged.path, *known)
+    assert (ran.code, f"changed sg_ouss_id/{FIRST}/{SCRIPT}" in ran.out, "sha256" in ran.out) == (3, True, True)
+    ran = run(capsys, "verify", forged.path, "--quick", *known)
+    assert (ran.code, "The sums that were signed were not compared" in flat(ran.out)) == (0, True)
+
+
+def test_damaged_file_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
+    (made.member / SCRIPT).write_bytes(b"damaged")
+    ran = sign(capsys, made.path, key)
+    assert (ran.code, SCRIPT in ran.err, signed_names(made.path)) == (1, True, [])
+
+
+def test_stop_at_any_call_of_signing_leaves_a_member_signed_or_not(
+    capsys: Capsys, made: Delivery, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(capsys, made.path, key)
+    at = 0
+    while True:
+        disk = FaultyDisk(Fault.STOP_BEFORE, at)
+        with monkeypatch.context() as patched, suppress(Stopped):
+            patched.setattr("qa2pack.pack.jobs.sign.Disk", lambda disk=disk: disk)
+            sign_package(make_key(made.path.with_name(f"key{at}")), made.path, is_replacing=True)
+            break
+        assert wrong(made.path) == []
+        at += 1
+    assert at > 5
+    assert "Signed: " in sign(capsys, made.path, key, "--replace").out
+    assert [path.name for path in manifests(made.path).glob("*partial*")] == []
+
+
 def test_copies_that_were_read_are_removed(
     capsys: Capsys, made: Delivery, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,7 +218,7 @@ def test_package_that_is_its_own_member_is_signed(capsys: Capsys, tmp_path: Path
     delivery.make(Mode.COPY, layout="as-is")
     assert sign(capsys, delivery.path, key).code == 0
     ran = run(capsys, "verify", delivery.path, "--allowed-signers", signers)
-    assert (ran.code, f"Manifest of .: signed by {ALICE}" in ran.out) == (0, True)
+    assert (ran.code, f"Member .: signed by {ALICE}" in ran.out) == (0, True)
 
 
 # --- signing
@@ -184,15 +235,15 @@ def test_signing_again_leaves_what_is_signed_unless_it_shall_be_replaced(
 
 
 def test_wrong_signature_is_replaced(capsys: Capsys, made: Delivery, key: Key) -> None:
-    (manifest,) = manifests(made.path).iterdir()
-    sign_by_hand(key, manifest, "git")
+    sign(capsys, made.path, key)
+    sign_by_hand(key, next(manifests(made.path).glob("*.sha256")), "git")
     assert f"Signed: {FIRST}" in sign(capsys, made.path, key).out
     assert standings(capsys, made.path) == ["not-compared"]
 
 
 def test_one_member_is_signed(capsys: Capsys, two: Delivery, key: Key) -> None:
     sign(capsys, two.path, key, "--member", "member_ouss_id2")
-    assert signed_names(two.path) == [f"{SECOND.replace('/', '.')}.manifest.sig"]
+    assert signed_names(two.path) == NAMES[1:]
 
 
 def test_unusable_key_is_refused_and_nothing_is_signed_or_applied(
@@ -289,7 +340,7 @@ def signed(capsys: Capsys, two: Delivery, key: Key) -> Delivery:
 
 
 NO_MORE = "Not signed any more, because the manifest is another one: "
-NAMES = [f"{FIRST.replace('/', '.')}.manifest.sig", f"{SECOND.replace('/', '.')}.manifest.sig"]
+NAMES = [f"{member.replace('/', '.')}.manifest.sha256.sig" for member in (FIRST, SECOND)]
 
 
 def test_signature_stays_with_a_member_that_stays_and_goes_with_one_that_is_replaced(
@@ -373,9 +424,9 @@ def test_signature_that_was_made_by_hand_in_a_stopped_apply_goes_with_the_manife
     with pytest.raises(Stopped):
         made.apply(DiscardStoppingDisk())  # the manifest is published, and will be written again with its ctimes
     (manifest,) = manifests(made.path).glob("*.manifest")
-    sign_by_hand(key, manifest)
+    sign_by_hand(key, write(manifest.with_name(f"{manifest.name}.sha256"), b"sums"))
     made.apply()
-    assert signed_names(made.path) == []
+    assert list(manifests(made.path).glob("*.sha256*")) == []
 
 
 def test_stop_at_any_call_of_an_append_leaves_no_wrong_signature(
@@ -406,7 +457,7 @@ def test_stop_at_any_call_of_an_append_leaves_no_wrong_signature(
     assert last > 0
 
 
-def wrong(path: Path) -> list[str]:
-    found = list(manifests(path).glob("*.manifest"))
+def wrong(path: Path) -> list[bytes]:
     with closing(Verifier(NOBODY)) as verifier:
-        return [each.name for each in found if verifier.look_at(os.fsencode(each))[0].standing is Standing.WRONG]
+        found = signatures_of(Package(os.fsencode(path)), OpenedFiles(), verifier)
+        return [each.member for each in found if each.signed.signature.standing is Standing.WRONG]

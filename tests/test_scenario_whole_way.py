@@ -83,7 +83,7 @@ def test_from_the_pipeline_to_a_repaired_package_on_another_machine(
             received = elsewhere / "archive" / PIPELINE_PROJECT
             received.parent.mkdir()
             assert ALICE in said(capsys, "tarsplit", "--check", TO, *trust)
-            said(capsys, "receive", TO, received, "--jobs", "1")
+            assert ALICE in said(capsys, "receive", TO, received, "--jobs", "1", *trust)
             said(capsys, "verify", received)
             assert said(capsys, "receive", TO, received).startswith("Left as it is")
             member = next(received.glob("*/*/member.*"))

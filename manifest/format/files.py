@@ -20,7 +20,7 @@ from qa2pack.manifest.format.record_codec import check_record
 from qa2pack.manifest.format.stream import Stream, StreamError, StreamWriter, open_stream
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.signature.signature import signature_name
+from qa2pack.manifest.signature.signature import signed_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,9 @@ def save_durably(path: bytes, header: Header, notes: Notes, blobs: Iterable[tupl
         digest = write_records(file, header, notes, blobs)
         file.flush()
         os.fsync(file.fileno())
-    with suppress(FileNotFoundError):
-        os.unlink(signature_name(path))
+    for beside in signed_names(path):
+        with suppress(FileNotFoundError):
+            os.unlink(beside)
     os.replace(temporary, path)
     fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
     try:

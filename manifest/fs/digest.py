@@ -4,6 +4,7 @@ A small file is one `read` of its size plus one byte, which shows a file that gr
 page-aligned buffer that is made once per process (an unaligned buffer reads several times slower on some CPUs).
 """
 
+import hashlib
 import math
 import mmap
 import os
@@ -94,6 +95,23 @@ def digest_of_fd(fd: int, size: int) -> bytes:
     if done != size:
         raise FileGrewOrShrankError(size, done)
     return state.digest()
+
+
+def digests_of_fd(fd: int, size: int) -> tuple[bytes, bytes]:
+    """Return the digest and the sha256 of an open file, read once from its current position to its end.
+
+    Raises:
+        FileGrewOrShrankError: the file does not have `size` bytes.
+    """
+    digest, sha256 = xxhash.xxh3_128(), hashlib.sha256()
+    done = 0
+    for block in blocks_of(fd):
+        digest.update(block)
+        sha256.update(block)
+        done += len(block)
+    if done != size:
+        raise FileGrewOrShrankError(size, done)
+    return digest.digest(), sha256.digest()
 
 
 def digests_of_files(

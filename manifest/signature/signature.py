@@ -86,6 +86,19 @@ def signature_name(name: bytes) -> bytes:
     return name + b".sig"
 
 
+def sums_name(manifest: bytes) -> bytes:
+    """Return the name or path of the list of sha256 sums of a member, which is what is signed of it."""
+    return manifest + b".sha256"
+
+
+def signed_names(manifest: bytes) -> tuple[bytes, bytes]:
+    """Return the names or paths of the signature of a member and of its list of sums, in the order in which they go.
+
+    Beside a manifest there is never the signature of another one; a list without a signature counts for nothing.
+    """
+    return signature_name(sums_name(manifest)), sums_name(manifest)
+
+
 def check_signers(signers: bytes) -> None:
     """Refuse a file of known signers that cannot be read, or has no line.
 
@@ -143,6 +156,10 @@ class Verifier:
         signature = self._checked(self._folder.file_of(data), copy)
         return signature, copy if signature.key else path
 
+    def copy_of(self, path: bytes) -> bytes:
+        """Copy a file to where nobody else can change it, and return the path of the copy; raises as `look_at`."""
+        return self._folder.copy_of(path)
+
     def close(self) -> None:
         """Remove the copies."""
         self._folder.close()
@@ -192,3 +209,5 @@ def signature_problems(signed: Signed, trust: Trust) -> Iterator[Problem]:
             yield Problem(Code.SIGNATURE_UNKNOWN, signed.path, found=f"{signature.key}, {signature.reason}")
         case Standing.MISSING if trust.is_required:
             yield Problem(Code.SIGNATURE_MISSING, signed.path)
+        case Standing.KNOWN if trust.is_required and signed.is_weak:
+            yield Problem(Code.SIGNATURE_WEAK, signed.path)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
@@ -125,6 +126,8 @@ def sum_batch(batch: SumBatch) -> SumResult:
 
 def _sum_file(batch: SumBatch, record: FolderRecord, index: int, dir_fd: int, result: SumResult) -> None:
     path = join(record.path, record.names[index])
+    if record.actions[index] == Action.DUMMY:
+        return  # a placeholder has no content
     try:
         with opened_file(record.names[index], dir_fd=dir_fd) as fd:
             if not stat.S_ISREG(os.fstat(fd).st_mode):

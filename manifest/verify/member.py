@@ -10,12 +10,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
-from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_fd, digests_of_files
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath, opened_file
@@ -26,6 +27,7 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
+from qa2pack.manifest.verify.sum_list import NO_SUM
 
 _BATCH_SECONDS = 1.0
 
@@ -36,22 +38,38 @@ class FolderBatch:
 
     Attributes:
         first: index of the file in the first record with which to begin.
+        sums: of each record the sha256 of its files, one after the other; none: they are not compared.
     """
 
     root: bytes
     blobs: tuple[bytes, ...]
     is_quick: bool
     first: int = 0
+    sums: tuple[bytes, ...] = ()
+
+    def rest(self, number: int, first: int = 0) -> "FolderBatch":
+        """Return the batch from a record on, and from a file of that one on."""
+        return replace(self, blobs=self.blobs[number:], first=first, sums=self.sums[number:])
+
+    def only(self, number: int) -> "FolderBatch":
+        """Return the batch of one record; without sums they are not looked at, and it is the batch itself."""
+        return replace(self, blobs=(self.blobs[number],), sums=(self.sums[number],)) if self.sums else self
+
+    def sha256(self, index: int) -> bytes:
+        """Return the sha256 of a file of the first record; empty if it has none that is compared."""
+        found = self.sums[0][index * len(NO_SUM) : (index + 1) * len(NO_SUM)] if self.sums else NO_SUM
+        return b"" if found == NO_SUM else found
 
 
 @dataclass(frozen=True, slots=True)
 class BigFileBatch:
-    """One big file of the right size whose content is still to be compared."""
+    """One big file of the right size whose content is still to be compared; by sha256, too, unless it is empty."""
 
     root: bytes
     path: bytes
     size: int
     digest: bytes
+    sha256: bytes = b""
 
 
 @dataclass(slots=True)
@@ -65,7 +83,13 @@ class VerifyResult:
 
 
 def verify_tree(
-    root: bytes, blobs: Iterable[bytes], *, is_quick: bool, engine: Engine, progress: Progress
+    root: bytes,
+    blobs: Iterable[bytes],
+    *,
+    is_quick: bool,
+    engine: Engine,
+    progress: Progress,
+    sums: Iterator[bytes] | None = None,
 ) -> Iterator[Problem]:
     """Yield a problem, its path relative to `root`, for each difference from the records.
 
@@ -73,15 +97,21 @@ def verify_tree(
         root: absolute path of the member.
         blobs: encoded records of the member's manifest.
         is_quick: compare names, types and sizes only, read nothing.
+        sums: of each record the sha256 of its files, one after the other, which is then compared as well.
     """
-    batches = _batches(root, blobs, is_quick=is_quick)
+    batches = _batches(root, blobs, sums, is_quick=is_quick)
     for result in run_streamed(engine, verify_batch, batches, lambda done: done.more):
         progress.advance(file_count=result.file_count, byte_count=result.byte_count)
         yield from result.problems
 
 
-def _batches(root: bytes, blobs: Iterable[bytes], *, is_quick: bool) -> Iterator[FolderBatch | BigFileBatch]:
-    return (FolderBatch(root, group, is_quick) for group in grouped_blobs(blobs))
+def _batches(
+    root: bytes, blobs: Iterable[bytes], sums: Iterator[bytes] | None, *, is_quick: bool
+) -> Iterator[FolderBatch | BigFileBatch]:
+    for group in grouped_blobs(blobs):
+        yield FolderBatch(root, group, is_quick, sums=tuple(islice(sums, len(group))) if sums else ())
+    if sums:
+        next(sums, None)  # whether the list ends where the records do
 
 
 def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
@@ -100,7 +130,7 @@ def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
     first = batch.first
     for number, blob in enumerate(batch.blobs):
         if number and time.monotonic() > until:
-            result.more.append(replace(batch, blobs=batch.blobs[number:], first=0))
+            result.more.append(batch.rest(number))
             return
         try:
             record = decode_record(blob)
@@ -109,9 +139,9 @@ def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
             result.problems.append(Problem(Code.MANIFEST_DAMAGED, b"", found=found))
             first = 0
             continue
-        first = _verify_folder(batch, record, first, until, result)
+        first = _verify_folder(batch.only(number), record, first, until, result)
         if first < len(record.names):
-            result.more.append(replace(batch, blobs=batch.blobs[number:], first=first))
+            result.more.append(batch.rest(number, first))
             return
         first = 0
 
@@ -146,6 +176,8 @@ def _read_many(
     count = len(record.names)
     if batch.is_quick or Action.DUMMY in record.actions:
         return range(start, count), count
+    if batch.sums:
+        return (start,), start + 1
     stats, digests = digests_of_files(fd, record.names, start, until=until)
     end = start + len(stats)
     sizes = [status.st_size for status in stats]
@@ -179,11 +211,12 @@ def _verify_file(
                 _compare_row_counts(path, record.digest(index), fd, result)
         else:
             size = 0 if record.actions[index] == Action.DUMMY else record.sizes[index]
-            digest = record.digest(index)
-            if batch.is_quick or size == 0 or digest == NO_DIGEST:
+            digest, sha256 = record.digest(index), batch.sha256(index)
+            if batch.is_quick or size == 0 or (digest == NO_DIGEST and not sha256):
                 _compare_sizes(path, size, entry.stat(follow_symlinks=False).st_size, result)
             else:
-                _compare_content(BigFileBatch(batch.root, path, size, digest), record.names[index], fd, result)
+                file = BigFileBatch(batch.root, path, size, digest, sha256)
+                _compare_content(file, record.names[index], fd, result)
     except OSError as error:
         result.problems.append(Problem(Code.UNREADABLE, path, found=error.strerror or ""))
     result.file_count += 1
@@ -212,14 +245,21 @@ def _compare_content(file: BigFileBatch, name: bytes, dir_fd: int, result: Verif
 
 
 def _compare_digest(file: BigFileBatch, fd: int, result: VerifyResult) -> None:
+    sha256 = b""
     try:
-        digest = digest_of_fd(fd, file.size)
+        if file.sha256:
+            digest, sha256 = digests_of_fd(fd, file.size)
+        else:
+            digest = digest_of_fd(fd, file.size)
     except FileGrewOrShrankError as error:
         _compare_sizes(file.path, file.size, error.found_bytes, result)
         return
     result.byte_count += file.size
-    if digest != file.digest:
+    if file.digest not in (digest, NO_DIGEST):
         result.problems.append(Problem(Code.CHANGED, file.path, Digest(file.digest.hex()), Digest(digest.hex())))
+    elif sha256 != file.sha256:
+        expected, found = (Digest(each.hex(), "sha256") for each in (file.sha256, sha256))
+        result.problems.append(Problem(Code.CHANGED, file.path, expected, found))
 
 
 def _verify_big_file(file: BigFileBatch, result: VerifyResult) -> None:

@@ -1,32 +1,44 @@
 """Verify a package: every member against its manifest, and that there are no unexpected files."""
 
 import os
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
-from qa2pack.manifest.alma.member_ids import folder_of, member_words
+from qa2pack.manifest.alma.member_ids import PACKAGE_ITSELF, folder_of, member_words
 from qa2pack.manifest.alma.package import Package, gone_package, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, unusable_manifest
-from qa2pack.manifest.format.header import BundleTask, Header
+from qa2pack.manifest.format.header import BundleTask
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.digest import digest_of_fd
-from qa2pack.manifest.fs.presence import is_plain_folder, status_of
+from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import folders_above, is_within, join
 from qa2pack.manifest.problem import HAS_OTHER_CONTENT, Code, Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.verify.beside import beside_problems
 from qa2pack.manifest.verify.check_rows import check_row_problems
 from qa2pack.manifest.verify.inside import look_into
 from qa2pack.manifest.verify.member import verify_tree
+from qa2pack.manifest.verify.sum_list import SumList, SumListError
+
+NO_SUMS: Mapping[bytes, SumList] = MappingProxyType({})
 
 
 def verify_package(
-    package: Package, opened: OpenedFiles, *, is_quick: bool, engine: Engine, progress: Progress
+    package: Package,
+    opened: OpenedFiles,
+    *,
+    is_quick: bool,
+    engine: Engine,
+    progress: Progress,
+    sums: Mapping[bytes, SumList] = NO_SUMS,
 ) -> Iterator[Problem]:
     """Yield a problem, its path relative to the package, for each difference from the manifests.
+
+    Args:
+        sums: by member, the list that was signed: what is in it is compared, too, in the same reading.
 
     What the checks of a layout warn of is a warning, see `manifest.verify.check_rows`.
 
@@ -59,12 +71,25 @@ def verify_package(
             yield unusable_manifest(error, folder_of(member))
             continue
         if member in state.manifests:
-            yield from _verify_member(package, manifest, is_quick=is_quick, engine=engine, progress=progress)
+            signed = None if is_quick else sums.get(member)
+            try:
+                yield from _verify_member(
+                    package, manifest, signed, is_quick=is_quick, engine=engine, progress=progress
+                )
+            except SumListError as error:
+                yield Problem(Code.SIGNATURE_WRONG, folder_of(member) or PACKAGE_ITSELF, found=str(error))
 
 
 def _verify_member(
-    package: Package, manifest: Described, *, is_quick: bool, engine: Engine, progress: Progress
+    package: Package,
+    manifest: Described,
+    signed: SumList | None,
+    *,
+    is_quick: bool,
+    engine: Engine,
+    progress: Progress,
 ) -> Iterator[Problem]:
+    """Yield the problems of a member; raises SumListError if what was signed is a list of other files."""
     member = manifest.header.member
     notes = manifest.notes
     is_read = manifest.header.mode.has_content and not is_quick
@@ -74,7 +99,12 @@ def _verify_member(
         byte_count=notes.byte_count if is_read else 0,  # else a progress bar would stay at 0 %
     )
     problems = verify_tree(
-        package.member(member), manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress
+        package.member(member),
+        manifest.stream.blobs(),
+        is_quick=is_quick,
+        engine=engine,
+        progress=progress,
+        sums=signed.sums(manifest) if signed else None,
     )
     bundles = {} if is_quick else {task.path: task for task in notes.bundles if not task.is_placeholder}
     for problem in problems:
@@ -83,7 +113,8 @@ def _verify_member(
             yield from _inside_problems(package.member(member), folder_of(member), bundles[problem.path])
     for problem in check_row_problems(manifest, package.member(member), is_reading=is_read):
         yield replace(problem, path=os.path.normpath(join(folder_of(member), problem.path)))
-    yield from _beside_problems(package, manifest.header, is_quick=is_quick)
+    beside_sums = signed.beside_sums(manifest) if signed else {}
+    yield from beside_problems(package, manifest.header, beside_sums, is_quick=is_quick)
 
 
 def _inside_problems(root: bytes, folder: bytes, task: BundleTask) -> Iterator[Problem]:
@@ -98,24 +129,6 @@ def _inside_problems(root: bytes, folder: bytes, task: BundleTask) -> Iterator[P
         return
     for each in differences:
         yield Problem(Code.DAMAGED_INSIDE, path + b"!" + each.path, each.expected, each.found)
-
-
-def _beside_problems(package: Package, header: Header, *, is_quick: bool) -> Iterator[Problem]:
-    """Yield a problem for each file beside the package that is not as it was written."""
-    for file in header.beside:
-        path = join(package.parent, file.name)
-        status = status_of(path)
-        if status is None:
-            yield Problem(Code.BESIDE_DAMAGED, path, found="nothing there")
-        elif not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
-            yield Problem(Code.BESIDE_DAMAGED, path, f"a file of {file.size:,} bytes", f"{status.st_size:,} bytes")
-        elif not is_quick and header.mode.has_content and _digest_at(path, file.size) != file.digest:
-            yield Problem(Code.BESIDE_DAMAGED, path, found="other content")
-
-
-def _digest_at(path: bytes, size: int) -> bytes:
-    with opened_file(path) as fd:
-        return digest_of_fd(fd, size)
 
 
 def _recorded_members(package: Package) -> list[bytes]:

@@ -9,6 +9,7 @@ from qa2pack.pack.commands.options import (
     ClusterRunOptions,
     PackageArgument,
     RehashOption,
+    SignersOptions,
     TrustOptions,
     WaitOption,
 )
@@ -31,6 +32,7 @@ def receive(
     rehash: RehashOption = False,
     wait: WaitOption = 0,
     trust: TrustOptions,
+    signers: SignersOptions,
     run_options: ClusterRunOptions,
 ) -> None:
     """Take the members of a delivery of tars into PACKAGE.
@@ -38,7 +40,8 @@ def receive(
     There need be no package yet. Each tar is read once, and compared with the manifest of the delivery while its
     files are written. Nothing is seen of them before all are right and on the disk. However it was stopped, the same
     command goes on. A member that the package has with the same content is left as it is; one that differs is
-    refused.
+    refused. With --allowed-signers it is told who signed the delivery; with --require-signature nothing is written
+    unless a known signer did, and the delivery has sha256.
 
     Example: pack receive deliveries/2012-06-20 2011.01234.S
     """
@@ -54,11 +57,13 @@ def receive(
     from qa2pack.pack.views.receive import receive_view
     from qa2pack.pack.views.view import View
 
-    target = target_of(package)
+    signers.check_on_this_machine(run_options.cluster)
+    target, wanted = target_of(package), signers.trust()
     layout = os.path.abspath(layout) if is_layout_path(layout) else layout
 
     def work(workers: Workers) -> View:
         options = ApplyOptions(rehash=rehash)
-        return receive_view(job.receive(target, os.fsencode(delivery), workers, options, layout=layout), target)
+        arrived = job.receive(target, os.fsencode(delivery), workers, options, layout=layout, trust=wanted)
+        return receive_view(arrived, target, wanted)
 
     run_with_workers(Attempt("receive", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

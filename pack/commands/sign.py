@@ -1,11 +1,11 @@
-"""`pack sign`: sign the manifests of a package by an SSH key."""
+"""`pack sign`: sign the members of a package by an SSH key."""
 
 import os
 from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import MemberOption, PackageArgument, RunOptions, TrustOptions, WaitOption
+from qa2pack.pack.commands.options import ClusterRunOptions, MemberOption, PackageArgument, TrustOptions, WaitOption
 
 Key = Annotated[
     str,
@@ -26,12 +26,13 @@ def sign(
     replace: Replace = False,
     wait: WaitOption = 0,
     trust: TrustOptions,
-    run_options: RunOptions,
+    run_options: ClusterRunOptions,
 ) -> None:
-    """Sign the manifests of PACKAGE with an SSH key.
+    """Sign PACKAGE with an SSH key.
 
-    Who signs vouches for what they list, so verify the package first. `pack verify PACKAGE --allowed-signers FILE`
-    tells who signed. A change of a member takes its signature away, and a rollback brings it back.
+    Each member that is not signed yet is read once, and compared with its manifest: what is signed is a list of the
+    sha256 of all its files. `pack verify PACKAGE --allowed-signers FILE` tells who signed, and compares them. A
+    change of a member takes its signature away, and a rollback brings it back.
 
     Example: pack sign 2011.0.00229.S --key ~/.ssh/id_ed25519
     """

@@ -9,23 +9,16 @@ from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.stream import StreamError, unhashed_stream
-from qa2pack.manifest.fs.presence import is_file, is_folder, is_there, real_path
+from qa2pack.manifest.fs.presence import is_file, is_folder, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_address, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-from qa2pack.manifest.signature.signature import (
-    Signature,
-    Signed,
-    Standing,
-    Trust,
-    Verifier,
-    signature_name,
-    signature_problems,
-)
+from qa2pack.manifest.signature.signature import Signed, Trust, Verifier, signature_problems
 from qa2pack.pack.jobs.engines import Workers, started_engine
+from qa2pack.pack.jobs.signed_sidecar import look_at_sidecar, signed_sidecar
 from qa2pack.pack.target import Target, target_of
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
-from qa2pack.tarsplit.naming import SIGNED_CHECKSUM, is_beside_chunks
+from qa2pack.tarsplit.naming import is_beside_chunks
 from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.sidecar import KIND, Sidecar, kind_in_words, open_sidecar
@@ -99,7 +92,7 @@ def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Chec
     with closing(Verifier(trust)) as verifier, started_engine(workers, (path,)) as engine:
         signature, read_from = verifier.look_at(manifest)
         sidecar = open_sidecar(manifest, read_from=read_from)
-        signed = _signed(sidecar, signature)
+        signed = signed_sidecar(sidecar, signature)
         problems = list(signature_problems(signed, trust))
         problems += verify_unpacked(sidecar, path, engine=engine, progress=workers.progress)
     count = sum(row.file_count for row in sidecar.chunks)
@@ -111,12 +104,12 @@ def _check_one(
     path: bytes, place: Place, target: Target | None, verifier: Verifier, engine: Engine, workers: Workers
 ) -> tuple[Signed, list[Problem]]:
     """Check one delivery by its sidecar, as it was when its signature was checked."""
-    signature, read_from = _look_at(path, verifier, is_cluster=bool(workers.cluster))
+    signature, read_from = look_at_sidecar(path, verifier, is_cluster=bool(workers.cluster))
     signed = Signed(os.path.basename(path), signature)
     problems: list[Problem] = []
     try:
         sidecar = open_sidecar(path, read_from=read_from)
-        signed = _signed(sidecar, signature)
+        signed = signed_sidecar(sidecar, signature)
         if target is not None:
             _check_project(sidecar, target.package)
             problems += compare_with_package(sidecar, target.package, read_state(target.package), target.opened)
@@ -124,21 +117,6 @@ def _check_one(
     except StreamError as error:
         problems.append(unusable_manifest(error, path))
     return signed, problems
-
-
-def _look_at(path: bytes, verifier: Verifier, *, is_cluster: bool) -> tuple[Signature, bytes]:
-    if is_cluster and is_there(signature_name(path)):  # its workers cannot read a copy on this machine
-        return Signature(Standing.NOT_CHECKED, reason="workers of a cluster read the sidecar"), path
-    return verifier.look_at(path)
-
-
-def _signed(sidecar: Sidecar, signature: Signature) -> Signed:
-    """Return the signature of a sidecar with what the sidecar says of its time, if that is covered."""
-    name = os.path.basename(sidecar.path)
-    if not signature.key:
-        return Signed(name, signature)
-    is_weak = any(SIGNED_CHECKSUM not in dict(row.checksums) for row in sidecar.chunks)
-    return Signed(name, signature, sidecar.header.day, is_weak=is_weak)
 
 
 def _file_for_folder(path: bytes) -> Refused:

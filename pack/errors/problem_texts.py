@@ -561,6 +561,11 @@ VERIFYING: Mapping[Code, Row] = {
         "It was made without --sign, or the file that ends in .sig did not come along.",
         "Ask whoever made it to sign it, and to send the file that ends in .sig",
     ),
+    Code.SIGNATURE_WEAK: Row(
+        "It is signed, but knows its tars by checksums that do not exclude a forgery.",
+        "Its manifest was signed by hand, and the delivery was made with md5 alone, or without checksums.",
+        "Ask whoever made it for one with sha256: it is made by tarsplit or pack deliver with --sign KEY --replace",
+    ),
 }
 
 WARNINGS: Mapping[Code, Row] = {

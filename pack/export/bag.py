@@ -13,8 +13,8 @@ from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
+from qa2pack.manifest.verify.checksum_lists import in_package, read_sums, spooled
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.export.checksum_lists import in_package, read_sums, spooled
 from qa2pack.pack.jobs.engines import Workers, started_engine
 
 _ALGORITHM = "sha256"

@@ -11,7 +11,7 @@ from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.humanize import utc_time
 from qa2pack.manifest.path import join, shown
-from qa2pack.pack.export.checksum_lists import in_package
+from qa2pack.manifest.verify.checksum_lists import in_package
 from qa2pack.pack.views.files import digest_text
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 

@@ -12,8 +12,8 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Name
+from qa2pack.manifest.verify.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.bag import bagged
-from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.json_lines import json_lines
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import Member, check_delivered_whole, chosen_members, members_of, usable_manifest

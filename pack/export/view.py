@@ -6,7 +6,7 @@ from functools import partial
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
-from qa2pack.pack.export.checksum_lists import ALGORITHMS
+from qa2pack.manifest.verify.checksum_lists import ALGORITHMS
 from qa2pack.pack.export.make import Written
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style

@@ -20,6 +20,7 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.receiving import wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.place.find import place_at
@@ -125,18 +126,15 @@ def _with_strong_checksums(check: CheckBatch) -> CheckBatch:
     return replace(check, row=replace(check.row, checksums=checksums))
 
 
-def opened_sidecar(path: bytes) -> Sidecar:
-    """Open a sidecar; one in a store is fetched into a temporary folder, which is removed when the program ends.
+def fetched_sidecar(path: bytes) -> bytes:
+    """Return the path of a sidecar, beside which is its signature if it has one.
 
-    Raises:
-        FileNotFoundError: there is none.
-        StreamError: it cannot be used.
+    One in a store is fetched into a temporary folder, which is removed when the program ends.
     """
     folder, name = os.path.split(path)
     copies = ExitStack()
     atexit.register(copies.close)
-    here = copies.enter_context(place_at(folder).local(name.__eq__))
-    return open_sidecar(path, read_from=join(here, name))
+    return join(copies.enter_context(place_at(folder).local({name, signature_name(name)}.__contains__)), name)
 
 
 def open_source(delivery: Delivery) -> SidecarSource:
@@ -147,7 +145,7 @@ def open_source(delivery: Delivery) -> SidecarSource:
         StreamError: the file there is no sidecar.
     """
     try:
-        sidecar = opened_sidecar(delivery.sidecar)
+        sidecar = open_sidecar(delivery.sidecar, read_from=fetched_sidecar(delivery.sidecar))
     except FileNotFoundError:
         raise OriginChangedError((Problem(Code.MISSING, delivery.sidecar),), _AS_IT_WAS) from None
     if sidecar.stream.digest != delivery.digest:

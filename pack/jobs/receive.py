@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
@@ -25,11 +25,13 @@ from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.make import Plan, save_plan
 from qa2pack.manifest.plan.receiving import Arrival, check_place, plan_receiving
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_problem
+from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, Verifier, signature_problems
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.control_folder import check_plannable, locked_control
-from qa2pack.pack.jobs.delivery_source import SidecarSource, opened_sidecar
+from qa2pack.pack.jobs.delivery_source import SidecarSource
 from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.signed_sidecar import open_signed_sidecar
 from qa2pack.pack.target import Target, quoted
 from qa2pack.tarsplit.contents import choose_members, delivered_records
 from qa2pack.tarsplit.place.find import place_at
@@ -58,31 +60,54 @@ class Arrived:
         members: those that were added.
         same: those that the package had, and has, with the same content.
         chunk_count: number of tars of the delivery.
+        signed: its signature.
     """
 
     applied: Applied | None
     members: tuple[bytes, ...]
     same: tuple[bytes, ...]
     chunk_count: int
+    signed: Signed
 
 
-def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOptions, *, layout: str = "") -> Arrived:
+def receive(
+    target: Target,
+    delivery: bytes,
+    workers: Workers,
+    options: ApplyOptions,
+    *,
+    layout: str = "",
+    trust: Trust = NOBODY,
+) -> Arrived:
     """Take the members of a delivery into the package; called again after a stop, it goes on.
 
     Args:
         delivery: path of the folder with the tars and the sidecar, or of the sidecar; or the address of such a one.
         layout: name or absolute path of the layout of the members; empty where it is not known.
+        trust: whose signature is wanted. It is checked before anything else, and what is read is what was checked.
 
     Raises:
+        KeygenMissingError: there is no ssh-keygen, and known signers are wanted; nothing was changed.
         Refused: it cannot be received, or the sidecar cannot be used; nothing was changed.
         OriginChangedError: tars are not as in the sidecar; nothing is visible.
         UnfinishedError: another transaction must be finished or rolled back first.
         LockedError: another process has locked the package.
         OSError: the disk fails or is full; the same call resumes later.
     """
+    with closing(Verifier(trust)) as verifier:
+        with _told_of_sidecar():
+            path = find_sidecar(delivery)
+            sidecar, signed = open_signed_sidecar(path, verifier, is_cluster=bool(workers.cluster))
+        if wrong := [replace(problem, path=path) for problem in signature_problems(signed, trust)]:
+            raise Refused(*wrong)
+        return _received(target, sidecar, signed, workers, options, layout=layout)
+
+
+def _received(
+    target: Target, sidecar: Sidecar, signed: Signed, workers: Workers, options: ApplyOptions, *, layout: str
+) -> Arrived:
     package, opened = target.package, target.opened
     with _told_of_sidecar():
-        sidecar = opened_sidecar(find_sidecar(delivery))
         check_tree(sidecar)
     _check_project(sidecar, package)
     check_place(package, opened)
@@ -90,18 +115,19 @@ def receive(target: Target, delivery: bytes, workers: Workers, options: ApplyOpt
         check_owned(package, workers.trusted)
         begun = _begun(package, sidecar, opened)
         if begun is not None and begun.delivery:
-            return _applied(package, SidecarSource(sidecar, begun.delivery.members), (), workers, options, opened)
+            source = SidecarSource(sidecar, begun.delivery.members)
+            return _applied(package, source, (), signed, workers, options, opened)
         check_plannable(package)
         members, same = _sorted_out(sidecar, package, read_state(package), opened)
         if not members:
-            return Arrived(None, (), same, len(sidecar.chunks))
+            return Arrived(None, (), same, len(sidecar.chunks), signed)
         with _told_of_sidecar():
             source = SidecarSource(sidecar, members)
         made = plan_delivery(source, package, opened, layout=layout)
         check_space(package, made.header, made.notes, {}, opened)
         check_staying(package, made.header, opened)
         save_plan(made)
-        return _applied(package, source, same, workers, options, opened)
+        return _applied(package, source, same, signed, workers, options, opened)
 
 
 @contextmanager
@@ -184,12 +210,13 @@ def _applied(
     package: Package,
     source: SidecarSource,
     same: tuple[bytes, ...],
+    signed: Signed,
     workers: Workers,
     options: ApplyOptions,
     opened: OpenedFiles,
 ) -> Arrived:
     applied = apply(package, options, workers, opened, is_locked=True, open_delivery=lambda _: source)
-    return Arrived(applied, source.members, same, len(source.sidecar.chunks))
+    return Arrived(applied, source.members, same, len(source.sidecar.chunks), signed)
 
 
 def plan_delivery(source: SidecarSource, package: Package, opened: OpenedFiles, *, layout: str = "") -> Plan:

@@ -1,6 +1,6 @@
 """Verify: the work of comparing a package with its manifests, with engine and lock set up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qa2pack.executor.tickets.check import check_tickets
@@ -8,8 +8,9 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.signature.signature import Signed, Verifier, signature_problems
-from qa2pack.manifest.verify.package import verify_package
+from qa2pack.manifest.verify.package import NO_SUMS, verify_package
 from qa2pack.manifest.verify.signatures import signatures_of
+from qa2pack.manifest.verify.sum_list import SumList
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.read import held
 
@@ -27,15 +28,26 @@ class Verified:
     signatures: Sequence[Signed] = ()
 
 
-def verify(package: Package, workers: Workers, opened: OpenedFiles, *, is_quick: bool) -> list[Problem]:
+def verify(
+    package: Package,
+    workers: Workers,
+    opened: OpenedFiles,
+    *,
+    is_quick: bool,
+    sums: Mapping[bytes, SumList] = NO_SUMS,
+) -> list[Problem]:
     """Return all problems and warnings; a package with warnings only is good. Signatures are not looked at.
+
+    Args:
+        sums: by member, the list that was signed.
 
     Raises:
         UnfinishedError: a transaction stopped while publishing.
         LockedError: another process is changing the package.
     """
     with held(package), started_engine(workers, (package.path,)) as engine:
-        found = list(verify_package(package, opened, is_quick=is_quick, engine=engine, progress=workers.progress))
+        progress = workers.progress
+        found = list(verify_package(package, opened, is_quick=is_quick, engine=engine, progress=progress, sums=sums))
         return [*found, *check_tickets(package, opened, is_quick=is_quick)]
 
 
@@ -52,6 +64,8 @@ def verify_signed(
         UnfinishedError, LockedError: as `verify`.
     """
     with held(package):
-        signatures = signatures_of(package, opened, verifier)
+        members = signatures_of(package, opened, verifier)
+        signatures = [member.signed for member in members]
         wrong = [problem for signed in signatures for problem in signature_problems(signed, verifier.trust)]
-        return Verified([*wrong, *verify(package, workers, opened, is_quick=is_quick)], signatures)
+        sums = {member.member: member.sums for member in members if member.sums}
+        return Verified([*wrong, *verify(package, workers, opened, is_quick=is_quick, sums=sums)], signatures)

@@ -6,29 +6,36 @@ from functools import partial
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.signature.signature import Trust
 from qa2pack.pack.jobs.receive import Arrived
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields
 from qa2pack.pack.views.placeholders import packaged_amount
+from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
 
 
-def receive_view(arrived: Arrived, target: Target) -> View:
-    """Return the view of a delivery that was received."""
+def receive_view(arrived: Arrived, target: Target, trust: Trust) -> View:
+    """Return the view of a delivery that was received.
+
+    Args:
+        trust: whose signature was wanted.
+    """
     return View(
-        lines=partial(_lines, arrived, target),
+        lines=partial(_lines, arrived, target, trust),
         fields=lambda: {
             **path_fields("package", target.package.path),
             "received": [path_fields("member", member) for member in arrived.members],
             "same": [path_fields("member", member) for member in arrived.same],
             "chunk_count": arrived.chunk_count,
             "resumed_phase": arrived.applied.resumed if arrived.applied else None,
+            "signatures": signature_fields([arrived.signed]),
         },
     )
 
 
-def _lines(arrived: Arrived, target: Target, style: Style) -> Iterator[str]:
+def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iterator[str]:
     tars = counted(arrived.chunk_count, "tar")
     for member in arrived.members:
         manifest = target.opened.manifest(target.package.manifest(member))
@@ -40,5 +47,6 @@ def _lines(arrived: Arrived, target: Target, style: Style) -> Iterator[str]:
         yield "Nothing to do: the package has all that is delivered. No tar was read."
     else:
         yield f"All is as in the manifest of the delivery, of {tars}."
+    yield from signature_lines([arrived.signed], trust, style)
     yield "To check the package, now or at any later time:"
     yield f"  {style.bold(f'pack verify {target.quoted}')}"

@@ -45,7 +45,9 @@ def verify_view(
         yield from _lines(problems, damage, style, is_quick=is_quick)
         yield from map(problem_text, warnings)
         yield from damage.remedies_of(warnings)
-        yield from signature_lines(found.signatures, trust, style, of="Manifest of ")
+        yield from signature_lines(found.signatures, trust, style, of="Member ")
+        if is_quick and any(each.signature.key for each in found.signatures):
+            yield from folded("The sums that were signed were not compared: --quick reads no file.")
 
     return View(
         lines=lines,

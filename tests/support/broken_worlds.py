@@ -42,7 +42,7 @@ from support.measurement_sets import (
     write_compressed_measurement_set,
     write_multi_measurement_set,
 )
-from support.signatures import ALICE, known_signers, make_key, sign_by_hand
+from support.signatures import ALICE, known_signers, make_key, sign_by_hand, sign_package
 from support.users import as_ordinary_user, folder_of_everybody
 
 
@@ -868,7 +868,9 @@ breaks(Code.MANIFEST_MISSING)(after(lambda member: _manifest(member).unlink()))
 def _signature_is_of_something_else(world: World) -> Iterable[Problem]:
     key = make_key(world.folder / "key")
     world.delivery.make(Mode.COPY)
-    sign_by_hand(key, _manifest(world.delivery.member), "git")
+    sign_package(key, world.delivery.path)
+    manifest = _manifest(world.delivery.member)
+    sign_by_hand(key, manifest.with_name(f"{manifest.name}.sha256"), "git")
     return world.delivery.problems()
 
 
@@ -876,7 +878,7 @@ def _signature_is_of_something_else(world: World) -> Iterable[Problem]:
 def _signer_is_not_known(world: World) -> Iterable[Problem]:
     known = make_key(world.folder / "known")
     world.delivery.make(Mode.COPY)
-    sign_by_hand(make_key(world.folder / "other"), _manifest(world.delivery.member))
+    sign_package(make_key(world.folder / "other"), world.delivery.path)
     return world.delivery.problems(signers=known_signers(world.folder / "signers", f"{ALICE} {known.text}"))
 
 

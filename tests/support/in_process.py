@@ -93,8 +93,8 @@ class Delivery:
     def problems(self, *, is_quick: bool = False, signers: Path | None = None) -> list[Problem]:
         trust = Trust(os.fsencode(signers), is_required=True) if signers else NOBODY
         with closing(Verifier(trust)) as verifier:
-            signatures = signatures_of(self.package, OpenedFiles(), verifier)
-        found = [problem for signed in signatures for problem in signature_problems(signed, trust)]
+            members = signatures_of(self.package, OpenedFiles(), verifier)
+        found = [problem for member in members for problem in signature_problems(member.signed, trust)]
         found += verify_package(self.package, OpenedFiles(), is_quick=is_quick, engine=self.engine, progress=Silent())
         return [*found, *check_tickets(self.package, OpenedFiles(), is_quick=is_quick)]
 

@@ -4,6 +4,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.sign import sign
+from qa2pack.pack.target import target_of
 from support.tools import needs_tool
 
 ALICE = "alice@example.org"
@@ -43,6 +46,11 @@ def known_signers(path: Path, *lines: str) -> Path:
     """Write a file of known signers."""
     path.write_text("".join(f"{line}\n" for line in lines))
     return path
+
+
+def sign_package(key: Key, path: Path, *, is_replacing: bool = False) -> None:
+    """Sign all members of a package."""
+    sign(target_of(f"{path}"), bytes(key.path), Workers(jobs=1), is_replacing=is_replacing)
 
 
 def sign_by_hand(key: Key, path: Path, namespace: str = "qa2pack") -> None:

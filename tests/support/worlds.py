@@ -50,6 +50,7 @@ from qa2pack.manifest.plan.renaming import plan_rename
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.signature.signature import signed_names
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.jobs.delivery_source import SidecarSource, open_source
 from qa2pack.pack.jobs.receive import find_sidecar, plan_delivery
@@ -540,12 +541,12 @@ class World:
         )
 
     def wrong_signatures(self) -> list[str]:
-        """Return the names of the manifests beside which there is a signature of another one."""
+        """Return the names of the lists and signatures that are of another manifest than the one beside them."""
         packages = (self.package, *((self.old_package,) if self.old_package else ()))
         manifests = [path for package in packages for path in _manifests(package)]
-        signatures = [(path, path.with_name(f"{path.name}.sig")) for path in manifests]
+        signatures = [(path, signature) for path in manifests for signature in _signed(path)]
         return [
-            path.name
+            signature.name
             for path, signature in signatures
             if signature.exists() and signature.read_text() != _signature_of(path)
         ]
@@ -684,9 +685,14 @@ def write_weblog(path: Path, *, text: str) -> None:
 
 
 def _sign(package: Package) -> None:
-    """Lay a signature beside each manifest, by no key: it only tells of which manifest it is."""
+    """Lay a list and a signature beside each manifest, by no key: they only tell of which manifest they are."""
     for path in _manifests(package):
-        path.with_name(f"{path.name}.sig").write_text(_signature_of(path))
+        for each in _signed(path):
+            each.write_text(_signature_of(path))
+
+
+def _signed(manifest: Path) -> tuple[Path, ...]:
+    return tuple(Path(os.fsdecode(name)) for name in signed_names(os.fsencode(manifest)))
 
 
 def _signature_of(manifest: Path) -> str:
