@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar, cast
 
+from qa2pack.executor.memory import ENOUGH_BYTES
 from qa2pack.manifest.fs.meter import LOOK_SECONDS, current_meter
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# Far more than describing or splitting a table takes, far less than the memory of the machine.
-_MEMORY_BYTES = 4 << 30
 _PR_SET_PDEATHSIG = 1
 # The new program gets sys.path of this process, so that it imports the same modules.
 _PROGRAM = """
@@ -105,6 +104,7 @@ def _answer(
     try:
         _follow(parent)
         _bound(seconds)
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the threads of NumPy take address space, and have no work here
         if is_fresh:
             _exec_new_program(question, sender)
         _send_answer(question, sender)
@@ -172,9 +172,9 @@ def _bound(seconds: int) -> None:
 def _bound_memory() -> None:
     with open("/proc/self/statm") as statm:
         used = int(statm.read().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = used + _MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    limit = min([used + ENOUGH_BYTES, *(each for each in limits if each != resource.RLIM_INFINITY)])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limits[1]))
 
 
 def _received(receiver: "Connection", written_bytes: Callable[[], int]) -> tuple[object, Exception | None] | None:

@@ -21,8 +21,10 @@ from typing import TypeVar
 from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
 from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.table import create_table, opened_table
+from qa2pack.executor.memory import is_memory_short, limit_words, low_limit
 from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError
 from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.problem import Code
 
 Answer = TypeVar("Answer")
 
@@ -63,8 +65,8 @@ def run_isolated(
         CasacoreEnvironmentError: the fault is in the environment, such as a full disk, not in the question.
         ChildDiedError: the child ended without an answer.
     """
-    import numpy  # noqa: F401 - here, so that not every child must import it
-
+    if low_limit() is None:  # else its OpenBLAS may end the process: a child can be lost, and this one cannot
+        import numpy  # noqa: F401 - here, so that not every child must import it
     try:
         with scratch_folder() as scratch:  # made by the parent, because a child that crashes cannot remove it
             _lay_out(scratch)
@@ -91,6 +93,8 @@ def check_casacore(space_bytes: int) -> None:
     try:
         run_isolated(_probe, space_bytes=space_bytes, seconds=_PROBE_SECONDS)
     except (RuntimeError, OSError, MemoryError, ChildDiedError) as error:
+        if isinstance(error, ChildDiedError) and low_limit() is not None:
+            raise _memory_short(limit_words()) from error
         raise _unusable(_words(error)) from error
 
 
@@ -136,11 +140,18 @@ def _raise_environment_error(error: Exception, space_bytes: int) -> None:
     if number in _PROCESS or any(os.strerror(code) in text for code in _PROCESS):
         raise _unusable(_words(error)) from error
     if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
-        raise _unusable(f"the process {text}, as the system does where memory is short") from error
+        raise _memory_short(f"the process {text}, as the system does") from error
+    if low_limit() is not None and (is_memory_short(error) or _is_exit(error)):
+        raise _memory_short(limit_words()) from error
     if isinstance(error, ImportError):
         raise _unusable(_words(error)) from error
     if isinstance(error, FileNotFoundError) and "temporary directory" in text:
         raise _unusable(_words(error)) from error
+
+
+def _is_exit(error: Exception) -> bool:
+    """Return whether the child ended by itself, as OpenBLAS and the loader end a process that gets no memory."""
+    return isinstance(error, ChildDiedError) and "exit code" in str(error)
 
 
 def _words(error: Exception) -> str:
@@ -155,12 +166,16 @@ def _full(count: int) -> CasacoreEnvironmentError:
     mount = _mount_point(folder)
     where = "its file system" if mount == real_path(folder) else f"the file system at {mount}"
     found = f"{free:,} bytes free on {where}, or a quota that is used up"
-    return CasacoreEnvironmentError(os.fsencode(folder), f"free space for {count:,} bytes", found, is_full=True)
+    return CasacoreEnvironmentError(os.fsencode(folder), f"free space for {count:,} bytes", found, Code.SCRATCH_FULL)
+
+
+def _memory_short(found: str) -> CasacoreEnvironmentError:
+    return CasacoreEnvironmentError(b"", "", found, Code.MEMORY_SHORT)
 
 
 def _unusable(reason: str) -> CasacoreEnvironmentError:
     folder = os.fsencode(tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp")
-    return CasacoreEnvironmentError(folder, "", reason, is_full=False)
+    return CasacoreEnvironmentError(folder, "", reason, Code.CASACORE_UNUSABLE)
 
 
 def _mount_point(folder: str) -> str:
