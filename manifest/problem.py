@@ -150,6 +150,7 @@ class Code(StrEnum):
     LOCKED = "locked"
     INTERRUPTED = "interrupted"
     DISK_FULL = "disk-full"
+    MEMORY_SHORT = "memory-short"
     ACCESS_DENIED = "access-denied"
     READ_ONLY = "read-only"
     DISK_ERROR = "disk-error"

@@ -4,6 +4,7 @@ Each command is in a module of its own, `commands/<verb>.py`, which only parses 
 is imported when the command runs, and only the called command is set up, so that help and completion are fast.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -80,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; arguments default to those of the process."""
     open_closed_streams()
     escape_unencodable()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads when it is imported, if they can start
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["legacy-call"]:
         from qa2pack.pack import legacy_call

@@ -25,6 +25,14 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
+_LONG = 100
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name long values by their length: pytest before 9 gives the name to every child process, in its environment."""
+    return f"{len(val)}-long" if isinstance(val, bytes | str) and len(val) > _LONG else None
+
+
 @pytest.fixture
 def delivery(tmp_path: Path) -> Delivery:
     """A small reduction without measurement sets, and a place for its package."""

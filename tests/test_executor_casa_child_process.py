@@ -1,4 +1,6 @@
+import importlib
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -209,6 +211,29 @@ def is_alive(pid: int) -> bool:
 def test_demand_for_absurd_memory_is_refused() -> None:
     with pytest.raises(MemoryError):
         run_in_child(partial(take, 5 << 30), seconds=60)
+
+
+@pytest.fixture
+def low_limit() -> Iterator[int]:
+    """Set a limit of memory that this process does not meet, and give back the one before."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 30), before[1]))
+    yield used + (2 << 30)
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def test_limit_of_memory_of_the_caller_is_that_of_the_child(low_limit: int) -> None:
+    assert run_in_child(partial(resource.getrlimit, resource.RLIMIT_AS), seconds=10)[0] == low_limit
+
+
+def count_threads_with_numpy() -> int:
+    importlib.import_module("numpy")
+    return len(os.listdir("/proc/self/task"))
+
+
+def test_child_starts_no_threads_of_numpy() -> None:
+    assert run_in_child(count_threads_with_numpy, seconds=60) == 1
 
 
 def test_printed_noise_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:

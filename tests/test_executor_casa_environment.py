@@ -45,6 +45,22 @@ from qa2pack.executor.casa.split import describe_table
 describe_table(os.fsencode(sys.argv[1]))
 print("casacore" in sys.modules, "libcasa" in open("/proc/self/maps").read())
 """
+# The libraries of casacore alone take more than this limit.
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (120_000 << 10, resource.RLIM_INFINITY))
+from qa2pack.executor.casa.split import describe_table, split_staged_table
+from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError, SplitSpec
+table = os.fsencode(sys.argv[1])
+try:
+    describe_table(table)
+except CasacoreEnvironmentError as error:
+    print(error.code, error.found, sep=": ")
+try:
+    split_staged_table(table, SplitSpec("DATA", (), (), (), (), ()))
+except OSError as error:
+    print(os.strerror(error.errno), error.strerror, sep=": ")
+"""
 
 
 def environment(work: Path) -> dict[str, list[str] | str]:
@@ -117,7 +133,7 @@ def test_full_folder_for_temporary_files_is_named(
         monkeypatch.setattr("tempfile.tempdir", str(disk))
         with pytest.raises(CasacoreEnvironmentError) as caught:
             describe_table(os.fsencode(table))
-    assert (caught.value.path, caught.value.is_full) == (os.fsencode(disk), True)
+    assert (caught.value.path, caught.value.code) == (os.fsencode(disk), Code.SCRATCH_FULL)
     assert "bytes free on its file system" in caught.value.found
 
 
@@ -138,6 +154,12 @@ def limit() -> Iterator[None]:
         resource.setrlimit(kind, values)
 
 
+def test_low_limit_of_memory_is_no_fault_of_the_table_nor_of_the_disk(table: Path) -> None:
+    """Where OpenBLAS gets no memory it ends its process, so the one that asks must not load it."""
+    found = "at most 117.2 MiB for each process (ulimit -v)"
+    assert run(LIMITED, table).splitlines() == [f"memory-short: {found}", f"Cannot allocate memory: {found}"]
+
+
 @pytest.mark.usefixtures("limit")
 def test_few_files_that_may_be_open_are_no_fault_of_the_table(table: Path) -> None:
     """The soft limit is the caller's; the child takes what it may."""
@@ -154,11 +176,14 @@ def kill_as_the_system_does(work: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL if work else 0)
 
 
-@pytest.mark.parametrize("question", [fail_for_want_of_files, kill_as_the_system_does])
-def test_what_the_process_lacks_is_named(question: partial[None]) -> None:
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [(fail_for_want_of_files, Code.CASACORE_UNUSABLE), (kill_as_the_system_does, Code.MEMORY_SHORT)],
+)
+def test_what_the_process_lacks_is_named(question: partial[None], code: Code) -> None:
     with pytest.raises(CasacoreEnvironmentError) as caught:
         run_isolated(question, space_bytes=0, seconds=60)
-    assert not caught.value.is_full
+    assert caught.value.code is code
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import os
 import stat
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_wri
 from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
 from qa2pack.manifest.format.header import Notes
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream, peek_stream
-from qa2pack.manifest.fs.control_file import ControlFileError, control_fd, read_control
+from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.tarsplit.output_files import locked_part, new_part
 from support.generated import header_of
 
@@ -132,3 +133,22 @@ def test_name_that_is_taken_is_called_that_whatever_took_it(tmp_path: Path) -> N
     put("folder", tmp_path / "file")
     with pytest.raises(FileExistsError):
         control_fd(os.fsencode(tmp_path / "file"), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+
+def test_file_with_more_than_its_size_said_is_read_up_to_the_limit() -> None:
+    """Files of /proc have the size 0, as a file that others still write has an old one."""
+    path = b"/proc/self/status"
+    assert read_control(path, limit_bytes=1 << 16).startswith(b"Name:")
+    assert b"Threads:" in read_control(path, limit_bytes=1 << 16)
+    with pytest.raises(ControlFileError, match="more than the 10 B that are read"):
+        read_control(path, limit_bytes=10)
+
+
+def test_small_file_takes_no_memory_up_to_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.write_bytes(b"small")
+    tracemalloc.start()
+    read_control(os.fsencode(path), limit_bytes=LARGE_BYTES)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20

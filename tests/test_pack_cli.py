@@ -86,6 +86,18 @@ def test_help_imports_nothing_slow() -> None:
     assert _imported("--help").isdisjoint({"rich", "numpy", "casacore", "multiprocessing", "qa2pack.executor.apply"})
 
 
+def test_program_starts_no_threads_of_numpy() -> None:
+    words = "import os; from qa2pack.pack.cli import main; main(['--version']); import numpy"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{words}; print(len(os.listdir('/proc/self/task')))"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.split()[-1] == "1"
+
+
 def test_plan_without_tables_imports_nothing_slow(delivery: Delivery) -> None:
     assert _imported("plan", str(delivery.origin), str(delivery.path)).isdisjoint({"rich", "numpy", "casacore"})
 

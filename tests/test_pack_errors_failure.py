@@ -120,6 +120,14 @@ def test_error_of_the_system_has_code_words_and_advice(
     assert (problem.code, problem.path, problem.found) == (code, b"/data/x", "odd")
 
 
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))])
+def test_memory_that_is_short_is_no_fault_of_the_program(delivery: Delivery, error: Exception) -> None:
+    failure = failure_of(error, _attempt(delivery), Style())
+    assert [problem.code for problem in failure.problems] == [Code.MEMORY_SHORT]
+    assert "memory is short" in failure.title
+    assert "Raise the limit" in failure.text
+
+
 @pytest.mark.parametrize(
     ("error", "word"),
     [

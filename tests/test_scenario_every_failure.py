@@ -428,6 +428,7 @@ def _settings_error() -> PackError:
 RAISED: dict[Code, Callable[[], BaseException]] = {
     Code.INTERRUPTED: InterruptedByUser,
     Code.DISK_FULL: lambda: OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+    Code.MEMORY_SHORT: MemoryError,
     Code.ACCESS_DENIED: lambda: PermissionError(errno.EACCES, "Permission denied", b"/data/x"),
     Code.READ_ONLY: lambda: OSError(errno.EROFS, "Read-only file system", "/data/x"),
     Code.DISK_ERROR: lambda: OSError(errno.EIO, "Input/output error", "/data/x"),

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from qa2pack.executor.memory import low_limit
 from qa2pack.manifest.fs.meter import LOOK_SECONDS, current_meter
 
 if TYPE_CHECKING:
@@ -48,11 +49,13 @@ class Question:
         call: the function.
         seconds: time limit of the child; 0 means no limit of time and memory.
         variables: the environment of the process that asks.
+        memory_bytes: its limit of memory; None if that leaves enough.
     """
 
     call: Callable[[], object]
     seconds: int
     variables: dict[str, str]
+    memory_bytes: int | None
 
 
 def run_in_child(
@@ -74,7 +77,7 @@ def run_in_child(
 
     ours, theirs = socket.socketpair()
     with Connection(ours.detach()) as receiver:
-        with theirs, _in_memory(Question(question, seconds, dict(os.environ))) as asked:
+        with theirs, _in_memory(Question(question, seconds, dict(os.environ), low_limit())) as asked:
             _send(theirs.fileno(), asked)
         try:
             answer, status = _received(receiver, written_bytes)

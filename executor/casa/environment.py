@@ -21,8 +21,10 @@ from typing import TypeVar
 from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
 from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.table import create_table, opened_table
+from qa2pack.executor.memory import is_memory_short, limit_words, low_limit
 from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError
 from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.problem import Code
 
 Answer = TypeVar("Answer")
 
@@ -88,6 +90,8 @@ def check_casacore(space_bytes: int) -> None:
     try:
         run_isolated(_probe, space_bytes=space_bytes, seconds=_PROBE_SECONDS)
     except (RuntimeError, OSError, MemoryError, ChildDiedError) as error:
+        if isinstance(error, ChildDiedError) and low_limit() is not None:
+            raise _memory_short(limit_words()) from error
         raise _unusable(_words(error)) from error
 
 
@@ -126,12 +130,19 @@ def _raise_environment_error(error: Exception, space_bytes: int) -> None:
         raise _full(space_bytes + _MARGIN_BYTES) from error
     if number in _PROCESS or any(os.strerror(code) in text for code in _PROCESS):
         raise _unusable(_words(error)) from error
+    if low_limit() is not None and (is_memory_short(error) or _is_lost(error)):
+        raise _memory_short(limit_words()) from error
     if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
-        raise _unusable(f"the process {text}, as the system does where memory is short") from error
+        raise _memory_short(f"the process {text}, as the system does") from error
     if isinstance(error, ImportError):
         raise _unusable(_words(error)) from error
     if isinstance(error, FileNotFoundError) and "temporary directory" in text:
         raise _unusable(_words(error)) from error
+
+
+def _is_lost(error: Exception) -> bool:
+    """Return whether a process ended as OpenBLAS and the loader end one that gets no memory, or its host did."""
+    return isinstance(error, ChildDiedError) and ("exit code" in str(error) or signal.SIGKILL.name in str(error))
 
 
 def _words(error: Exception) -> str:
@@ -146,12 +157,16 @@ def _full(count: int) -> CasacoreEnvironmentError:
     mount = _mount_point(folder)
     where = "its file system" if mount == real_path(folder) else f"the file system at {mount}"
     found = f"{free:,} bytes free on {where}, or a quota that is used up"
-    return CasacoreEnvironmentError(os.fsencode(folder), f"free space for {count:,} bytes", found, is_full=True)
+    return CasacoreEnvironmentError(os.fsencode(folder), f"free space for {count:,} bytes", found, Code.SCRATCH_FULL)
+
+
+def _memory_short(found: str) -> CasacoreEnvironmentError:
+    return CasacoreEnvironmentError(b"", "", found, Code.MEMORY_SHORT)
 
 
 def _unusable(reason: str) -> CasacoreEnvironmentError:
     folder = os.fsencode(tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp")
-    return CasacoreEnvironmentError(folder, "", reason, is_full=False)
+    return CasacoreEnvironmentError(folder, "", reason, Code.CASACORE_UNUSABLE)
 
 
 def _mount_point(folder: str) -> str:

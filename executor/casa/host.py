@@ -19,9 +19,8 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from qa2pack.executor.casa.child_process import Question
+from qa2pack.executor.memory import ENOUGH_BYTES
 
-# Far more than describing or splitting a table takes, far less than the memory of the machine.
-_MEMORY_BYTES = 4 << 30
 _LOAD_SECONDS = 120
 _PR_SET_PDEATHSIG = 1
 _HUNG_UP = select.POLLRDHUP | select.POLLHUP
@@ -54,7 +53,8 @@ def _follow(parent: int) -> None:
 
 def _load() -> None:
     """Import casacore, with nothing that it could read; where that fails, each child finds out why."""
-    os.environ |= {"HOME": os.devnull, "CASARCFILES": os.devnull, "OPENBLAS_NUM_THREADS": "1"}
+    os.environ |= {"HOME": os.devnull, "CASARCFILES": os.devnull}
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the threads of NumPy take address space, and have no work here
     with suppress(Exception):
         from casacore import tables  # noqa: F401
 
@@ -140,7 +140,7 @@ def _answer(asked: Question | Exception, connection: socket.socket, host: int) -
         _follow(host)
         if isinstance(asked, Exception):
             raise asked
-        _bound(asked.seconds)
+        _bound(asked)
         os.environ.clear()
         os.environ.update(asked.variables)
         answer: tuple[object, Exception | None] = asked.call(), None
@@ -158,14 +158,14 @@ def _send(connection: socket.socket, value: object) -> None:
         sender.send(value)
 
 
-def _bound(seconds: int) -> None:
+def _bound(asked: Question) -> None:
     faulthandler.disable()  # a crash of the child is an answer, and must not print a traceback
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(seconds)  # the kernel's default action: ends even a loop inside casacore
+    signal.alarm(asked.seconds)  # the kernel's default action: ends even a loop inside casacore
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # casacore holds a file of every column open
-    if seconds:
-        _bound_memory()
+    if asked.seconds:
+        _bound_memory(asked.memory_bytes)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # Not writable on purpose: writes to it fail and are ignored.
     null = os.open(os.devnull, os.O_RDONLY)
@@ -173,9 +173,9 @@ def _bound(seconds: int) -> None:
     os.dup2(null, 2)
 
 
-def _bound_memory() -> None:
+def _bound_memory(most_bytes: int | None) -> None:
     with open("/proc/self/statm") as statm:
         used = int(statm.read().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = used + _MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    known = [each for each in (*limits, most_bytes) if each not in (resource.RLIM_INFINITY, None)]
+    resource.setrlimit(resource.RLIMIT_AS, (min([used + ENOUGH_BYTES, *known]), limits[1]))

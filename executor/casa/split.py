@@ -43,6 +43,7 @@ _DESCRIBE_SECONDS = 120
 _MEASURE_SECONDS = 1800  # an incremental manager, or a whole small table, is written as a trial
 # The exceptions that were seen when every file of a table was damaged in many ways.
 _OF_DAMAGE = (UnreadableTableError, RuntimeError, OSError, MemoryError, ArithmeticError, LookupError, ValueError)
+_NUMBERS = {Code.SCRATCH_FULL: errno.ENOSPC, Code.MEMORY_SHORT: errno.ENOMEM}
 _IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/work/(?:table|skeleton|here|new)")
 _OWN = (b"table.dat", b"table.info", b"table.lock")
 
@@ -112,8 +113,7 @@ def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
         else:
             _split(staged, spec)
     except CasacoreEnvironmentError as error:
-        number = errno.ENOSPC if error.is_full else errno.EIO
-        raise OSError(number, error.found, error.path) from error
+        raise OSError(_NUMBERS.get(error.code, errno.EIO), error.found, error.path) from error
     except (RuntimeError, ChildDiedError, UnreadableTableError, UnknownManagersError) as error:
         raise OSError(errno.EIO, _reason(staged, error), staged) from error
 

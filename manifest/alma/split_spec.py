@@ -77,20 +77,20 @@ class CasacoreEnvironmentError(Exception):
     """casacore cannot work in this environment, whatever the table; nothing was changed.
 
     Attributes:
-        path: the folder for temporary files.
-        expected, found: what was needed there, and what was found.
-        is_full: there is not enough free space.
+        path: the folder for temporary files; empty if memory is short.
+        expected, found: what was needed, and what was found.
+        code: SCRATCH_FULL, MEMORY_SHORT, or CASACORE_UNUSABLE for anything else.
     """
 
-    def __init__(self, path: bytes, expected: str, found: str, is_full: bool) -> None:
-        super().__init__(path, expected, found, is_full)
+    def __init__(self, path: bytes, expected: str, found: str, code: Code) -> None:
+        super().__init__(path, expected, found, code)
         self.path = path
         self.expected = expected
         self.found = found
-        self.is_full = is_full
+        self.code = code
 
     def __str__(self) -> str:
-        return f"casacore cannot work with {shown(self.path)}: {shown(self.found)}"
+        return f"{self.code}: {shown(self.path)}: {shown(self.found)}"
 
 
 class ColumnMissingError(Exception):

@@ -42,8 +42,15 @@ _FOOTER = struct.Struct("<QQ16s8s")
 _INDEX_STEP_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
 HEADER, FOLDER, NOTES, TRAILER = b"H", b"F", b"N", b"T"
-# Enough for ten million names in one folder, a million left-out trees and thirty thousand members. As values these
-# bytes take up to seventy times as much memory, so the limits are no greater than that.
+# What they are enough for, with paths of ALMA's length:
+#   header   30,000 members at least (112 to 500 bytes each)
+#   folder   ten million files directly in it (92 bytes each)
+#   notes    2.8 million bundled files (92 to 98 bytes each), 1.7 million left-out files or trees (155), 1.4 million
+#            warnings (194), 960,000 retargeted symlinks (278), 730,000 tables (370) or 120,000 splits (2,200)
+#   trailer  140 GiB of folders (120 bytes for each MiB)
+# Notes are of one member: of ten million files in a thousand members, all bundled, each has 1 MB. A plan that would
+# need more is refused when it is written. Read, 250 MiB of notes take 0.5 GiB (bundles) to 1.1 GiB (left out); bytes
+# made to harm take up to seventy times themselves, so the limits are no greater than that.
 _LIMITS = {HEADER: 16 << 20, FOLDER: 1 << 30, NOTES: 256 << 20, TRAILER: 16 << 20}
 
 

@@ -66,8 +66,10 @@ def read_bounded(file: BinaryIO, path: bytes, *, limit_bytes: int) -> bytes:
     """Return the content of an open file; raises as `read_control`."""
     size = os.fstat(file.fileno()).st_size
     if size <= limit_bytes:
-        data = file.read(limit_bytes + 1)
-        if len(data) <= limit_bytes:  # else it grew after fstat
+        data = file.read(size + 1)  # not up to the limit, for which Python would allocate memory first
+        if len(data) > size:  # it grew after fstat
+            data += file.read(limit_bytes - size)
+        if len(data) <= limit_bytes:
             return data
     found = f"a file of {human_bytes(max(size, limit_bytes))}, more than the {human_bytes(limit_bytes)} that are read"
     raise ControlFileError(errno.EFBIG, found, path)

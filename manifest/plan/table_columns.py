@@ -57,7 +57,7 @@ class TableReader(Protocol):
         ...
 
 
-_ENVIRONMENT_CODES = frozenset({Code.SCRATCH_FULL, Code.CASACORE_UNUSABLE})
+_ENVIRONMENT_CODES = frozenset({Code.SCRATCH_FULL, Code.MEMORY_SHORT, Code.CASACORE_UNUSABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +207,7 @@ def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) ->
 
 
 def _environment_problem(error: CasacoreEnvironmentError) -> Problem:
-    code = Code.SCRATCH_FULL if error.is_full else Code.CASACORE_UNUSABLE
-    return Problem(code, error.path, error.expected, error.found)
+    return Problem(error.code, error.path, error.expected, error.found)
 
 
 def _spec(

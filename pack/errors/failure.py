@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
+from qa2pack.executor.memory import is_memory_short, limit_words
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
@@ -106,6 +107,11 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
         case InterruptedByUser() | KeyboardInterrupt():
             title = "the command was interrupted."
             return _stopped(attempt, title, "", is_user=True, problems=InterruptedByUser.problems)
+        case _ if is_memory_short(error):
+            found = limit_words() or str(getattr(error, "strerror", error))
+            title = f"{': '.join(filter(None, ('memory is short', shown(found))))}."
+            advice = WORDS[Code.MEMORY_SHORT].remedies[0].text
+            return _stopped(attempt, title, advice, problems=(Problem(Code.MEMORY_SHORT, b"", found=found),))
         case _:
             return _of_disk_or_program(error, attempt)
 

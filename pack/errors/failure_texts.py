@@ -353,6 +353,12 @@ STOPS: Mapping[Code, Row] = {
         "Others write to the disk too, or more is written than was planned for.",
         f"Make room, or ask for more. {_AGAIN}",
     ),
+    Code.MEMORY_SHORT: Row(
+        "Memory is short.",
+        "A limit of the shell or of a batch job leaves too little, or others use the memory of the machine.",
+        f"Raise the limit (ulimit -a shows it) or ask the batch system for more; fewer workers (--jobs) take less. "
+        f"{_AGAIN}",
+    ),
     Code.ACCESS_DENIED: Row(
         "Permission was denied, or the system does not allow it.",
         "It belongs to another user, or is protected.",

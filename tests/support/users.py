@@ -11,6 +11,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from qa2pack.executor.engine.local import PoolEngine
 from support.source_code import project_modules
 
@@ -21,22 +23,26 @@ NOBODY = 65_534
 def as_ordinary_user() -> Iterator[int]:
     """Yield the number of a user who is not root, and whom this process is until the end of the block.
 
-    Python itself may be out of that user's reach, so all that is loaded when it is needed is loaded before.
+    Python itself may be out of that user's reach, so all that is loaded when it is needed is loaded before; and so
+    may the folder for temporary files be, in place of which /tmp is taken.
     """
     if os.geteuid() != 0:
         yield os.geteuid()
         return
     _load_everything()
     groups = os.getgroups()
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, 0)
-    os.setresuid(NOBODY, NOBODY, 0)
-    try:
-        yield NOBODY
-    finally:
-        os.setresuid(0, 0, 0)
-        os.setresgid(0, 0, 0)
-        os.setgroups(groups)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", "/tmp")
+        patch.setattr("tempfile.tempdir", "/tmp")
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, 0)
+        os.setresuid(NOBODY, NOBODY, 0)
+        try:
+            yield NOBODY
+        finally:
+            os.setresuid(0, 0, 0)
+            os.setresgid(0, 0, 0)
+            os.setgroups(groups)
 
 
 @cache
