@@ -221,6 +221,31 @@ def test_package_that_is_its_own_member_is_signed(capsys: Capsys, tmp_path: Path
     assert (ran.code, f"Member .: signed by {ALICE}" in ran.out) == (0, True)
 
 
+@pytest.mark.parametrize("verb", ["show", "status"])
+def test_who_signed_is_shown_and_what_was_exchanged_is_a_problem(
+    capsys: Capsys, two: Delivery, key: Key, signers: Path, verb: str
+) -> None:
+    sign(capsys, two.path, key, "--member", "member_ouss_id2")
+    ran = run_here(capsys, verb, two.path, "--allowed-signers", signers)
+    assert f"Member sg_ouss_id/{SECOND}: signed by {ALICE}, {key.fingerprint}; it says of itself: " in ran.out
+    assert f"Member sg_ouss_id/{FIRST}: not signed" in ran.out
+    sums = manifests(two.path) / NAMES[1].removesuffix(".sig")
+    sums.write_bytes(sums.read_bytes()[:-1])
+    ran = run_here(capsys, verb, two.path)
+    assert "signature-wrong: " in ran.out
+    found = json.loads(run_here(capsys, verb, two.path, "--json").out)
+    assert [each["standing"] for each in found["signatures"]] == ["missing", "wrong"]
+
+
+def test_batch_verify_requires_signatures(capsys: Capsys, forged: Delivery, signers: Path, tmp_path: Path) -> None:
+    jobs = write(tmp_path / "jobs.csv", f"origin,package,mode\n{forged.origin},{forged.path},copy\n".encode())
+    known = ("--allowed-signers", signers, "--require-signature")
+    assert "sha256" in run(capsys, "batch", "verify", jobs, *known).out
+    for path in manifests(forged.path).glob("*.sig"):
+        path.unlink()
+    assert "signature-missing" in run(capsys, "batch", "verify", jobs, *known).out
+
+
 # --- signing
 
 
