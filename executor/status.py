@@ -76,6 +76,11 @@ class Status:
     file_count: int = 0
     byte_count: int = 0
 
+    @property
+    def is_quiet(self) -> bool:
+        """Return whether no transaction is under way."""
+        return self.state not in (State.RUNNING, State.INTERRUPTED)
+
 
 def read_status(package: Package, opened: OpenedFiles) -> Status:
     """Read the state of package, lock, journal and plan; only the plan is read to its end.

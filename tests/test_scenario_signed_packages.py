@@ -115,7 +115,8 @@ def test_changed_manifest_is_told_by_its_signature_whoever_changed_it(
     for path, data in kept.items():
         path.write_bytes(data)
     ran = run(capsys, "verify", made.path)
-    assert (ran.code, f"signature-wrong sg_ouss_id/{FIRST}" in ran.out) == (3, True)
+    told = f"signature-wrong sg_ouss_id/{FIRST}: found the manifest was changed after it was signed"
+    assert (ran.code, told in ran.out) == (3, True)
 
 
 def test_signed_package_of_another_project_is_not_taken_for_this_one(
@@ -188,15 +189,18 @@ def test_damaged_file_is_not_signed(capsys: Capsys, made: Delivery, key: Key) ->
 def test_stop_at_any_call_of_signing_leaves_a_member_signed_or_not(
     capsys: Capsys, made: Delivery, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sign(capsys, made.path, key)
+    (manifest,) = manifests(made.path).glob("*.manifest")
+    sums = manifest.with_name(f"{manifest.name}.sha256")
     at = 0
     while True:
+        sign_by_hand(key, write(sums, b"another list"))
         disk = FaultyDisk(Fault.STOP_BEFORE, at)
         with monkeypatch.context() as patched, suppress(Stopped):
             patched.setattr("qa2pack.pack.jobs.sign.Disk", lambda disk=disk: disk)
             sign_package(make_key(made.path.with_name(f"key{at}")), made.path, is_replacing=True)
             break
-        assert wrong(made.path) == []
+        with closing(Verifier(NOBODY)) as verifier:
+            assert verifier.look_at(os.fsencode(sums))[0].standing is not Standing.WRONG
         at += 1
     assert at > 5
     assert "Signed: " in sign(capsys, made.path, key, "--replace").out
@@ -219,6 +223,31 @@ def test_package_that_is_its_own_member_is_signed(capsys: Capsys, tmp_path: Path
     assert sign(capsys, delivery.path, key).code == 0
     ran = run(capsys, "verify", delivery.path, "--allowed-signers", signers)
     assert (ran.code, f"Member .: signed by {ALICE}" in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize("verb", ["show", "status"])
+def test_who_signed_is_shown_and_what_was_exchanged_is_a_problem(
+    capsys: Capsys, two: Delivery, key: Key, signers: Path, verb: str
+) -> None:
+    sign(capsys, two.path, key, "--member", "member_ouss_id2")
+    ran = run_here(capsys, verb, two.path, "--allowed-signers", signers)
+    assert f"Member sg_ouss_id/{SECOND}: signed by {ALICE}, {key.fingerprint}; it says of itself: " in ran.out
+    assert f"Member sg_ouss_id/{FIRST}: not signed" in ran.out
+    sums = manifests(two.path) / NAMES[1].removesuffix(".sig")
+    sums.write_bytes(sums.read_bytes()[:-1])
+    ran = run_here(capsys, verb, two.path)
+    assert "signature-wrong: " in ran.out
+    found = json.loads(run_here(capsys, verb, two.path, "--json").out)
+    assert [each["standing"] for each in found["signatures"]] == ["missing", "wrong"]
+
+
+def test_batch_verify_requires_signatures(capsys: Capsys, forged: Delivery, signers: Path, tmp_path: Path) -> None:
+    jobs = write(tmp_path / "jobs.csv", f"origin,package,mode\n{forged.origin},{forged.path},copy\n".encode())
+    known = ("--allowed-signers", signers, "--require-signature")
+    assert "sha256" in run(capsys, "batch", "verify", jobs, *known).out
+    for path in manifests(forged.path).glob("*.sig"):
+        path.unlink()
+    assert "signature-missing" in run(capsys, "batch", "verify", jobs, *known).out
 
 
 # --- signing

@@ -12,6 +12,7 @@ from qa2pack.pack.commands.options import (
     ClusterRunOptions,
     KeepPreviousOption,
     RuleOptions,
+    SignersOptions,
     TableOptions,
     TrustOptions,
     WaitOption,
@@ -71,6 +72,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     wait: WaitOption = 0,
     trust: TrustOptions,
+    signers: SignersOptions,
     run_options: ClusterRunOptions,
 ) -> None:
     """Plan, apply or verify many packages, as a list says.
@@ -96,6 +98,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
         trust.users(),
         wait,
         ApplyOptions(keep_previous=keep_previous, rehash=rules.rehash),
+        trust=signers.trust(),
         is_quick=quick,
         shows_all=every,
     )

@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from qa2pack.executor.apply import AppliedPlan, ApplyOptions
+from qa2pack.manifest.signature.signature import NOBODY, Trust
 from qa2pack.pack.commands.options import ClusterRunOptions
 from qa2pack.pack.commands.several import Task
+from qa2pack.pack.commands.verified import verified_view
 from qa2pack.pack.commands.workers import shown_workers
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.jobs import batch as batch_job
-from qa2pack.pack.jobs import verify as verify_job
 from qa2pack.pack.jobs.batch import Job
-from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.views.apply import plan_announced, resume_lines
 from qa2pack.pack.views.batch import job_view, task_fields
-from qa2pack.pack.views.verify import verify_view
 from qa2pack.pack.views.view import View
 
 
@@ -26,6 +25,7 @@ class BatchRun:
 
     Attributes:
         trusted: ids of other users whose control folders are accepted.
+        trust: whose signatures are wanted of what is verified.
         shows_all: show the whole plans, or every problem.
     """
 
@@ -33,6 +33,7 @@ class BatchRun:
     trusted: frozenset[int]
     wait_seconds: int
     apply_options: ApplyOptions
+    trust: Trust = NOBODY
     is_quick: bool = False
     shows_all: bool = False
 
@@ -72,11 +73,7 @@ def _applied(job: Job, run: BatchRun) -> View:
 
 def _verified(job: Job, run: BatchRun) -> View:
     with shown_workers(run.options) as workers:
-        state = existing_package(job.target)
-        found = verify_job.verify(job.target.package, workers, is_quick=run.is_quick, opened=job.target.opened)
-        return verify_view(
-            verify_job.Verified(found), job.target, state, is_quick=run.is_quick, shows_all=run.shows_all
-        )
+        return verified_view(job.target, workers, run.trust, is_quick=run.is_quick, shows_all=run.shows_all)
 
 
 def _looked_at(job: Job, run: BatchRun) -> View:

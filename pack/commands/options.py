@@ -192,6 +192,16 @@ RequireSignatureOption = Annotated[
 ]
 
 
+class KnownSignersOptions(NamedTuple):
+    """Who is known as a signer, for commands that compare no content."""
+
+    allowed_signers: AllowedSignersOption = ""
+
+    def trust(self) -> "Trust":
+        """Return whose signatures are known."""
+        return SignersOptions(self.allowed_signers).trust()
+
+
 class SignersOptions(NamedTuple):
     """Whose signatures are wanted."""
 

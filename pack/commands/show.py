@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import JsonOption, MemberOption, PackagesArgument
+from qa2pack.pack.commands.options import JsonOption, KnownSignersOptions, MemberOption, PackagesArgument
 
 OneRole = Annotated[
     str, typer.Option("--role", metavar="ROLE", help="Only this folder: raw, qa, ...", show_default=False)
@@ -21,6 +21,8 @@ def show(
     files: Files = False,
     plan: WaitingPlan = False,
     json: JsonOption = False,
+    *,
+    signers: KnownSignersOptions,
 ) -> None:
     """Show members, roles, files and bytes of PACKAGE.
 
@@ -32,6 +34,7 @@ def show(
     from qa2pack.pack.commands.several import run_packages
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import show as job
+    from qa2pack.pack.jobs.signatures import signatures
     from qa2pack.pack.target import Target, quoted
     from qa2pack.pack.views.show import ShowOptions, show_view
     from qa2pack.pack.views.view import View
@@ -41,11 +44,15 @@ def show(
     if (plan or files) and not json and len(package or ()) != 1:
         raise typer.BadParameter("of several packages it is shown with --json only", param_hint="--plan, --files")
 
+    trust = signers.trust()
+
     def view_of(target: Target) -> View:
         if not plan:
             contents = job.show(target, os.fsencode(member))
             job.check_role((one.manifest.header for one in contents.members if one.manifest), role)
-            return show_view(contents, target, ShowOptions(role, files))
+            known = {member.path for member in contents.members}
+            signed = [each.signed for each in signatures(target.package, trust) if each.member in known]
+            return show_view(contents, target, ShowOptions(role, files, trust), signed)
         from qa2pack.pack.views.plan import plan_view  # here, because it imports all of planning
         from qa2pack.pack.views.planned_files import planned_role_view
 

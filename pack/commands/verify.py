@@ -41,15 +41,10 @@ def verify(
 
     Example: pack verify 2011.0.00229.S
     """
-    from contextlib import ExitStack, closing
-
-    from qa2pack.manifest.signature.signature import Verifier
     from qa2pack.pack.commands.several import run_packages
+    from qa2pack.pack.commands.verified import verified_view
     from qa2pack.pack.commands.workers import shown_workers
-    from qa2pack.pack.jobs import verify as job
-    from qa2pack.pack.jobs.read import existing_package
     from qa2pack.pack.target import Target
-    from qa2pack.pack.views.verify import verify_view
     from qa2pack.pack.views.view import View
 
     if sum((quick, chunks is not None, manifest is not None)) > 1:
@@ -63,12 +58,7 @@ def verify(
     def view_of(target: Target) -> View:
         with shown_workers(run_options) as workers:
             if chunks is None and manifest is None:
-                state = existing_package(target)
-                with ExitStack() as stack:
-                    verifier = stack.enter_context(closing(Verifier(trust)))
-                    found = job.verify_signed(target.package, workers, target.opened, verifier, is_quick=quick)
-                    close = stack.pop_all().close  # the view still reads manifests
-                return verify_view(found, target, state, is_quick=quick, shows_all=every, trust=trust, close=close)
+                return verified_view(target, workers, trust, is_quick=quick, shows_all=every)
             from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
             from qa2pack.pack.delivery.check_view import check_view
 

@@ -564,7 +564,7 @@ VERIFYING: Mapping[Code, Row] = {
     Code.SIGNATURE_WEAK: Row(
         "It is signed, but knows its tars by checksums that do not exclude a forgery.",
         "Its manifest was signed by hand, and the delivery was made with md5 alone, or without checksums.",
-        "Ask whoever made it for one with sha256: it is made by tarsplit or pack deliver with --sign KEY --replace",
+        "Ask whoever made it to make it anew, with --sign and --replace: it has sha256 then.",
     ),
 }
 

@@ -5,7 +5,6 @@ A manifest that cannot be used is a problem, as for verify; the other members ar
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import PUT_BACK
@@ -14,6 +13,7 @@ from qa2pack.manifest.format.header import BundleTask, Header, Notes
 from qa2pack.manifest.format.inside import records_inside
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, signature_problems
 from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import Member
@@ -23,6 +23,7 @@ from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.files import bundle_fields, file_fields, file_lines, records_of
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.placeholders import mode_text
+from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.totals import totals_fields, totals_lines
 from qa2pack.pack.views.view import View
 
@@ -34,22 +35,37 @@ class ShowOptions:
     Attributes:
         role: the only role to show; empty for all.
         has_files: list every file.
+        trust: who is known as a signer.
     """
 
     role: str = ""
     has_files: bool = False
+    trust: Trust = NOBODY
 
 
-def show_view(contents: Contents, target: Target, what: ShowOptions) -> View:
-    """Return the view of the members."""
+def show_view(contents: Contents, target: Target, what: ShowOptions, signatures: Sequence[Signed] = ()) -> View:
+    """Return the view of the members.
+
+    Args:
+        signatures: of those of them that have a manifest.
+    """
     members = contents.members
-    problems = [*(unusable_manifest(member.fault) for member in members if member.fault), *contents.lost]
+    wrong = [problem for signed in signatures for problem in signature_problems(signed, what.trust)]
+    problems = [*(unusable_manifest(member.fault) for member in members if member.fault), *contents.lost, *wrong]
+
+    def lines(style: Style) -> Iterator[str]:
+        yield from _lines(contents, target, what, style)
+        told = [*signature_lines(signatures, what.trust, style, of="Member ")]
+        yield from ("", *told) if told else ()
+        yield from ("", *problem_lines(wrong, target, style)) if wrong else ()
+
     return View(
-        lines=partial(_lines, contents, target, what),
+        lines=lines,
         fields=lambda: {
             **path_fields("package", target.package.path),
             "members": [_fields(member, what) for member in members],
             "problems": problem_fields(problems),
+            "signatures": signature_fields(signatures),
         },
         code=Exit.PROBLEMS if problems else Exit.DONE,
         summary=_summary(members),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 
 from qa2pack.executor.status import State, Status
 from qa2pack.manifest.alma.member_ids import Append, member_words
@@ -12,6 +11,7 @@ from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PackError, Problem, Remedy
+from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, signature_problems
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import commands_of, problem_lines
 from qa2pack.pack.errors.replan import last_plan, plan_options
@@ -21,14 +21,31 @@ from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.placeholders import placeholder_lines
+from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
 
 
-def status_view(status: Status, target: Target) -> View:
-    """Return the view of the state of the package."""
+def status_view(status: Status, target: Target, signatures: Sequence[Signed] = (), trust: Trust = NOBODY) -> View:
+    """Return the view of the state of the package.
+
+    Args:
+        signatures: of its members.
+        trust: who is known as a signer.
+    """
+    wrong = [problem for signed in signatures for problem in signature_problems(signed, trust)]
+
+    def lines(style: Style) -> Iterator[str]:
+        yield from _lines(status, target, style)
+        yield from signature_lines(signatures, trust, style, of="Member ")
+        yield from problem_lines(wrong, target, style)
+
     return View(
-        lines=partial(_lines, status, target),
-        fields=lambda: {**path_fields("package", target.package.path), **_fields(status)},
+        lines=lines,
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            **_fields(status),
+            "signatures": signature_fields(signatures),
+        },
         summary=f"{status.state}; {_destination_text(status)}",
     )
 
