@@ -223,6 +223,25 @@ def test_sftp_server_has_what_a_folder_would_have(
     assert not list(sent.glob("*.part"))
 
 
+@pytest.mark.parametrize("damage", [b"", b"other bytes"])
+def test_tar_by_sftp_goes_on_where_it_was_stopped(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    package = small_package(tmp_path)
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        words = ("tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1", "--json")
+        assert run_here(capsys, *words).code == 0
+        sent = tmp_path / "server/sent"
+        tar, part = sent / f"{STEM}_001_of_001.tar", sent / f"{STEM}_001_of_001.tar.part"
+        whole = tar.read_bytes()
+        tar.rename(part)  # as if it had been stopped before its end
+        part.write_bytes(whole[:70_000] + damage)
+        inode = part.stat().st_ino
+        ran = run_here(capsys, *words)
+        assert (ran.code, tar.read_bytes() == whole, tar.stat().st_ino) == (0, True, inode), ran.err
+        assert not part.exists()
+
+
 def test_any_file_system_of_fsspec(tmp_path: Path, capsys: Capsys) -> None:
     package = small_package(tmp_path)
     address = f"file://{tmp_path}/sent"
