@@ -15,6 +15,7 @@ from qa2pack.tarsplit.place.s3_upload import part_bytes
 from qa2pack.tarsplit.place.store import Store
 from support.commands import run_here
 from support.deliveries import DAY, PROJECT, make_package
+from support.file_systems import small_disk
 from support.s3_servers import BREAK, BUCKET, PASS, Proxy, s3_server
 from support.sftp_server import sftp_server
 
@@ -240,6 +241,22 @@ def test_tar_by_sftp_goes_on_where_it_was_stopped(
         ran = run_here(capsys, *words)
         assert (ran.code, tar.read_bytes() == whole, tar.stat().st_ino) == (0, True, inode), ran.err
         assert not part.exists()
+
+
+def test_full_disk_of_a_server_ends_the_run_and_with_room_the_same_command_goes_on(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = small_package(tmp_path)
+    with (
+        sftp_server(tmp_path / "server", monkeypatch) as address,
+        small_disk(tmp_path / "server/sent", size=80 << 10) as disk,
+    ):
+        words = ("tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1")
+        ran = run_here(capsys, *words)
+        assert (ran.code, "store-failed" in ran.err, f"{STEM}.manifest" in os.listdir(disk)) == (4, True, False)
+        subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
+        assert run_here(capsys, *words).code == 0
+        assert run_here(capsys, "tarsplit", "--check", disk, package).code == 0
 
 
 def test_any_file_system_of_fsspec(tmp_path: Path, capsys: Capsys) -> None:
