@@ -77,11 +77,12 @@ def find_leftovers(
     name = cut.header.name
     there = [entry for entry in place.names() if name.owns(entry) and entry != name.manifest + PART]
     expected = _expected(cut) if finished is not None else set()
+    kept = {file + PART for file in expected if place.goes_on}
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     if foreign and not is_replacing:
         more = f" and {counted(len(foreign) - 1, 'more file')}" if len(foreign) > 1 else ""
         raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, place.path, found=f"{shown(foreign[0])}{more}"))
-    return [entry for entry in there if entry.endswith(PART) or entry in foreign]
+    return [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
 
 
 def _expected(cut: Cut) -> set[bytes]:

@@ -15,6 +15,7 @@ from qa2pack.tarsplit.place.s3_upload import part_bytes
 from qa2pack.tarsplit.place.store import Store
 from support.commands import run_here
 from support.deliveries import DAY, PROJECT, make_package
+from support.file_systems import small_disk
 from support.s3_servers import BREAK, BUCKET, PASS, Proxy, s3_server
 from support.sftp_server import sftp_server
 
@@ -221,6 +222,41 @@ def test_sftp_server_has_what_a_folder_would_have(
         assert json.loads(run_here(capsys, *words, "--json", "--replace").out)["kept_count"] == 0
         assert json.loads(run_here(capsys, *words, "--json").out)["kept_count"] == 2
     assert not list(sent.glob("*.part"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"other bytes"])
+def test_tar_by_sftp_goes_on_where_it_was_stopped(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    package = small_package(tmp_path)
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        words = ("tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1", "--json")
+        assert run_here(capsys, *words).code == 0
+        sent = tmp_path / "server/sent"
+        tar, part = sent / f"{STEM}_001_of_001.tar", sent / f"{STEM}_001_of_001.tar.part"
+        whole = tar.read_bytes()
+        tar.rename(part)  # as if it had been stopped before its end
+        part.write_bytes(whole[:70_000] + damage)
+        inode = part.stat().st_ino
+        ran = run_here(capsys, *words)
+        assert (ran.code, tar.read_bytes() == whole, tar.stat().st_ino) == (0, True, inode), ran.err
+        assert not part.exists()
+
+
+def test_full_disk_of_a_server_ends_the_run_and_with_room_the_same_command_goes_on(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = small_package(tmp_path)
+    with (
+        sftp_server(tmp_path / "server", monkeypatch) as address,
+        small_disk(tmp_path / "server/sent", size=80 << 10) as disk,
+    ):
+        words = ("tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1")
+        ran = run_here(capsys, *words)
+        assert (ran.code, "store-failed" in ran.err, f"{STEM}.manifest" in os.listdir(disk)) == (4, True, False)
+        subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
+        assert run_here(capsys, *words).code == 0
+        assert run_here(capsys, "tarsplit", "--check", disk, package).code == 0
 
 
 def test_any_file_system_of_fsspec(tmp_path: Path, capsys: Capsys) -> None:

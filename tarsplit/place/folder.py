@@ -28,6 +28,11 @@ class Folder:
 
     path: bytes
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a stopped upload goes on: it does not, for a disk is as fast to write as to read."""
+        return False
+
     def check(self) -> None:
         """Check nothing: what is done with it says what is wrong with it."""
 

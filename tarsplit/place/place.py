@@ -91,6 +91,10 @@ class Place(Protocol):
     def path(self) -> bytes:
         """Its path, or its address."""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether an upload that was stopped goes on with what is there of it."""
+
     def check(self) -> None:
         """Check that it can be reached.
 

@@ -1,4 +1,8 @@
-"""Upload of one file by what every file system of fsspec has, in one go; afterwards its size is compared."""
+"""Upload of one file by what every file system of fsspec has; afterwards its size is compared.
+
+Where an unfinished file can be opened again, one that was stopped goes on: what is there is read and compared with
+what is made again, up to the first byte that differs, and only the rest is sent.
+"""
 
 import os
 from contextlib import suppress
@@ -9,6 +13,7 @@ from qa2pack.tarsplit.naming import PART
 _WRITE_BYTES = 16 << 20
 # Where a file that is being written can be seen: it is written under another name. Elsewhere it appears when closed.
 _WITH_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "dask"})
+_OPEN_AGAIN = frozenset({"file", "local", "sftp", "ssh"})  # for reading and writing
 
 
 class PlainUpload:
@@ -26,11 +31,26 @@ class PlainUpload:
         protocols = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
         self._part = path + os.fsdecode(PART) if protocols & _WITH_FOLDERS else path
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-        self._file = fs.open(self._part, "wb", block_size=_WRITE_BYTES)
+        fs.invalidate_cache()
+        self._rest = self._sent = 0  # bytes that are there and not compared yet; bytes that are as they should be
+        if protocols & _OPEN_AGAIN and fs.exists(self._part) and fs.size(self._part) <= size:
+            self._rest = fs.size(self._part)
+        self._file = fs.open(self._part, "r+b" if self._rest else "wb", block_size=_WRITE_BYTES)
 
     def write(self, data: bytes | memoryview) -> None:
-        """Send the next bytes."""
-        self._file.write(bytes(data))
+        """Compare the next bytes with those that are there, or send them."""
+        new = bytes(data)
+        known = min(len(new), self._rest)
+        if known:
+            new = new if self._file.read(known) != new[:known] else new[known:]
+            self._rest -= known
+            self._sent += len(data) - len(new)
+            if len(new) == len(data) or not self._rest:
+                self._rest = 0
+                self._file.seek(self._sent)
+        if new:
+            self._file.write(new)
+            self._sent += len(new)
 
     def finish(self) -> str:
         """Compare the size, give the file its name, and return the checksum that is told, if any.

@@ -45,6 +45,11 @@ class Store:
         """The address, without a slash at its end."""
         return os.fsencode(self.address.rstrip("/"))
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a stopped upload goes on."""
+        return True
+
     def check(self) -> None:
         """Check that the store can be reached."""
         try:
