@@ -17,7 +17,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.signature import signature_name
@@ -26,9 +26,9 @@ from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.contents import Delivered, choose_members, delivered_records
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
+from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
 from qa2pack.tarsplit.sidecar_files import checksum_file_problems, sidecar_checksum_problems
-from qa2pack.tarsplit.store.store import Store
 
 
 def find_sidecars(folder: bytes) -> list[bytes]:
@@ -36,23 +36,21 @@ def find_sidecars(folder: bytes) -> list[bytes]:
     return sorted(name for name in os.listdir(folder) if name.endswith(b".manifest"))
 
 
-def check_delivery(
-    sidecar: Sidecar, *, engine: Engine, progress: Progress, store: Store | None = None
-) -> Iterator[Problem]:
+def check_delivery(sidecar: Sidecar, place: Place, *, engine: Engine, progress: Progress) -> Iterator[Problem]:
     """Yield the problems of a delivery; the path of an entry starts with the name of its chunk.
 
     Every chunk is read. Each missing chunk, extra file with a name of this delivery, entry that differs and checksum
     file that does not match gives a problem.
 
     Args:
-        store: where the chunks are; what is small is then in the folder of the sidecar. None: all is there.
+        place: where the chunks are; what is small is in the folder of the sidecar, too.
 
     Raises:
         StreamError: the sidecar contradicts itself.
     """
     folder = os.path.dirname(sidecar.path)
-    yield from _stray_files(sidecar, store.names() if store else os.listdir(folder))
-    batches = chunk_batches(sidecar, folder, store)
+    yield from _stray_files(sidecar, place.names())
+    batches = chunk_batches(sidecar, place)
     progress.phase(
         "check chunks",
         file_count=sum(row.file_count + row.folder_count for row in sidecar.chunks),
@@ -122,17 +120,16 @@ def _stray_files(sidecar: Sidecar, names: Iterable[bytes]) -> Iterator[Problem]:
     known |= {checksum_name(name.manifest, algorithm) for algorithm in sidecar.header.checksums}
     for row in sidecar.chunks:
         known |= {row.name, *(checksum_name(row.name, algorithm) for algorithm, _ in row.checksums)}
-    for entry in sorted(names):
+    for entry in names:
         if name.owns(entry) and entry not in known:
             yield Problem(Code.EXTRA, entry, "only files that the delivery names")
 
 
-def chunk_batches(sidecar: Sidecar, folder: bytes, store: Store | None = None) -> deque[CheckBatch]:
+def chunk_batches(sidecar: Sidecar, place: Place) -> deque[CheckBatch]:
     """Return a batch for each chunk of a delivery, in their order.
 
     Args:
-        folder: where the chunks are.
-        store: where they are instead.
+        place: where the chunks are.
 
     Raises:
         StreamError: the sidecar contradicts itself.
@@ -145,12 +142,11 @@ def chunk_batches(sidecar: Sidecar, folder: bytes, store: Store | None = None) -
         _check_complete(sidecar, index)
         return deque(
             CheckBatch(
-                join(folder, row.name),
+                place,
                 row,
                 chunk_part(stream.path, index, row.folders, row.files),
                 sidecar.header.project,
                 sidecar.header.folder_mtime,
-                store,
             )
             for row in sidecar.chunks
         )

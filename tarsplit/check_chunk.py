@@ -5,10 +5,8 @@ reported with the path of each entry that differs. No length and no name is take
 extracted here; a `Taker` may take the content of the files as it is read, by which a delivery is received.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 import xxhash
@@ -17,32 +15,31 @@ from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.meter import current_meter
-from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.naming import in_tar
+from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
-from qa2pack.tarsplit.store.store import Store, StoreError
 from qa2pack.tarsplit.tar.checksums import ALWAYS, Sums
 
 
 @dataclass(frozen=True, slots=True)
 class CheckBatch:
-    """One chunk to check.
+    """One chunk to check."""
 
-    Attributes:
-        store: where it is, by the last part of its path; None for a file of this machine.
-    """
-
-    path: bytes
+    place: Place
     row: ChunkRow
     part: ChunkPart
     project: bytes
     folder_mtime: int
-    store: Store | None = None
+
+    @property
+    def path(self) -> bytes:
+        """Where the chunk is."""
+        return join(self.place.path, self.row.name)
 
 
 @dataclass(slots=True)
@@ -90,70 +87,35 @@ _NOBODY = _TakesNothing()
 
 def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
     """Read one chunk and compare every entry, and give the content of its files to a taker."""
-    result = CheckResult(batch)
-    if batch.store:
-        return _check_in_store(batch, batch.store, taker, result)
+    result, name = CheckResult(batch), batch.row.name
     try:
-        opened = opened_file(batch.path)
+        opened = batch.place.opened(name)
     except FileNotFoundError:
-        result.problems.append(Problem(Code.MISSING, batch.row.name))
+        result.problems.append(Problem(Code.MISSING, name))
         return result
-    except OSError as error:
-        result.problems.append(_unreadable(batch, error))
-        return result
-    with opened as fd:
-        size = os.fstat(fd).st_size
-        if size != batch.row.byte_count:
-            result.problems.append(size_problem(batch.row.name, batch.row.byte_count, size))
-        try:
-            _compare(_reader(batch, partial(os.read, fd)), batch, taker, result)
-        except _UnreadableError as error:
-            result.problems.append(_unreadable(batch, error.error))
-    return result
-
-
-def _check_in_store(batch: CheckBatch, store: Store, taker: Taker, result: CheckResult) -> CheckResult:
-    name = batch.row.name
-    try:
-        seen = store.seen(name)
-        if seen is None:
-            result.problems.append(Problem(Code.MISSING, name))
-            return result
-        if seen[0] != batch.row.byte_count:
-            result.problems.append(size_problem(name, batch.row.byte_count, seen[0]))
-        with store.opened(name) as file:
-            _compare(_reader(batch, file.read), batch, taker, result)
-    except StoreError as error:
+    except PlaceError as error:
         result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
+        return result
+    with opened as file:
+        if file.byte_count != batch.row.byte_count:
+            result.problems.append(size_problem(name, batch.row.byte_count, file.byte_count))
+        try:
+            _compare(_Reader(file, [name for name, _ in batch.row.checksums]), batch, taker, result)
+        except PlaceError as error:
+            result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
     return result
-
-
-def _reader(batch: CheckBatch, read: Callable[[int], bytes]) -> "_Reader":
-    return _Reader(read, [name for name, _ in batch.row.checksums])
-
-
-def _unreadable(batch: CheckBatch, error: OSError) -> Problem:
-    return Problem(Code.UNREADABLE, batch.row.name, found=error.strerror or "")
 
 
 class _EndedError(Exception):
     """The chunk is shorter than it should be."""
 
 
-class _UnreadableError(Exception):
-    """The chunk cannot be read, as opposed to an error of the taker, which may be of another disk."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(error)
-        self.error = error
-
-
 class _Reader:
     """Reads a chunk once from start to end, a block at a time, and computes its checksums."""
 
-    def __init__(self, read: Callable[[int], bytes], checksums: Iterable[str]) -> None:
+    def __init__(self, file: OpenedFile, checksums: Iterable[str]) -> None:
         self.sums = Sums(checksums)
-        self._read = read
+        self._file = file
         self._block = b""
         self._place = 0  # in the block
         self._pace = current_pace()
@@ -164,7 +126,7 @@ class _Reader:
 
         Raises:
             _EndedError: the chunk ends before.
-            _UnreadableError: the disk fails.
+            PlaceError: the place fails.
         """
         end = self._place + size
         if end <= len(self._block):  # nearly always: no call for each
@@ -205,10 +167,7 @@ class _Reader:
             yield part
 
     def _next(self) -> None:
-        try:
-            self._block = self._read(BUFFER_BYTES)
-        except OSError as error:
-            raise _UnreadableError(error) from error
+        self._block = self._file.read(BUFFER_BYTES)
         self._place = 0
         self.sums.update(self._block)
         self._meter.add(len(self._block))

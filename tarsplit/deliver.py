@@ -8,9 +8,8 @@ a sidecar is complete. Until then the state file lists the finished chunks. The 
 bytes, however often the run was stopped.
 """
 
-import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from qa2pack.manifest.engine import Engine
@@ -24,52 +23,29 @@ from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
+from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.resume import find_finished, find_leftovers, find_sent
+from qa2pack.tarsplit.resume import find_finished, find_leftovers
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.sidecar_files import publish_sidecar
 from qa2pack.tarsplit.state import FinishedChunk, encode_state
-from qa2pack.tarsplit.store.mirror import fetch, send
-from qa2pack.tarsplit.store.store import Store
 from qa2pack.tarsplit.write_chunk import ChunkBatch, ChunkResult, write_chunk
-
-_BLOCK_BYTES = 512  # as `st_blocks` counts
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Paths of the package and of the output folder.
+    """Where a delivery comes from and where it goes.
 
     Attributes:
-        root: the package, absolute.
-        output: folder of the chunks, absolute.
+        root: path of the package, absolute.
         is_replacing: remove the files of another delivery of the same name.
-        store: where all is sent; the output is then a folder for what is made on this machine.
         key: file of the SSH key that signs the sidecar; empty for none.
     """
 
     root: bytes
-    output: bytes
+    place: Place
     is_replacing: bool = False
     key: bytes = b""
-    store: Store | None = None
-
-    def names(self) -> list[bytes]:
-        """Return the names of all files where the delivery goes."""
-        return self.store.names() if self.store else os.listdir(self.output)
-
-    def write(self, name: bytes, data: bytes) -> None:
-        """Write a small file; it is there, whole, when this returns."""
-        if self.store:
-            self.store.write(name, data)
-        else:
-            outfile.write_durably(join(self.output, name), data)
-
-    def remove(self, name: bytes) -> None:
-        """Remove a file, if it is there."""
-        if self.store:
-            self.store.remove(name)
-        outfile.remove(join(self.output, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,49 +70,41 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         Refused: too little free space, or another delivery of the same name is in the output folder.
         OutputBusyError: another process writes this delivery.
         NotSignedError: the key cannot be used any more; all chunks are finished, and are in the state file.
-        OSError: the output cannot be written; finished chunks stay and are in the state file.
+        OSError, PlaceError: the output cannot be written; finished chunks stay and are in the state file.
     """
-    output = destination.output
-    outfile.make_folder(output)
-    name = cut.header.name
-    sidecar = join(output, name.manifest)
-    if destination.store:
-        fetch(destination.store, output, (name.state, name.manifest))
-    with outfile.locked_part(sidecar) as file:
+    place, name = destination.place, cut.header.name
+    place.make()
+    with (
+        place.local({name.state, name.manifest}.__contains__) as folder,
+        outfile.locked_part(join(folder, name.manifest)) as file,
+    ):
         writer = StreamWriter(file, header_to_wire(cut.header))
         index = _write_records(cut, writer, progress)
         outfile.flush(file)  # workers read it, and may run on other machines
         fingerprint = writer.digest().hex()
-        if destination.store:
-            finished = find_sent(cut, output, fingerprint, destination.store)
-        else:
-            finished = find_finished(cut, output, fingerprint, engine=engine, progress=progress)
-        there = destination.names()
-        leftovers = find_leftovers(cut, output, there, finished, is_replacing=destination.is_replacing)
-        run = _Run(cut, destination, fingerprint, dict(finished or {}))
-        if not destination.store:
-            run.check_space(leftovers)
-        for leftover in leftovers:
-            destination.remove(leftover)
+        finished = find_finished(cut, place, folder, fingerprint, engine=engine, progress=progress)
+        leftovers = find_leftovers(cut, place, finished, is_replacing=destination.is_replacing)
+        run = _Run(cut, destination, join(folder, name.manifest + PART), fingerprint, dict(finished or {}))
+        run.check_space(leftovers)
+        place.remove(leftovers)
         run.keep_state()
         problems = run.write_chunks(index, engine=engine, progress=progress)
         rows = run.rows()
         if not problems:
             writer.close(notes_to_wire(fingerprint, rows))
-            publish_sidecar(file, sidecar, cut.header.checksums, destination.key)
-            if destination.store:
-                _send_sidecar(cut, destination, destination.store)
-            destination.remove(name.state)
-            outfile.sync_folder(output)
+            publish_sidecar(file, join(folder, name.manifest), cut.header.checksums, destination.key)
+            place.take(folder, _of_sidecar(cut, destination))
+            place.remove([name.state])
     return Outcome(tuple(rows), len(finished or {}), tuple(problems))
 
 
-def _send_sidecar(cut: Cut, destination: Destination, store: Store) -> None:
-    """Send the sidecar, after all that is beside it."""
+def _of_sidecar(cut: Cut, destination: Destination) -> Iterator[bytes]:
+    """Yield the names of what is beside the sidecar, and then its own."""
     manifest = cut.header.name.manifest
-    beside = [checksum_name(manifest, algorithm) for algorithm in cut.header.checksums]
-    beside += [signature_name(manifest)] if destination.key else []
-    send(store, destination.output, (*beside, manifest))
+    yield from (checksum_name(manifest, algorithm) for algorithm in cut.header.checksums)
+    if destination.key:
+        yield signature_name(manifest)
+    yield manifest
 
 
 def _write_records(cut: Cut, writer: StreamWriter, progress: Progress) -> RecordIndex:
@@ -154,27 +122,33 @@ _MAKE_ROOM = Remedy("Make room, or choose another folder with --output")
 
 @dataclass(slots=True)
 class _Run:
-    """One run of the coordinator, the only process that records finished chunks."""
+    """One run of the coordinator, the only process that records finished chunks.
+
+    Attributes:
+        records: path of the file with the records, for the workers.
+    """
 
     cut: Cut
     destination: Destination
+    records: bytes
     fingerprint: str
     finished: dict[int, FinishedChunk]
 
     def check_space(self, leftovers: Iterable[bytes]) -> None:
         """Refuse, before anything is removed, if the missing chunks do not fit even without the leftovers."""
         needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
-        status = os.statvfs(self.destination.output)
-        room = status.f_bavail * status.f_frsize
-        room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in leftovers) * _BLOCK_BYTES
-        if status.f_blocks and needed > room:  # else a file system that does not tell how big it is
+        place = self.destination.place
+        room = place.room_bytes(leftovers)
+        if room is not None and needed > room:
             sizes = Size(needed, is_rounded=True), Size(room, is_rounded=True)
-            problem = Problem(Code.NO_SPACE, self.destination.output, *sizes)
+            problem = Problem(Code.NO_SPACE, place.path, *sizes)
             raise Refused(problem, remedies=(_MAKE_ROOM,))
 
     def keep_state(self) -> None:
         """Write the state file: the finished chunks."""
-        self.destination.write(self.cut.header.name.state, encode_state(self.fingerprint, self.finished.values()))
+        self.destination.place.write(
+            self.cut.header.name.state, encode_state(self.fingerprint, self.finished.values())
+        )
 
     def write_chunks(self, index: RecordIndex, *, engine: Engine, progress: Progress) -> list[Problem]:
         """Write all unfinished chunks, largest first; return the problems that stopped some of them."""
@@ -219,11 +193,11 @@ class _Run:
         planned = self.cut.chunks[number]
         header = self.cut.header
         members = self.cut.members
-        stream = join(self.destination.output, header.name.manifest + PART)
         return ChunkBatch(
             number=number,
-            target=join(self.destination.output, planned.name),
-            part=chunk_part(stream, index, planned.chunk.folders, planned.chunk.files),
+            place=self.destination.place,
+            name=planned.name,
+            part=chunk_part(self.records, index, planned.chunk.folders, planned.chunk.files),
             project=header.project,
             root=self.destination.root,
             renamed=tuple((m.path, m.source) for m in members if m.path != m.source),
@@ -232,7 +206,6 @@ class _Run:
             checksums=header.checksums,
             byte_count=planned.byte_count,
             is_file=planned.is_file,
-            store=self.destination.store,
         )
 
     def _finish(self, result: ChunkResult) -> None:
@@ -244,4 +217,4 @@ class _Run:
     def _write_checksums(self, chunk: FinishedChunk) -> None:
         name = self.cut.chunks[chunk.number].name
         for algorithm, digest in chunk.checksums:
-            self.destination.write(checksum_name(name, algorithm), checksum_line(name, digest))
+            self.destination.place.write(checksum_name(name, algorithm), checksum_line(name, digest))

@@ -5,9 +5,7 @@ The tar gets its final name only after it is synced.
 """
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import xxhash
 
@@ -18,8 +16,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, header_of_folder, headers_of_files, shares
-from qa2pack.tarsplit.output_files import new_part, publish_part, write_all
-from qa2pack.tarsplit.store.store import Store
+from qa2pack.tarsplit.place.place import Place, Upload
 from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.tar.writer import FileWriter, OutputFailedError, TarWriter
 
@@ -32,17 +29,16 @@ class ChunkBatch:
 
     Attributes:
         number: index of the chunk, from 0.
-        target: path of the tar.
         root: the package, absolute.
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
         byte_count: the computed size of the tar.
         is_file: it is one file of the package as it is, no tar.
-        store: where it is sent, by the last part of `target`; None for a file of this machine.
     """
 
     number: int
-    target: bytes
+    place: Place
+    name: bytes
     part: ChunkPart
     project: bytes
     root: bytes
@@ -52,7 +48,6 @@ class ChunkBatch:
     checksums: tuple[str, ...]
     byte_count: int
     is_file: bool = False
-    store: Store | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ class ChunkResult:
 
     Attributes:
         problem: why it was not written, or None.
-        stored: the checksum that a store tells of it, or empty.
+        stored: the checksum that the place tells of it, or empty.
     """
 
     number: int
@@ -96,44 +91,32 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
 
     Raises:
         OSError: the output cannot be written; the partial tar is removed.
-        StoreError: the store failed; what it has of the tar stays.
+        PlaceError: the store failed; what it has of the tar stays.
     """
     try:
-        with threaded_sums(batch.checksums) as sums:
-            stored = _send(batch, batch.store, sums) if batch.store else _write(batch, sums)
+        with (
+            threaded_sums(batch.checksums) as sums,
+            batch.place.upload(batch.name, batch.byte_count) as upload,
+        ):
+            _write_all(batch, upload, sums)
+            stored = upload.finish()
             checksums = tuple((name, sums.result(name)) for name in batch.checksums)
             return ChunkResult(batch.number, sums.result(), checksums, stored=stored)
     except _StoppedError as stopped:
         return ChunkResult(batch.number, problem=stopped.problem)
     except OutputFailedError as failed:
-        raise OSError(failed.error.errno, failed.error.strerror, batch.target) from failed
+        path = join(batch.place.path, batch.name)
+        raise OSError(failed.error.errno, failed.error.strerror, path) from failed
 
 
-def _write(batch: ChunkBatch, sums: Sums) -> str:
-    with new_part(batch.target) as fd:
-        _write_all(batch, partial(write_all, fd), sums)
-        publish_part(fd, batch.target)
-    return ""
-
-
-def _send(batch: ChunkBatch, store: Store, sums: Sums) -> str:
-    """Send the chunk while it is made, and return the checksum that the store tells of it."""
-    name = os.path.basename(batch.target)
-    upload = store.upload(name, batch.byte_count)
+def _write_all(batch: ChunkBatch, upload: Upload, sums: Sums) -> None:
+    out = (FileWriter if batch.is_file else TarWriter)(upload.write, sums)
     try:
-        _write_all(batch, upload.write, sums)
+        for share in shares(batch.part):
+            _write_share(batch, share, out)
     except _StoppedError:
-        upload.give_up()  # what was sent is of a file that changed; all other stops go on from there
+        upload.give_up()  # what was written is of a file that changed; after any other stop it may go on
         raise
-    upload.finish()
-    seen = store.seen(name)
-    return seen[1] if seen else ""
-
-
-def _write_all(batch: ChunkBatch, write: Callable[[bytes | memoryview], None], sums: Sums) -> None:
-    out = FileWriter(write, sums) if batch.is_file else TarWriter(write, sums)
-    for share in shares(batch.part):
-        _write_share(batch, share, out)
     out.finish(batch.byte_count)
 
 

@@ -56,8 +56,8 @@ tarsplit   cut_set
 tarsplit   contents
 tarsplit   selection
 tarsplit   packing/
+tarsplit   place/
 tarsplit   tar/
-tarsplit   store/
 tarsplit   output_files
 tarsplit   naming state
 
@@ -92,7 +92,7 @@ WRITERS = {
     "executor/transaction/lock.py",
     "manifest/format/files.py",
     "tarsplit/output_files.py",
-    "tarsplit/store/store.py",
+    "tarsplit/place/plain_upload.py",
     # measurement sets, in folders of their own
     "executor/casa/environment.py",
     "executor/casa/scratch.py",

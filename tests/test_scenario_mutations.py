@@ -39,6 +39,7 @@ from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.export.json_lines import json_lines
 from qa2pack.tarsplit.check import check_delivery
+from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.sidecar import open_sidecar
 from support.deliveries import DAY, cut_up
 from support.in_process import Delivery, add_measurement_sets
@@ -195,7 +196,8 @@ def test_changed_manifest_of_a_delivery_is_damaged_or_compared(made: Delivery, t
     cut_up(made.package, tmp_path / "out", 40_000)
 
     def use(path: bytes) -> None:
-        list(check_delivery(open_sidecar(path), engine=InlineEngine(), progress=Silent()))
+        place = Folder(os.path.dirname(path))
+        list(check_delivery(open_sidecar(path), place, engine=InlineEngine(), progress=Silent()))
 
     (path,) = (tmp_path / "out").glob(f"*_{DAY}.manifest")
     assert passed(path, changed_stream, use, count=count) == []

@@ -18,6 +18,7 @@ from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.packing.partition import Fill
+from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.plan import CutRequest, plan_cut
 from support.commands import run_here
 from support.faulty_disk import Stopped, StoppingDisk
@@ -80,7 +81,7 @@ def delivered(delivery: Delivery) -> None:
     members = choose_members(delivery.package, read_state(delivery.package), OpenedFiles())
     name = DeliveryName(delivery.package.project, "2012-06-20")
     cut = plan_cut(CutRequest(name, 1 << 30, Fill.ORDER, ("md5",)), members, Silent())
-    tars = Destination(delivery.package.path, os.fsencode(delivery.path.parent / "tars"), is_replacing=False)
+    tars = Destination(delivery.package.path, Folder(os.fsencode(delivery.path.parent / "tars")))
     deliver(cut, tars, engine=InlineEngine(), progress=Silent())
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.tarsplit.store.s3_upload import part_bytes
-from qa2pack.tarsplit.store.store import Store
+from qa2pack.tarsplit.place.s3_upload import part_bytes
+from qa2pack.tarsplit.place.store import Store
 from support.commands import run_here
 from support.deliveries import DAY, PROJECT, make_package
 from support.s3_servers import BREAK, BUCKET, PASS, Proxy, s3_server
@@ -68,7 +68,7 @@ def test_read_back_from_the_store(proxy: Proxy, tmp_path: Path, capsys: Capsys) 
     assert (checked.code, "every byte of every tar read" in checked.out) == (0, True)
     Store(TO).write(f"{STEM}_001_of_002.tar".encode(), b"other")
     Store(TO).write(f"{STEM}_003_of_003.tar".encode(), b"of another delivery")
-    Store(TO).remove(f"{STEM}_002_of_002.tar".encode())
+    Store(TO).remove([f"{STEM}_002_of_002.tar".encode()])
     Store(TO).write(f"{STEM}_002_of_002.tar.md5sum".encode(), b"other")
     found = json.loads(run_here(capsys, "tarsplit", "--check", TO, "--json").out)["problems"]
     codes = {(each["code"], each["path"].partition("/")[0].removeprefix(STEM)) for each in found}
@@ -87,7 +87,9 @@ def test_same_command_sends_nothing_again(proxy: Proxy, tmp_path: Path, capsys: 
     proxy.requests.clear()
     assert json.loads(run_here(capsys, "tarsplit", package, *words).out)["kept_count"] == 2
     assert not [path for method, path in proxy.requests if method == "PUT" and path.endswith(".tar")]
-    Store(TO).write(f"{STEM}_001_of_002.tar".encode(), bytes(Store(TO).seen(f"{STEM}_001_of_002.tar".encode())[0]))  # type: ignore[index]
+    seen = Store(TO).seen(f"{STEM}_001_of_002.tar".encode())
+    assert seen
+    Store(TO).write(f"{STEM}_001_of_002.tar".encode(), bytes(seen.byte_count))
     assert json.loads(run_here(capsys, "tarsplit", package, *words).out)["kept_count"] == 1, "its checksum is another"
     assert run_here(capsys, "tarsplit", "--check", TO).code == 0
 

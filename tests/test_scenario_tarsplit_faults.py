@@ -19,6 +19,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.deliver import Destination, deliver
+from qa2pack.tarsplit.place.folder import Folder
 from support.commands import ROOT, Ran
 from support.deliveries import DAY, PROJECT, check, make_package, plan
 from support.file_systems import small_disk
@@ -122,7 +123,7 @@ def test_disk_that_fills_up_while_it_is_written_leaves_whole_chunks_only(
     home: Path, disk: Path, spare_bytes: int
 ) -> None:
     package = Package(os.fsencode(home / PROJECT))
-    destination = Destination(package.path, os.fsencode(disk / "out"))
+    destination = Destination(package.path, Folder(os.fsencode(disk / "out")))
     filling = FillingUp(disk, spare_bytes)
     with pytest.raises(OSError, match=f"No space left on device.*{STEM}") as raised:
         deliver(plan(package, LIMIT), destination, engine=InlineEngine(), progress=filling)

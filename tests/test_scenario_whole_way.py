@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from make_pipeline_run import FIRST_RUN, PIPELINE_PROJECT, RUNS, make_pipeline_runs
 
-from qa2pack.tarsplit.store.store import Store
+from qa2pack.tarsplit.place.store import Store
 from support.commands import run_here
 from support.s3_servers import BREAK, BUCKET, PASS, Proxy, s3_server
 from support.signatures import ALICE, known_signers, make_key

@@ -17,6 +17,7 @@ from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
 from qa2pack.tarsplit.output_files import OutputBusyError, locked_part
+from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.plan import Cut
 from support.deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, plan, tars
 from support.snapshots import contents
@@ -262,7 +263,10 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path: Path, pack
     huge: Cut = replace(cut, chunks=(replace(cut.chunks[0], byte_count=1 << 60), *cut.chunks[1:]))
     with pytest.raises(Refused, match="no-space"):
         deliver(
-            huge, Destination(package.path, os.fsencode(tmp_path / "out")), engine=InlineEngine(), progress=Silent()
+            huge,
+            Destination(package.path, Folder(os.fsencode(tmp_path / "out"))),
+            engine=InlineEngine(),
+            progress=Silent(),
         )
     assert os.listdir(tmp_path / "out") == []
 
@@ -339,7 +343,7 @@ class Counting:
 def test_progress_reports_all_that_each_phase_has_to_do(tmp_path: Path, package: Package) -> None:
     progress = Counting()
     cut = plan(package, LIMIT, progress=progress)
-    destination = Destination(package.path, os.fsencode(tmp_path / "out"))
+    destination = Destination(package.path, Folder(os.fsencode(tmp_path / "out")))
     deliver(cut, destination, engine=InlineEngine(), progress=progress)
     files, entries = len(some_files()) + 1, sum(chunk.entry_count for chunk in cut.chunks)
     assert progress.reported["plan tars"] == [files, 0, files, 0]

@@ -14,8 +14,8 @@ from qa2pack.pack.commands.tarsplit import (
     Replace,
     Sign,
     To,
-    check_sent_from_here,
     checksum_option,
+    run_delivery,
 )
 from qa2pack.tarsplit.naming import parse_checksums
 from qa2pack.tarsplit.packing.partition import Fill
@@ -69,13 +69,8 @@ def deliver(  # noqa: PLR0913 - one parameter per option
 
     Example: pack deliver 2016.1.00001.S --output outbox
     """
-    from qa2pack.pack.commands.run import run_with_workers
-    from qa2pack.pack.delivery.make import DeliveryOptions, write_delivery
-    from qa2pack.pack.delivery.view import delivery_view
-    from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.target import target_of
+    from qa2pack.pack.delivery.make import DeliveryOptions
 
-    check_sent_from_here(to, run_options.cluster)
     options = DeliveryOptions(
         address=to,
         day=name or "",
@@ -91,9 +86,4 @@ def deliver(  # noqa: PLR0913 - one parameter per option
         key=os.fsencode(sign),
         defaults=defaults_of(context),
     )
-    target = target_of(package)
-    run_with_workers(
-        Attempt("deliver", target, kept="Finished files are kept: the next run goes on from there."),
-        lambda workers: delivery_view(write_delivery(target, options, workers)),
-        run_options,
-    )
+    run_delivery("deliver", package, options, run_options, kept="files")

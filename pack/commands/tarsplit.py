@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -12,6 +12,9 @@ from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import ClusterRunOptions, SignersOptions
 from qa2pack.tarsplit.naming import parse_checksums, parse_day
 from qa2pack.tarsplit.packing.partition import Fill
+
+if TYPE_CHECKING:
+    from qa2pack.pack.delivery.make import DeliveryOptions
 
 
 def checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
@@ -49,16 +52,33 @@ def checked_address(address: str) -> str:
     return address
 
 
-def check_sent_from_here(address: str, cluster: str | None) -> None:
-    """Check that workers of this machine send what is sent.
+def run_delivery(
+    verb: str, package: str, options: "DeliveryOptions", run_options: ClusterRunOptions, *, kept: str
+) -> NoReturn:
+    """Write the delivery, or only plan it, and end the command.
+
+    Args:
+        kept: what an earlier run has finished, for messages.
 
     Raises:
-        BadParameter: those of a cluster would.
+        BadParameter: workers of a cluster would send it.
     """
-    if address and cluster:
+    from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.delivery.make import write_delivery
+    from qa2pack.pack.delivery.view import delivery_view
+    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.target import target_of
+
+    if options.address and run_options.cluster:
         raise typer.BadParameter(
             "what is sent to a store is made on this machine, without --cluster", param_hint="--to"
         )
+    target = target_of(package)
+    run_with_workers(
+        Attempt(verb, target, kept=f"Finished {kept} are kept: the next run goes on from there."),
+        lambda workers: delivery_view(write_delivery(target, options, workers)),
+        run_options,
+    )
 
 
 Package = Annotated[
@@ -165,31 +185,28 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
 
     Example: pack tarsplit -n 2012-06-20 2011.01234.S
     """
-    from qa2pack.pack.commands.run import run_with_workers
-    from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.target import target_of
-
     if check is not None:
         if sign:
             raise typer.BadParameter("--sign and --check are two runs: sign when the tars are written")
         signers.check_on_this_machine(run_options.cluster)
         trust = signers.trust()
+        from qa2pack.pack.commands.run import run_with_workers
         from qa2pack.pack.delivery.check import check_deliveries
         from qa2pack.pack.delivery.check_view import check_view
+        from qa2pack.pack.errors.attempt import Attempt
+        from qa2pack.pack.target import target_of
 
         run_with_workers(
             Attempt("tarsplit --check", target_of(package or check), noun="package" if package else "delivery"),
             lambda workers: check_view(check_deliveries(check, package, workers, trust), trust),
             run_options,
         )
-    from qa2pack.pack.delivery.make import DeliveryOptions, write_delivery
-    from qa2pack.pack.delivery.view import delivery_view
+    from qa2pack.pack.delivery.make import DeliveryOptions
 
     if package is None:
         raise typer.BadParameter("name the package to cut, or --check DIR", param_hint="PACKAGE")
     if name is None:
         raise typer.BadParameter("give the date of the delivery, as in -n 2012-06-20", param_hint="-n")
-    check_sent_from_here(to, run_options.cluster)
     options = DeliveryOptions(
         address=to,
         day=name,
@@ -205,9 +222,4 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
         key=os.fsencode(sign),
         defaults=defaults_of(context),
     )
-    target = target_of(package)
-    run_with_workers(
-        Attempt("tarsplit", target, kept="Finished tars are kept: the next run goes on from there."),
-        lambda workers: delivery_view(write_delivery(target, options, workers)),
-        run_options,
-    )
+    run_delivery("tarsplit", package, options, run_options, kept="tars")

@@ -10,7 +10,6 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.stream import StreamError, unhashed_stream
 from qa2pack.manifest.fs.presence import is_file, is_folder, is_there, real_path
-from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_address, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
@@ -27,9 +26,9 @@ from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.target import Target, target_of
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.naming import SIGNED_CHECKSUM, is_beside_chunks
+from qa2pack.tarsplit.place.find import place_at
+from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.sidecar import KIND, Sidecar, kind_in_words, open_sidecar
-from qa2pack.tarsplit.store.mirror import fetch
-from qa2pack.tarsplit.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,45 +58,28 @@ def check_deliveries(folder: str, package: str | None, workers: Workers, trust: 
         Refused: there is no delivery in the folder, or it is a file; or known signers cannot be looked for.
         OSError: the folder does not exist.
     """
-    if is_address(folder):
-        return _check_in_store(Store(folder), package, workers, trust)
-    path = real_path(os.fsencode(folder))
-    if is_file(path):
-        raise _file_for_folder(path)
-    return _check_in_folder(path, path, None, package, workers, trust)
-
-
-def _check_in_store(store: Store, package: str | None, workers: Workers, trust: Trust) -> Checked:
-    """Check what is in a store: what is small is fetched, and the tars are read where they are."""
-    store.check()
-    with private_folder() as folder:
-        fetch(store, folder, filter(is_beside_chunks, store.names()))
-        return _check_in_folder(os.fsencode(store.address), folder, store, package, workers, trust)
-
-
-def _check_in_folder(
-    told_as: bytes, path: bytes, store: Store | None, package: str | None, workers: Workers, trust: Trust
-) -> Checked:
-    """Check the deliveries whose sidecars are in a folder.
-
-    Args:
-        told_as: where the deliveries are, for messages.
-        store: where the chunks are; None for the folder itself.
-    """
+    place = place_at(os.fsencode(folder) if is_address(folder) else real_path(os.fsencode(folder)))
+    if is_file(place.path):
+        raise _file_for_folder(place.path)
+    place.check()
     target = None if package is None else target_of(package)
     signatures: list[Signed] = []
-    with closing(Verifier(trust)) as verifier, started_engine(workers, (path,)) as engine:
-        names = find_sidecars(path)
+    with (
+        closing(Verifier(trust)) as verifier,
+        place.local(is_beside_chunks) as beside,
+        started_engine(workers, (beside,)) as engine,
+    ):
+        names = find_sidecars(beside)
         if not names:
-            raise Refused(Problem(Code.DELIVERY_MISSING, told_as))
+            raise Refused(Problem(Code.DELIVERY_MISSING, place.path))
         problems: list[Problem] = []
         for name in names:
-            signed, found = _check_one(join(path, name), store, target, verifier, engine, workers)
+            signed, found = _check_one(join(beside, name), place, target, verifier, engine, workers)
             signatures.append(signed)
             problems += [*signature_problems(signed, trust), *found]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
     scope += "" if problems else ", every byte of every tar read"  # not true for a missing or short tar
-    return Checked("tarsplit --check", told_as, problems, scope, signatures)
+    return Checked("tarsplit --check", place.path, problems, scope, signatures)
 
 
 def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Checked:
@@ -126,7 +108,7 @@ def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Chec
 
 
 def _check_one(
-    path: bytes, store: Store | None, target: Target | None, verifier: Verifier, engine: Engine, workers: Workers
+    path: bytes, place: Place, target: Target | None, verifier: Verifier, engine: Engine, workers: Workers
 ) -> tuple[Signed, list[Problem]]:
     """Check one delivery by its sidecar, as it was when its signature was checked."""
     signature, read_from = _look_at(path, verifier, is_cluster=bool(workers.cluster))
@@ -138,7 +120,7 @@ def _check_one(
         if target is not None:
             _check_project(sidecar, target.package)
             problems += compare_with_package(sidecar, target.package, read_state(target.package), target.opened)
-        problems += check_delivery(sidecar, engine=engine, progress=workers.progress, store=store)
+        problems += check_delivery(sidecar, place, engine=engine, progress=workers.progress)
     except StreamError as error:
         problems.append(unusable_manifest(error, path))
     return signed, problems

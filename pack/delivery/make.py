@@ -1,14 +1,11 @@
 """Write a delivery: cut a package into tars, or write its delivery sets."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
-from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.signature.ssh_keygen import check_key
@@ -23,9 +20,11 @@ from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import CHECKSUMS, SIGNED_CHECKSUM, DeliveryName
 from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
+from qa2pack.tarsplit.place.folder import Folder
+from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.place.store import Store
 from qa2pack.tarsplit.plan import DEFAULT_LIMIT_BYTES, CutRequest, plan_cut
 from qa2pack.tarsplit.sets import name_of_sets, with_sets
-from qa2pack.tarsplit.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +69,27 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
         check_key(options.key)
     check_delivered_whole(package, state, target.opened, os.fsencode(options.member))
     request, members = _request(target, options)
-    with _place(package, options) as place:
-        lock = _lock(request.name, place.output) if workers.cluster and not options.is_dry else b""
-        with reading(package, workers, output=place.output, lock=lock) as engine:
-            cut = plan_cut(request, members, workers.progress)
-            outcome = None if options.is_dry else deliver(cut, place, engine=engine, progress=workers.progress)
+    place = _place(package, options)
+    destination = Destination(package.path, place, options.is_replacing, options.key)
+    lock = _lock(request.name, place.path) if workers.cluster and not options.is_dry else b""
+    with reading(package, workers, output=place.path, lock=lock) as engine:
+        cut = plan_cut(request, members, workers.progress)
+        outcome = None if options.is_dry else deliver(cut, destination, engine=engine, progress=workers.progress)
     lost = tuple(state.lost.values())
-    shown_place = os.fsencode(options.address) or place.output
-    return ShownDelivery(target, cut, outcome, shown_place, options.defaults, lost, is_signed=bool(options.key))
+    return ShownDelivery(target, cut, outcome, place.path, options.defaults, lost, is_signed=bool(options.key))
 
 
-@contextmanager
-def _place(package: Package, options: DeliveryOptions) -> Iterator[Destination]:
-    """Yield where the delivery goes, checked as far as that can be done before anything is read."""
+def _place(package: Package, options: DeliveryOptions) -> Place:
+    """Return where the delivery goes, checked as far as that can be done before anything is read."""
     if options.address:
         store = Store(options.address)
         if not options.is_dry:
             store.check()
-        with private_folder() as folder:
-            yield Destination(package.path, folder, options.is_replacing, options.key, store)
-        return
+        return store
     output = _output(package, options)
     if not options.is_dry:
         _check_can_be_written(output)
-    yield Destination(package.path, output, options.is_replacing, options.key)
+    return Folder(output)
 
 
 def _request(target: Target, options: DeliveryOptions) -> tuple[CutRequest, list[Delivered]]:

@@ -37,8 +37,8 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 from qa2pack.tarsplit.output_files import OutputBusyError
+from qa2pack.tarsplit.place.store import StoreError
 from qa2pack.tarsplit.sidecar_files import NotSignedError
-from qa2pack.tarsplit.store.store import StoreError
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,16 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder
-from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import is_address, join
 from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.extract import Content, extract
 from qa2pack.tarsplit.naming import is_beside_chunks
+from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.sidecar import open_sidecar
-from qa2pack.tarsplit.store.mirror import fetch
-from qa2pack.tarsplit.store.store import Store
 
 
 def is_delivery(place: bytes) -> bool:
@@ -27,8 +26,7 @@ def check_stores(places: Iterable[bytes]) -> None:
         Refused: one cannot.
     """
     for place in places:
-        if is_address(os.fsdecode(place)):
-            Store(os.fsdecode(place)).check()
+        place_at(place).check()
 
 
 def extract_wanted(places: Iterable[bytes], wanted: set[Content], folder: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -43,24 +41,11 @@ def extract_wanted(places: Iterable[bytes], wanted: set[Content], folder: bytes)
         StoreError: a store does not answer.
         OSError: the folder cannot be written.
     """
-    for place in places:
+    for path in places:
         if not wanted:
             return
-        if not is_address(os.fsdecode(place)):
-            yield from _extract(place, wanted, folder)
-            continue
-        store = Store(os.fsdecode(place))
-        with private_folder() as small:
-            fetch(store, small, filter(is_beside_chunks, store.names()))
-            for path, tar in _extract(small, wanted, folder, store):
-                yield path, join(place, os.path.basename(tar))
-
-
-def _extract(
-    place: bytes, wanted: set[Content], folder: bytes, store: Store | None = None
-) -> Iterator[tuple[bytes, bytes]]:
-    for name in find_sidecars(place):
-        try:
-            yield from extract(open_sidecar(join(place, name)), wanted, folder, store)
-        except StreamError:
-            continue  # a manifest of something else, or a damaged one: nothing can be had by it
+        place = place_at(path)
+        with place.local(is_beside_chunks) as beside:
+            for name in find_sidecars(beside):
+                with suppress(StreamError):  # a manifest of something else, or a damaged one: nothing is had by it
+                    yield from extract(open_sidecar(join(beside, name)), place, wanted, folder)

@@ -5,6 +5,7 @@ import os
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Set
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.stage.receive import ReceivedChunk
@@ -15,16 +16,14 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import Delivery
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.private_folder import PrivateFolder
-from qa2pack.manifest.path import is_address, is_within, join
+from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.receiving import wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
-from qa2pack.tarsplit.store.mirror import fetch
-from qa2pack.tarsplit.store.store import Store
 
 _WEAK = ("md5", "xxh128")
 _AS_IT_WAS = (
@@ -49,8 +48,8 @@ def receive_chunk(batch: ReceiveBatch) -> ReceivedChunk:
     """
     with ReceivedFiles(batch.place) as files:
         result = check_chunk(batch.check, files)
-    row, folder = batch.check.row, os.path.dirname(batch.check.path)
-    problems = tuple(replace(problem, path=join(folder, problem.path)) for problem in result.problems)
+    row, path = batch.check.row, batch.check.place.path
+    problems = tuple(replace(problem, path=join(path, problem.path)) for problem in result.problems)
     return ReceivedChunk(row.name, row.file_count, row.byte_count, problems)
 
 
@@ -59,7 +58,7 @@ class SidecarSource:
 
     Attributes:
         members: those that are received, sorted.
-        store: where its tars are; None for the folder of the sidecar.
+        place: where the sidecar and the tars are.
 
     Raises:
         StreamError: the sidecar contradicts itself.
@@ -68,9 +67,8 @@ class SidecarSource:
     def __init__(self, sidecar: Sidecar, members: tuple[bytes, ...]) -> None:
         self.sidecar = sidecar
         self.members = members
-        self.store = store_of(sidecar.path)
-        checks = chunk_batches(sidecar, os.path.dirname(sidecar.path), self.store)
-        self._checks = [_with_strong_checksums(check) for check in checks]
+        self.place = place_at(os.path.dirname(sidecar.path))
+        self._checks = [_with_strong_checksums(check) for check in chunk_batches(sidecar, self.place)]
 
     @property
     def folder_mtime_ns(self) -> int:
@@ -127,12 +125,6 @@ def _with_strong_checksums(check: CheckBatch) -> CheckBatch:
     return replace(check, row=replace(check.row, checksums=checksums))
 
 
-def store_of(path: bytes) -> Store | None:
-    """Return the store that a file is in, given by its address; None for a file of this machine."""
-    address = os.fsdecode(os.path.dirname(path))
-    return Store(address) if is_address(address) else None
-
-
 def opened_sidecar(path: bytes) -> Sidecar:
     """Open a sidecar; one in a store is fetched into a temporary folder, which is removed when the program ends.
 
@@ -140,14 +132,11 @@ def opened_sidecar(path: bytes) -> Sidecar:
         FileNotFoundError: there is none.
         StreamError: it cannot be used.
     """
-    store = store_of(path)
-    if store is None:
-        return open_sidecar(path)
-    copies = PrivateFolder()
+    folder, name = os.path.split(path)
+    copies = ExitStack()
     atexit.register(copies.close)
-    name = os.path.basename(path)
-    fetch(store, copies.path, (name,))
-    return open_sidecar(path, read_from=join(copies.path, name))
+    here = copies.enter_context(place_at(folder).local(name.__eq__))
+    return open_sidecar(path, read_from=join(here, name))
 
 
 def open_source(delivery: Delivery) -> SidecarSource:

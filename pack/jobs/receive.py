@@ -1,9 +1,8 @@
 """Receive: the work of taking the members of a delivery into a package, in one transaction."""
 
 import os
-import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -20,8 +19,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.file_kind import kind_in_words
-from qa2pack.manifest.fs.presence import is_folder, is_there, real_path, status_of
+from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import is_address, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.make import Plan, save_plan
@@ -33,12 +31,13 @@ from qa2pack.pack.jobs.control_folder import check_plannable, locked_control
 from qa2pack.pack.jobs.delivery_source import SidecarSource, opened_sidecar
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.target import Target, quoted
-from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.contents import choose_members, delivered_records
+from qa2pack.tarsplit.place.find import place_at
+from qa2pack.tarsplit.place.place import A_FILE
 from qa2pack.tarsplit.sidecar import NotADeliveryError, Sidecar
 from qa2pack.tarsplit.sidecar_tree import check_tree
-from qa2pack.tarsplit.store.store import Store
 
+_SIDECAR = b".manifest"
 _UNFINISHED = (b".part", b".filepart", b".partial", b".crdownload")  # of programs that transfer files
 _WHEN_COMPLETE = Remedy(
     "A tar that is missing or too short may still be on its way. When all are there, give the same command again. If "
@@ -123,7 +122,8 @@ def find_sidecar(delivery: bytes) -> bytes:
         Refused: there is none, or there are several.
     """
     if is_address(os.fsdecode(delivery)):
-        return _sidecar_in_store(Store(os.fsdecode(delivery)))
+        address = delivery.rstrip(b"/")
+        return address if address.endswith(_SIDECAR) else _only_sidecar(address)
     path = real_path(delivery)
     if not is_folder(path):
         if path.endswith(b".tar"):
@@ -132,24 +132,18 @@ def find_sidecar(delivery: bytes) -> bytes:
         if not is_there(path):
             raise Refused(Problem(Code.DELIVERY_MISSING, path))
         return path
-    return _only(find_sidecars(path), path)
+    return _only_sidecar(path)
 
 
-def _sidecar_in_store(store: Store) -> bytes:
-    """Return the address of the sidecar of a delivery; the address may be its own."""
-    address = os.fsencode(store.address.rstrip("/"))
-    if address.endswith(b".manifest"):
-        return address
-    store.check()
-    return _only([name for name in store.names() if name.endswith(b".manifest")], address)
-
-
-def _only(names: Sequence[bytes], path: bytes) -> bytes:
-    """Return the path of the only sidecar that there is.
+def _only_sidecar(path: bytes) -> bytes:
+    """Return the path of the only sidecar that there is in a place.
 
     Raises:
         Refused: there is none, or there are several.
     """
+    place = place_at(path)
+    place.check()
+    names = [name for name in place.names() if name.endswith(_SIDECAR)]
     if not names:
         raise Refused(Problem(Code.DELIVERY_MISSING, path))
     if len(names) > 1:
@@ -215,24 +209,17 @@ def plan_delivery(source: SidecarSource, package: Package, opened: OpenedFiles, 
 
 def _chunk_problems(source: SidecarSource) -> Iterator[Problem]:
     """Yield what is seen of the tars without reading them."""
-    folder = os.path.dirname(source.sidecar.path)
+    place = source.place
     for row in source.needed():
-        path = join(folder, row.name)
-        if source.store:
-            seen = source.store.seen(row.name)
-            if seen is None:
-                yield Problem(Code.MISSING, path)
-            elif seen[0] != row.byte_count:
-                yield size_problem(path, row.byte_count, seen[0])
-            continue
-        status = status_of(path)
-        if status is None:
-            unfinished = [path + ending for ending in _UNFINISHED if is_there(path + ending)]
-            yield Problem(Code.MISSING, path, found=shown(os.path.basename(unfinished[0])) if unfinished else "")
-        elif not stat.S_ISREG(status.st_mode):
-            yield Problem(Code.WRONG_TYPE, path, "a file", kind_in_words(status.st_mode))
-        elif status.st_size != row.byte_count:
-            yield size_problem(path, row.byte_count, status.st_size)
+        path = join(place.path, row.name)
+        seen = place.seen(row.name)
+        if seen is None:
+            names = (row.name + ending for ending in _UNFINISHED)
+            yield Problem(Code.MISSING, path, found=shown(next(filter(place.seen, names), b"")))
+        elif seen.kind != A_FILE:
+            yield Problem(Code.WRONG_TYPE, path, A_FILE, seen.kind)
+        elif seen.byte_count != row.byte_count:
+            yield size_problem(path, row.byte_count, seen.byte_count)
 
 
 def _sorted_out(

@@ -18,6 +18,7 @@ from qa2pack.tarsplit.check import check_delivery
 from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
 from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.sidecar import open_sidecar
 from support.cycle0 import ROLES
@@ -77,7 +78,7 @@ def cut_up(
     **choices: Any,
 ) -> Outcome:
     """Cut the package into chunks in the output folder; jobs of 0 do it in this process."""
-    destination = Destination(package.path, os.fsencode(output), is_replacing)
+    destination = Destination(package.path, Folder(os.fsencode(output)), is_replacing)
     cut = plan(package, limit, **choices)
     if not jobs:
         return deliver(cut, destination, engine=InlineEngine(), progress=Silent())
@@ -103,7 +104,9 @@ def write_delivery(folder: Path, project: str) -> None:
 def check(output: Path, engine: Engine | None = None) -> list[Problem]:
     """Check the delivery in the folder by its sidecar."""
     sidecar = open_sidecar(os.fsencode(output / f"{PROJECT}_{DAY}.manifest"))
-    return list(check_delivery(sidecar, engine=engine or InlineEngine(), progress=Silent()))
+    return list(
+        check_delivery(sidecar, Folder(os.fsencode(output)), engine=engine or InlineEngine(), progress=Silent())
+    )
 
 
 def tars(output: Path) -> list[Path]:

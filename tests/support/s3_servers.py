@@ -11,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
-from qa2pack.tarsplit.store.store import _file_system
+from qa2pack.tarsplit.place.store import _file_system
 
 BUCKET = "packages"
 # What a proxy does with a request: passes it on, answers with a status, or breaks off the connection.

@@ -70,8 +70,8 @@ class S3Upload:
             self._send(bytes(self._waiting[:most]))
             del self._waiting[:most]
 
-    def finish(self) -> None:
-        """Send the rest and complete the object.
+    def finish(self) -> str:
+        """Send the rest, complete the object, and return its checksum.
 
         Raises:
             OSError: what the store has is not what was sent.
@@ -79,8 +79,7 @@ class S3Upload:
         if not self.upload:
             data = bytes(self._waiting)
             self.fs.call_s3("put_object", Bucket=self.bucket, Key=self.key, Body=data, ContentMD5=_base64_md5(data))
-            self._compare(hashlib.md5(data, usedforsecurity=False).hexdigest())
-            return
+            return self._compared(hashlib.md5(data, usedforsecurity=False).hexdigest())
         if self._waiting:
             self._send(bytes(self._waiting))
         for sent in self._sent:
@@ -95,7 +94,7 @@ class S3Upload:
             MultipartUpload={"Parts": parts},
         )
         together = hashlib.md5(b"".join(map(bytes.fromhex, self._sums)), usedforsecurity=False).hexdigest()
-        self._compare(f"{together}-{len(self._sums)}")
+        return self._compared(f"{together}-{len(self._sums)}")
 
     def give_up(self) -> None:
         """Have the store remove the parts."""
@@ -126,13 +125,14 @@ class S3Upload:
             ContentMD5=_base64_md5(data),
         )
 
-    def _compare(self, expected: str) -> None:
-        """Compare the checksum and size of the object, as the store tells them."""
+    def _compared(self, expected: str) -> str:
+        """Compare the checksum and size of the object, as the store tells them; return the checksum."""
         head = self.fs.call_s3("head_object", Bucket=self.bucket, Key=self.key)
         found, size = str(head["ETag"]).strip('"'), int(head["ContentLength"])
         is_opaque = head.get("ServerSideEncryption") in _OPAQUE
         if size != self.size or (found != expected and not is_opaque):
             raise OSError(f"the store has {size} bytes of checksum {found}, not {self.size} of {expected}")
+        return found
 
     def _close(self) -> None:
         if self._threads:

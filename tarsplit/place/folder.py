@@ -1,0 +1,144 @@
+"""Folder: a place on a disk of this machine. What has its final name is synced."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from qa2pack.manifest.fs.digest import blocks_of
+from qa2pack.manifest.fs.file_kind import kind_in_words
+from qa2pack.manifest.fs.presence import status_of
+from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_file
+from qa2pack.manifest.path import join
+from qa2pack.tarsplit import output_files as outfile
+from qa2pack.tarsplit.place.place import PlaceError, Seen, Upload
+from qa2pack.tarsplit.state import FinishedChunk
+from qa2pack.tarsplit.tar.checksums import Sums
+
+_BLOCK_BYTES = 512  # as `st_blocks` counts
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of this machine; its methods as `Place` has them.
+
+    Attributes:
+        path: absolute.
+    """
+
+    path: bytes
+
+    def check(self) -> None:
+        """Check nothing: what is done with it says what is wrong with it."""
+
+    def make(self) -> None:
+        """Make it and its missing parents."""
+        outfile.make_folder(self.path)
+
+    def names(self) -> list[bytes]:
+        """Return the names of what is in it, sorted."""
+        return sorted(os.listdir(self.path))
+
+    def seen(self, name: bytes) -> Seen | None:
+        """Return size and kind."""
+        status = status_of(join(self.path, name))
+        return Seen(status.st_size, kind=kind_in_words(status.st_mode)) if status else None
+
+    def has(self, name: bytes, byte_count: int, chunk: FinishedChunk) -> bool:
+        """Read a chunk and compare its checksum."""
+        sums = Sums(())
+        try:
+            with opened_file(join(self.path, name)) as fd:
+                if os.fstat(fd).st_size != byte_count:
+                    return False
+                for block in blocks_of(fd):
+                    sums.update(block)
+        except OSError:
+            return False  # the chunk is written again, which reports the error if it persists
+        return sums.result() == chunk.xxh128
+
+    def opened(self, name: bytes) -> "_OpenedFile":
+        """Open a file, without following a symlink."""
+        return _OpenedFile(join(self.path, name))
+
+    def room_bytes(self, leftovers: Iterable[bytes]) -> int | None:
+        """Return the free space of its disk, and what the files have of it."""
+        status = os.statvfs(self.path)
+        if not status.f_blocks:
+            return None  # a file system that does not tell how big it is
+        freed = sum(os.lstat(join(self.path, name)).st_blocks for name in leftovers) * _BLOCK_BYTES
+        return status.f_bavail * status.f_frsize + freed
+
+    @contextmanager
+    def upload(self, name: bytes, size: int) -> Iterator[Upload]:
+        """Begin a file anew; it is removed if the block raises."""
+        path = join(self.path, name)
+        with outfile.new_part(path) as fd:
+            yield _Upload(fd, path)
+
+    def write(self, name: bytes, data: bytes) -> None:
+        """Write a small file; its name and content are synced when this returns."""
+        outfile.write_durably(join(self.path, name), data)
+
+    def remove(self, names: Iterable[bytes]) -> None:
+        """Remove files; that is synced when this returns."""
+        for name in names:
+            outfile.remove(join(self.path, name))
+        outfile.sync_folder(self.path)
+
+    @contextmanager
+    def local(self, is_wanted: Callable[[bytes], object]) -> Iterator[bytes]:
+        """Yield itself."""
+        yield self.path
+
+    def take(self, folder: bytes, names: Iterable[bytes]) -> None:
+        """Do nothing: they were written here."""
+
+
+class _OpenedFile:
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+        try:
+            self._fd = os.open(path, FILE_FLAGS)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self._error(error) from error
+
+    @property
+    def byte_count(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def read(self, size: int) -> bytes:
+        try:
+            return os.read(self._fd, size)
+        except OSError as error:
+            raise self._error(error) from error
+
+    def seek(self, offset: int) -> int:
+        return os.lseek(self._fd, offset, os.SEEK_SET)
+
+    def __enter__(self) -> "_OpenedFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def _error(self, error: OSError) -> PlaceError:
+        return PlaceError(self._path, error.strerror or "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    fd: int
+    path: bytes
+
+    def write(self, data: bytes | memoryview) -> None:
+        outfile.write_all(self.fd, data)
+
+    def finish(self) -> str:
+        outfile.publish_part(self.fd, self.path)
+        return ""
+
+    def give_up(self) -> None:
+        pass  # it is removed as after any error

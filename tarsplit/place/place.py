@@ -1,0 +1,149 @@
+"""Place: where a delivery is written to, checked and read from; what a folder and a store have in common.
+
+A place is only its path or address, so it can be given to workers. What has its final name there is whole.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from qa2pack.manifest.problem import Code, PackError, Problem
+from qa2pack.tarsplit.state import FinishedChunk
+
+A_FILE = "a file"
+_COPY_BYTES = 1 << 20
+
+
+class PlaceError(PackError):
+    """A place failed while it was used; what it has stays.
+
+    Attributes:
+        text: what the system or the service says.
+    """
+
+    code = Code.UNREADABLE
+
+    def __init__(self, path: bytes, text: str) -> None:
+        super().__init__(path, text)
+        self.text = text
+        self.problems = (Problem(self.code, path, found=text),)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a place tells of a file without reading it.
+
+    Attributes:
+        checksum: empty where the place has none.
+        kind: what it is, in words.
+    """
+
+    byte_count: int
+    checksum: str = ""
+    kind: str = A_FILE
+
+
+class OpenedFile(Protocol):
+    """A file that is read; what goes wrong in it is a PlaceError."""
+
+    @property
+    def byte_count(self) -> int:
+        """Its size."""
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, so many or less; none at the end."""
+
+    def seek(self, offset: int) -> int:
+        """Go to a place in it, counted from its beginning."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Upload(Protocol):
+    """A file that is being written."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take the next bytes, which may be changed when this returns."""
+
+    def finish(self) -> str:
+        """Give it its name, when the place has all of it; return the checksum that the place tells, or empty.
+
+        Raises:
+            PlaceError: what the place has is not what was written.
+        """
+
+    def give_up(self) -> None:
+        """Remove what was written, as far as that can be done: nobody will go on with it."""
+
+
+class Place(Protocol):
+    """A folder, of this machine or of a store.
+
+    Raises:
+        OSError: a disk of this machine fails.
+        PlaceError: a store fails.
+    """
+
+    @property
+    def path(self) -> bytes:
+        """Its path, or its address."""
+
+    def check(self) -> None:
+        """Check that it can be reached.
+
+        Raises:
+            Refused: it cannot: an unknown kind, a missing library, no access.
+        """
+
+    def make(self) -> None:
+        """Make it, if it is not there and does not come into being with its first file."""
+
+    def names(self) -> list[bytes]:
+        """Return the names of what is in it, sorted."""
+
+    def seen(self, name: bytes) -> Seen | None:
+        """Return what is told of a file; None if it is not there."""
+
+    def has(self, name: bytes, byte_count: int, chunk: FinishedChunk) -> bool:
+        """Return whether a chunk of this size is there as it was finished, as far as that can be known."""
+
+    def opened(self, name: bytes) -> OpenedFile:
+        """Open a file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            PlaceError: it cannot be read.
+        """
+
+    def room_bytes(self, leftovers: Iterable[bytes]) -> int | None:
+        """Return how much can be written once these files are removed; None where that is not told."""
+
+    def upload(self, name: bytes, size: int) -> AbstractContextManager[Upload]:
+        """Begin a file of this size, or go on with one that was not finished."""
+
+    def write(self, name: bytes, data: bytes) -> None:
+        """Write a small file; it is there, whole, when this returns."""
+
+    def remove(self, names: Iterable[bytes]) -> None:
+        """Remove files, those of them that are there."""
+
+    def local(self, is_wanted: Callable[[bytes], object]) -> AbstractContextManager[bytes]:
+        """Yield a folder of this machine with the files that are wanted by name: itself, or one of copies."""
+
+    def take(self, folder: bytes, names: Iterable[bytes]) -> None:
+        """Have the files that were written in the folder that `local` gave, each whole before the next is begun."""
+
+
+def copy_file(name: bytes, source: Place, target: Place) -> None:
+    """Copy a small file from one place to another.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    with source.opened(name) as file, target.upload(name, file.byte_count) as upload:
+        while block := file.read(_COPY_BYTES):
+            upload.write(block)
+        upload.finish()
