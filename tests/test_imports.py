@@ -51,6 +51,7 @@ executor   casa/ stop_signals keep_previous
 tarsplit   deliver extract
 tarsplit   resume check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
+tarsplit   container/
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set
 tarsplit   contents

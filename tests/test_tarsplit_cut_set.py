@@ -29,7 +29,7 @@ def test_sizes_and_places_are_those_of_its_share() -> None:
     measured = MeasuredSet()
     measured.add(folder(b"a", [0, 1, 1, 0, 1], 0), 1, 7, 100, project=b"P", is_member=False)
     measured.add(folder(b"b", [1, 0], 1), 1, 8, 105, project=b"P", is_member=False)
-    (planned,) = measured.chunks(ROW, b"P", Fill.ORDER)
+    (planned,) = measured.chunks(ROW, b"P", Fill.ORDER, level=6)
     assert planned.name == b"rest_001_of_001.tar"
     assert planned.chunk.folders == ((8, 9),), "the other folder is in another set"
     assert planned.chunk.files == ((101, 103), (104, 106))

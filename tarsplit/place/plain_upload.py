@@ -16,13 +16,13 @@ class PlainUpload:
 
     Args:
         fs: the file system of fsspec.
-        size: of the file, in bytes.
+        size: of the file, in bytes; what is compressed may become smaller.
     """
 
     def __init__(self, fs: Any, path: str, size: int) -> None:
         self._fs = fs
         self._path = path
-        self._size = size
+        self._size = 0
         protocols = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
         self._part = path + os.fsdecode(PART) if protocols & _WITH_FOLDERS else path
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -31,6 +31,7 @@ class PlainUpload:
     def write(self, data: bytes | memoryview) -> None:
         """Send the next bytes."""
         self._file.write(bytes(data))
+        self._size += len(data)
 
     def finish(self) -> str:
         """Compare the size, give the file its name, and return the checksum that is told, if any.
