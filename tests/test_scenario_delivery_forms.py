@@ -168,18 +168,23 @@ def test_damage_in_a_zip_has_the_path_of_the_file(home: Path) -> None:
     data = (home / "out/P.zip").read_bytes()
     (home / "out/P.zip").write_bytes(data.replace(b"of the zip", b"of another"))
     assert checked(home / "out") == ["changed P.zip/P/unit/data/two/b"]
+    behind = data.index(b"of the zip") + len(b"of the zip")
+    (home / "out/P.zip").write_bytes(data[:behind] + b"XX" + data[behind + 2 :])
+    assert checked(home / "out") == ["changed P.zip/P/unit/data/two/b"]
+    (home / "out/P.zip").write_bytes(data[:-1] + b"X")
+    assert "the end of the zip" in run_redirected("tarsplit", "--check", home / "out").out
 
 
-def test_receiver_gets_the_package_and_its_files_mend_the_first(home: Path) -> None:
+def test_receiver_gets_the_package_and_mends_it_from_the_delivery(home: Path) -> None:
     (home / "other").mkdir()
     assert run_redirected("receive", home / "out", home / "other/P").code == 0
     assert run_redirected("verify", home / "other/P").code == 0
     subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
     for path in ("data/one/noise", "data/two/b", "notes/left.txt"):
-        (home / "P/unit" / path).write_bytes(b"damaged")
-    ran = run_redirected("repair", home / "P", "--from", home / "out")
+        (home / "other/P/unit" / path).write_bytes(b"damaged")
+    ran = run_redirected("repair", home / "other/P", "--from", home / "out")
     assert ran.code == 0, ran.err
-    assert run_redirected("verify", home / "P").code == 0
+    subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
 
 
 def test_sent_to_a_store_as_it_is_written_to_a_folder(world: Path, tmp_path: Path) -> None:
