@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.tarsplit.place import s3_upload
 from support.commands import Ran, run_redirected
 from support.in_process import write
+from support.s3_servers import BUCKET, s3_server
 
 LAYOUT = """
 tree = "unit"
@@ -196,6 +198,31 @@ def test_sent_to_a_store_as_it_is_written_to_a_folder(world: Path, tmp_path: Pat
     }
     assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 5
     assert checked(to) == []
+
+
+def test_compressed_tar_is_sent_to_s3_whatever_its_size_becomes(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_upload, "part_bytes", lambda _: 45_000)  # of the larger: what it is, or could be
+    to = f"s3://{BUCKET}/out"
+    with s3_server(monkeypatch) as proxy:
+        words = ("--set", "compressed", "--to", to, "--jobs", "1", "--json")
+        said = json.loads(run_redirected("deliver", world / "P", *words).out)
+        assert [each["byte_count"] for each in said["chunks"]] == [
+            os.path.getsize(world / "out" / name) for name in sorted(TGZ)
+        ]
+        assert checked(to) == []
+        assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 2
+    assert len(proxy.parts_sent()) == 1
+
+
+def test_signed_delivery_has_the_strong_checksum_of_every_file(world: Path, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    words = ("--output", tmp_path / "out", "--sign", key, "--jobs", "1", "--json")
+    said = json.loads(run_redirected("deliver", world / "P", *words).out)
+    assert {each["name"]: sorted(each["checksums"]) for each in said["chunks"]} == {
+        **{name: ["md5", "sha256"] for name in (*TGZ, "P.zip", "README.tar")},
+        "P.tar": ["sha256"],
+    }
 
 
 @pytest.mark.parametrize(
