@@ -2,9 +2,6 @@
 
 Made under a temporary name and renamed when all of it is on disk. The package is only read. But a new link changes
 the ctime of a file, so the next plan reads the files again that are hard links to the origin.
-
-Source: RFC 8493. Version 0.97 is declared, because the validator of the Library of Congress reads `%` in names
-as that version defines it.
 """
 
 import errno
@@ -18,13 +15,11 @@ from qa2pack.executor.io.output_file import PARTIAL, write_output
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.bundle.bag_tags import PAYLOAD, PAYLOAD_SUMS, bag_tags
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.path import folders_above, join, path_in
-
-_PAYLOAD = b"data"
-_LIST = "manifest-sha256.txt"
 
 
 class CannotLinkError(Exception):
@@ -87,7 +82,7 @@ def make_bag(
     partial = bag + PARTIAL
     disk.mkdir(partial)
     try:
-        data = join(partial, _PAYLOAD)
+        data = join(partial, PAYLOAD)
         disk.mkdir(data)
         _link_members(package, members, join(data, package.project), disk)
         _write_tags(partial, lines(data), payload, package.project, program, disk)
@@ -127,28 +122,16 @@ def _link_folder(source: bytes, target: bytes, blob: bytes, disk: Disk) -> None:
 def _write_tags(
     folder: bytes, lines: Iterable[bytes], payload: Payload, project: bytes, program: str, disk: Disk
 ) -> None:
-    """Write the tag files of the bag; their sums go into the tag manifest."""
-    info = (
-        f"Bag-Software-Agent: {program}\n"
-        f"External-Identifier: {project.decode(errors='backslashreplace')}\n"
-        f"Payload-Oxum: {payload.byte_count}.{payload.file_count}\n"
-    )
-    sums = [
-        _write_tag(folder, "bag-info.txt", [info.encode()], disk),
-        _write_tag(folder, "bagit.txt", [b"BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"], disk),
-        _write_tag(folder, _LIST, lines, disk),
-    ]
-    _write_tag(folder, "tagmanifest-sha256.txt", sums, disk)
-
-
-def _write_tag(folder: bytes, name: str, blocks: Iterable[bytes], disk: Disk) -> bytes:
-    """Write one file and return the line with its sum."""
+    """Write the sums of the payload, and the tag files beside them."""
     digest = hashlib.sha256()
 
     def summed() -> Iterator[bytes]:
-        for block in blocks:
+        for block in lines:
             digest.update(block)
             yield block
 
-    write_output(disk, join(folder, name.encode()), summed(), is_replacing=False)
-    return f"{digest.hexdigest()}  {name}\n".encode()
+    write_output(disk, join(folder, PAYLOAD_SUMS), summed(), is_replacing=False)
+    counts = {"file_count": payload.file_count, "byte_count": payload.byte_count}
+    tags = bag_tags(project, **counts, payload_sums=digest.hexdigest(), program=program)
+    for name, text in tags.items():
+        write_output(disk, join(folder, name), [text], is_replacing=False)

@@ -1,25 +1,21 @@
-"""Check one chunk of a delivery: read the tar and compare each entry with the sidecar.
+"""Check one chunk of a delivery: read the container and compare each entry with the sidecar.
 
 The sidecar gives all entries of a chunk, so the bytes and the offset of every header are known in advance. Damage is
-reported with the path of each entry that differs. No length and no name is taken from the tar itself. Nothing is
+reported with the path of each entry that differs. No length and no name is taken from the chunk itself. Nothing is
 extracted here; a `Taker` may take the content of the files as it is read, by which a delivery is received.
 """
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import xxhash
-
-from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.fs.digest import BUFFER_BYTES
-from qa2pack.manifest.fs.meter import current_meter
-from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
-from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
+from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
+from qa2pack.tarsplit.container.framing import Framing, framing_of
+from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader, summed
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
@@ -100,110 +96,48 @@ def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
         if file.byte_count != batch.row.byte_count:
             result.problems.append(size_problem(name, batch.row.byte_count, file.byte_count))
         try:
-            _compare(_Reader(file, [name for name, _ in batch.row.checksums]), batch, taker, result)
+            _compare(file, batch, taker, result)
         except PlaceError as error:
             result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
     return result
 
 
-class _EndedError(Exception):
-    """The chunk is shorter than it should be."""
-
-
-class _Reader:
-    """Reads a chunk once from start to end, a block at a time, and computes its checksums."""
-
-    def __init__(self, file: OpenedFile, checksums: Iterable[str]) -> None:
-        self.sums = Sums(checksums)
-        self._file = file
-        self._block = b""
-        self._place = 0  # in the block
-        self._pace = current_pace()
-        self._meter = current_meter()
-
-    def read(self, size: int) -> bytes:
-        """Return exactly this many bytes.
-
-        Raises:
-            _EndedError: the chunk ends before.
-            PlaceError: the place fails.
-        """
-        end = self._place + size
-        if end <= len(self._block):  # nearly always: no call for each
-            data = self._block[self._place : end]
-            self._place = end
-            return data
-        return b"".join(self._parts(size))
-
-    def digest(self, size: int, take: Callable[[bytes | memoryview], None] | None) -> bytes:
-        """Return the digest of the next bytes, and give them to `take`; raises as `read`."""
-        if self._place + size <= len(self._block):  # a small file
-            data = self.read(size)
-            if take:
-                take(data)
-            return xxhash.xxh3_128_digest(data)
-        state = xxhash.xxh3_128()
-        for part in self._parts(size):
-            state.update(part)
-            if take:
-                take(part)
-        return state.digest()
-
-    def rest(self) -> bytes:
-        """Return the bytes after the last entry, up to a block and more: longer than the end of any tar."""
-        rest = self._block[self._place :]
-        self._next()
-        return rest + self._block
-
-    def _parts(self, size: int) -> Iterator[memoryview]:
-        while size:
-            if self._place == len(self._block):
-                self._next()
-                if not self._block:
-                    raise _EndedError
-            part = memoryview(self._block)[self._place : self._place + size]
-            self._place += len(part)
-            size -= len(part)
-            yield part
-
-    def _next(self) -> None:
-        self._block = self._file.read(BUFFER_BYTES)
-        self._place = 0
-        self.sums.update(self._block)
-        self._meter.add(len(self._block))
-        if self._pace:
-            self._pace.take(len(self._block))
-
-
-def _compare(reader: _Reader, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:
-    chunk = batch.row.name
-    entry = _Entries(reader, chunk, taker, result.problems)
+def _compare(file: OpenedFile, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:
+    row = batch.row
+    sums = Sums(name for name, _ in row.checksums)
+    read = summed(file.read, sums)
+    reader = Reader(Gunzip(read).read if row.form is DeliveryForm.TGZ else read)
+    framing = framing_of(
+        row.form, batch.project, batch.part, folder_mtime=batch.folder_mtime, byte_count=row.byte_count
+    )
+    entries = _Entries(reader, framing, batch, taker, result.problems)
     try:
         for share in shares(batch.part):
-            folder = in_tar(batch.project, share.record.path)
-            if share.has_folder:
-                entry.compare_folder(folder, header_of_folder(batch.project, share.record, batch.folder_mtime))
-            for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
-                entry.compare_file(folder, b"" if batch.row.is_file else header, share.record, index)
-        if any(reader.rest()) and not result.problems:
-            result.problems.append(Problem(Code.GROWN, chunk, "the end of the tar", "more"))
-    except _EndedError:
-        result.problems.append(Problem(Code.TRUNCATED, entry.path, "all of the entry"))
+            entries.compare(share)
+        entries.compare_end()
+    except EndedError:
+        result.problems.append(Problem(Code.TRUNCATED, entries.path, "all of the entry"))
+        return
+    except DamagedError as error:
+        result.problems.append(Problem(Code.CHANGED, entries.path, "compressed content", str(error)))
         return
     if result.problems:
         return  # the checksums of the whole chunk differ too: no need to report them
-    for name, expected in (*batch.row.checksums, (ALWAYS, batch.row.xxh128)):
-        checksum = reader.sums.result(name)
+    for name, expected in (*row.checksums, (ALWAYS, row.xxh128)):
+        checksum = sums.result(name)
         if checksum != expected:
-            result.problems.append(Problem(Code.CHANGED, chunk, Digest(expected, name), Digest(checksum)))
+            result.problems.append(Problem(Code.CHANGED, row.name, Digest(expected, name), Digest(checksum)))
 
 
 class _Entries:
     """Compares the entries of a chunk, each as it is read."""
 
-    def __init__(self, reader: _Reader, chunk: bytes, taker: Taker, problems: list[Problem]) -> None:
+    def __init__(
+        self, reader: Reader, framing: Framing, batch: CheckBatch, taker: Taker, problems: list[Problem]
+    ) -> None:
         self._reader = reader
-        self._chunk = chunk
+        self._framing = framing
+        self._batch = batch
         self._taker = taker
         self._problems = problems
         self._folder = self._name = b""
@@ -211,27 +145,56 @@ class _Entries:
     @property
     def path(self) -> bytes:
         """The path of the last entry that was begun, from the name of the chunk on."""
-        return join(self._chunk, join(self._folder, self._name) if self._name else self._folder)
+        path = join(self._folder, self._name) if self._name else self._folder
+        return join(self._batch.row.name, path)
 
-    def compare_folder(self, folder: bytes, header: bytes) -> None:
-        self._folder, self._name = folder, b""
+    def compare(self, share: Share) -> None:
+        """Compare the entries of a folder."""
+        self._folder, self._name = in_tar(self._batch.project, share.record.path), b""
+        if share.has_folder:
+            self._compare_header(self._framing.before_folder(share.record))
+        for index, header in zip(share.files, self._framing.before_files(share), strict=True):
+            self._name = share.record.names[index]
+            self._compare_file(header, share.record, index)
+
+    def compare_end(self) -> None:
+        """Compare what is behind the last entry, where all was right so far."""
+        is_right = True
+        for piece in self._framing.end(self._reader.offset):
+            is_right = self._read_end(len(piece)) == piece and is_right
+        if (self._reader.rest() or not is_right) and not self._problems:
+            words = f"the end of the {self._batch.row.form}", "more" if is_right else "another"
+            self._problems.append(Problem(Code.GROWN if is_right else Code.CHANGED, self._batch.row.name, *words))
+
+    def _read_end(self, size: int) -> bytes:
+        try:
+            return self._reader.read(size)
+        except EndedError:
+            if self._problems:
+                return b""  # its size was told already
+            raise
+
+    def _compare_header(self, header: bytes) -> None:
         if self._reader.read(len(header)) != header:
             self._differs("the entry of the manifest", "another")
 
-    def compare_file(self, folder: bytes, header: bytes, record: FolderRecord, index: int) -> None:
-        """Compare a file; where it is the whole chunk it has no header, and no padding."""
-        self._folder, self._name = folder, record.names[index]
-        reader, size, digest = self._reader, record.sizes[index], record.digest(index)
-        if reader.read(len(header)) != header:
-            self._differs("the entry of the manifest", "another")
+    def _compare_file(self, header: bytes, record: FolderRecord, index: int) -> None:
+        size, digest = record.sizes[index], record.digest(index)
+        self._compare_header(header)
         is_taken = not self._problems and self._taker.begin(record, index)
-        found = reader.digest(size, self._taker.add if is_taken else None)
+        found = self._reader.digest(size, self._take if is_taken else self._framing.add)
+        behind = self._framing.after_file(size)
+        is_whole = self._reader.read(len(behind)) == behind
         if digest not in (found, NO_DIGEST):
             self._differs(Digest(digest.hex()), Digest(found.hex()))
-        if header and reader.read(-size % BLOCK_BYTES).strip(b"\0"):
-            self._differs("zeros after its content")
+        elif not is_whole:
+            self._differs("what is behind its content", "another")
         if is_taken and not self._problems:
             self._taker.end()
+
+    def _take(self, content: bytes | memoryview) -> None:
+        self._framing.add(content)
+        self._taker.add(content)
 
     def _differs(self, expected: Value, found: Value = "") -> None:
         self._problems.append(Problem(Code.CHANGED, self.path, expected, found))

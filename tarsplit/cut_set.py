@@ -4,11 +4,15 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from qa2pack.manifest.bundle.gzip_format import largest_gzip_bytes
+from qa2pack.manifest.bundle.zip_header import zip_bytes
+from qa2pack.manifest.format.delivery_form import WITH_PARTS, DeliveryForm
 from qa2pack.manifest.format.delivery_row import DeliveryRow, named
+from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Count
 from qa2pack.tarsplit.contents import Selected
-from qa2pack.tarsplit.naming import chunk_name
+from qa2pack.tarsplit.naming import chunk_name, in_tar
 from qa2pack.tarsplit.packing.bins import Span
 from qa2pack.tarsplit.packing.measure import measure
 from qa2pack.tarsplit.packing.partition import (
@@ -30,18 +34,38 @@ class PlannedChunk:
     """One chunk of the plan.
 
     Attributes:
+        plain_bytes: its size before compression.
         is_oversized: it holds one file that is larger than the limit.
-        is_file: it is one file of the package as it is, no tar.
         set: name of its delivery set; empty if the delivery has none.
+        level: of the compression; 0 for none.
+        checksums: that are written beside it; None: those of the delivery.
     """
 
     name: bytes
     chunk: Chunk
-    byte_count: int
+    plain_bytes: int
     entry_count: int
-    is_oversized: bool
-    is_file: bool = False
+    is_oversized: bool = False
+    form: DeliveryForm = DeliveryForm.TAR
     set: str = ""
+    level: int = 0
+    checksums: tuple[str, ...] | None = None
+
+    @property
+    def byte_count(self) -> int:
+        """Its size; of what is compressed, the largest that it can have."""
+        return largest_gzip_bytes(self.plain_bytes) if self.level else self.plain_bytes
+
+    def sums_beside(self, usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of its checksums, given those of the delivery."""
+        return usual if self.checksums is None else self.checksums
+
+
+def part_limit(row: DeliveryRow) -> int:
+    """Return how large a part of a set may be before compression, so that it is within the limit in any case."""
+    limit = row.limit_bytes or NO_LIMIT_BYTES
+    more = largest_gzip_bytes(limit) - limit if row.kind is DeliveryForm.TGZ else 0
+    return limit - more
 
 
 @dataclass(slots=True)
@@ -93,6 +117,7 @@ class MeasuredSet:
     file_places: "array[int]" = field(default_factory=lambda: array("Q"))
     has_folder: list[bool] = field(default_factory=list)
     sizes: "array[int]" = field(default_factory=lambda: array("Q"))
+    name_bytes: int = 0
 
     def add(self, each: Selected, own: int, number: int, first_file: int, *, project: bytes, is_member: bool) -> None:
         """Add what the set has of a folder.
@@ -110,17 +135,45 @@ class MeasuredSet:
         self.folder_places.append(number)
         self.file_places.extend(first_file + index for index in indexes)
         self.sizes.extend(record.sizes)
+        self.name_bytes += _name_bytes(record, project, has_folder=has_folder)
 
-    def chunks(self, row: DeliveryRow, project: bytes, fill: Fill) -> Iterator[PlannedChunk]:
-        """Yield the chunks of the set."""
-        if not row.is_tar:
-            for place, size in zip(self.file_places, self.sizes, strict=True):  # one, or none
-                chunk = Chunk((), ((place, place + 1),), 0)
-                yield PlannedChunk(
-                    named(row.file, {}), chunk, size, 1, is_oversized=False, is_file=True, set=row.name
-                )
-            return
-        limit = row.limit_bytes or NO_LIMIT_BYTES
+    def chunks(self, row: DeliveryRow, project: bytes, fill: Fill, *, level: int) -> Iterator[PlannedChunk]:
+        """Yield the chunks of the set.
+
+        Args:
+            level: of what is compressed.
+        """
+        if row.kind in WITH_PARTS:
+            yield from self._parts(row, project, fill, level if row.kind is DeliveryForm.TGZ else 0)
+        elif self.folders:
+            yield self._whole(row)
+
+    def _whole(self, row: DeliveryRow) -> PlannedChunk:
+        """Return the only chunk of a set that has one."""
+        is_file = row.kind is DeliveryForm.FILE
+        folders = [] if is_file else self._own([(0, len(self.folders))])
+        files = spread([(0, len(self.sizes))], self.file_places)
+        chunk = Chunk(tuple(spread(folders, self.folder_places)), tuple(files), 0)
+        return PlannedChunk(
+            name=named(row.file, {}),
+            chunk=chunk,
+            plain_bytes=sum(self.sizes) if is_file else self._zip_bytes(),
+            entry_count=chunk.entry_count,
+            form=row.kind,
+            set=row.name,
+            checksums=row.checksums,
+        )
+
+    def _zip_bytes(self) -> int:
+        return zip_bytes(
+            file_count=len(self.sizes),
+            folder_count=sum(self.has_folder),
+            name_bytes=self.name_bytes,
+            content_bytes=sum(self.sizes),
+        )
+
+    def _parts(self, row: DeliveryRow, project: bytes, fill: Fill, level: int) -> Iterator[PlannedChunk]:
+        limit = part_limit(row)
         chunks = partitioned(self.folders, project, limit_bytes=limit, fill=fill)
         for number, chunk in enumerate(chunks, 1):
             placed = Chunk(
@@ -131,13 +184,22 @@ class MeasuredSet:
             yield PlannedChunk(
                 name=chunk_name(row.file, number, len(chunks)),
                 chunk=placed,
-                byte_count=placed.byte_count,
+                plain_bytes=placed.byte_count,
                 entry_count=placed.entry_count,
                 is_oversized=placed.byte_count > limit,
+                form=row.kind,
                 set=row.name,
+                level=level,
+                checksums=row.checksums,
             )
 
     def _own(self, spans: Iterable[Span]) -> Iterator[Span]:
         """Yield the folders of these whose entry is in the set."""
         for start, end in spans:
             yield from ((number, number + 1) for number in range(start, end) if self.has_folder[number])
+
+
+def _name_bytes(record: FolderRecord, project: bytes, *, has_folder: bool) -> int:
+    """Return the length of all paths of a folder in a container, its own with a slash."""
+    before = len(in_tar(project, record.path)) + 1
+    return (before if has_folder else 0) + before * len(record.names) + sum(map(len, record.names))

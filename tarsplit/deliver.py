@@ -179,12 +179,12 @@ class _Run:
         return [
             ChunkRow(
                 name=planned[number].name,
-                byte_count=planned[number].byte_count,
+                byte_count=chunk.byte_count,
                 folders=planned[number].chunk.folders,
                 files=planned[number].chunk.files,
                 xxh128=chunk.xxh128,
                 checksums=chunk.checksums,
-                is_file=planned[number].is_file,
+                form=planned[number].form,
             )
             for number, chunk in sorted(self.finished.items())
         ]
@@ -203,13 +203,15 @@ class _Run:
             renamed=tuple((m.path, m.source) for m in members if m.path != m.source),
             texts=tuple((m.readme_path, m.readme) for m in members if m.readme is not None),
             folder_mtime=header.folder_mtime,
-            checksums=header.checksums,
+            checksums=planned.sums_beside(header.checksums),
+            plain_bytes=planned.plain_bytes,
             byte_count=planned.byte_count,
-            is_file=planned.is_file,
+            form=planned.form,
+            level=planned.level,
         )
 
     def _finish(self, result: ChunkResult) -> None:
-        chunk = FinishedChunk(result.number, result.xxh128, result.checksums, result.stored)
+        chunk = FinishedChunk(result.number, result.byte_count, result.xxh128, result.checksums, result.stored)
         self._write_checksums(chunk)
         self.finished[result.number] = chunk
         self.keep_state()  # also syncs the folder, and with it the chunk's name

@@ -7,11 +7,13 @@ here: whoever uses it knows the digest that it should have.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
-from qa2pack.tarsplit.chunk_entries import header_of_folder, headers_of_files, shares
+from qa2pack.tarsplit.chunk_entries import shares
+from qa2pack.tarsplit.container.framing import framing_of
+from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Unpacked
 from qa2pack.tarsplit.output_files import new_part, publish_part, set_time, write_all
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import Sidecar
@@ -38,19 +40,16 @@ def extract(sidecar: Sidecar, place: Place, wanted: set[Content], folder: bytes)
         if not found:
             continue
         try:
-            with place.opened(batch.row.name) as file:
+            with place.opened(batch.row.name) as opened:
+                file = Unpacked(opened.read) if batch.row.form is DeliveryForm.TGZ else opened
                 for each in found:
                     if each.content in wanted:
                         target = join(folder, each.content[1].hex().encode())
                         _copy(file, each, target)
                         wanted.remove(each.content)
                         yield target, batch.path
-        except (PlaceError, FileNotFoundError, _EndedError):
+        except (PlaceError, FileNotFoundError, EndedError, DamagedError):
             continue
-
-
-class _EndedError(Exception):
-    """A chunk ends too early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +69,29 @@ class _InChunk:
 def _contents(batch: CheckBatch) -> Iterator[_InChunk]:
     """Yield where each file of the chunk is."""
     offset = 0
+    row = batch.row
+    framing = framing_of(
+        row.form, batch.project, batch.part, folder_mtime=batch.folder_mtime, byte_count=row.byte_count
+    )
     for share in shares(batch.part):
         record = share.record
         if share.has_folder:
-            offset += len(header_of_folder(batch.project, record, batch.folder_mtime))
-        for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
+            offset += len(framing.before_folder(record))
+        for index, header in zip(share.files, framing.before_files(share), strict=True):
             size = record.sizes[index]
-            offset += 0 if batch.row.is_file else len(header)
+            offset += len(header)
             yield _InChunk(offset, (size, record.digest(index)), record.mtimes[index])
-            offset += size + -size % BLOCK_BYTES
+            offset += size + len(framing.after_file(size))
 
 
-def _copy(file: OpenedFile, found: _InChunk, target: bytes) -> None:
+def _copy(file: OpenedFile | Unpacked, found: _InChunk, target: bytes) -> None:
     size = found.content[0]
     file.seek(found.offset)
     with new_part(target) as fd:
         while size:
             block = file.read(min(size, _READ_BYTES))
             if not block:
-                raise _EndedError
+                raise EndedError
             write_all(fd, block)
             size -= len(block)
         set_time(fd, found.mtime_ns)

@@ -9,12 +9,11 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from qa2pack.manifest.format.delivery_row import CHECKSUMS, escaped, expression_of, named
 from qa2pack.manifest.format.delivery_row import PART as PART_NUMBER
 from qa2pack.manifest.format.delivery_row import PARTS as PART_COUNT
-from qa2pack.manifest.format.delivery_row import escaped, expression_of, named
 from qa2pack.manifest.path import check_name
 
-CHECKSUMS = ("md5", "sha256", "xxh128")
 SIGNED_CHECKSUM = "sha256"  # the only one by which a signature of the sidecar covers the tars, too
 _OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig)?|\.state")
 _CHECKSUM = rb"(\.[a-z0-9]+sum)?"

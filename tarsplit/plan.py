@@ -9,7 +9,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime, selected_records
-from qa2pack.tarsplit.cut_set import NO_LIMIT_BYTES, LeftOut, MeasuredSet, PlannedChunk, partitioned
+from qa2pack.tarsplit.cut_set import LeftOut, MeasuredSet, PlannedChunk, part_limit, partitioned
 from qa2pack.tarsplit.naming import DeliveryName, chunk_name
 from qa2pack.tarsplit.packing.measure import measure
 from qa2pack.tarsplit.packing.partition import Fill, capacity_blocks, cut_tables
@@ -55,7 +55,7 @@ class Cut:
 
     @property
     def byte_count(self) -> int:
-        """Bytes of all tars."""
+        """Bytes of all chunks; of those that are compressed, the most that they can have."""
         return sum(chunk.byte_count for chunk in self.chunks)
 
     @property
@@ -75,7 +75,7 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
         Refused: the limit is too small, or there would be more than 999 chunks.
     """
     sets = tuple(DeliverySet(member.path, row) for member in members for row in member.rows)
-    limits = [each.row.limit_bytes or NO_LIMIT_BYTES for each in sets] or [request.limit_bytes]
+    limits = [part_limit(each.row) for each in sets] or [request.limit_bytes]
     for limit in limits:
         if capacity_blocks(limit) <= 0:
             least = Size(_LEAST_BYTES, bound="at least")
@@ -109,7 +109,7 @@ def _cut_all(header: DeliveryHeader, members: Sequence[Delivered], request: CutR
         PlannedChunk(
             name=chunk_name(file, number, len(chunks)),
             chunk=chunk,
-            byte_count=chunk.byte_count,
+            plain_bytes=chunk.byte_count,
             entry_count=chunk.entry_count,
             is_oversized=chunk.byte_count > request.limit_bytes,
         )
@@ -130,11 +130,12 @@ def _cut_sets(header: DeliveryHeader, members: Sequence[Delivered], fill: Fill, 
             measuring[own].add(folder, own, number, file, project=header.project, is_member=is_member)
         file += len(folder.record.names)
         progress.advance(file_count=len(folder.record.names))
+    levels = {member.path: member.manifest.header.compression for member in members}
     planned: list[PlannedChunk] = []
     tables: list[bytes] = []
     for each, found in zip(header.sets, measuring, strict=True):
-        planned += found.chunks(each.row, header.project, fill)
+        planned += found.chunks(each.row, header.project, fill, level=levels[each.member])
         if each.row.limit_bytes:
-            tables += cut_tables(found.folders, each.row.limit_bytes)
+            tables += cut_tables(found.folders, part_limit(each.row))
     empty = tuple(each.row.name for each, found in zip(header.sets, measuring, strict=True) if not found.folders)
     return Cut(header, tuple(members), tuple(planned), tuple(tables), empty, left_out)

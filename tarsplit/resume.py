@@ -43,7 +43,7 @@ def find_finished(
     if state is None:
         return None
     batches = deque(
-        KeptBatch(place, cut.chunks[chunk.number].name, cut.chunks[chunk.number].byte_count, chunk)
+        KeptBatch(place, cut.chunks[chunk.number].name, chunk.byte_count, chunk)
         for chunk in state.chunks
         if 0 <= chunk.number < len(cut.chunks)
     )
@@ -87,9 +87,10 @@ def find_leftovers(
 
 def _expected(cut: Cut) -> set[bytes]:
     name = cut.header.name
-    files = {name.manifest, *(chunk.name for chunk in cut.chunks)}
-    sums = (checksum_name(file, algorithm) for file in files for algorithm in cut.header.checksums)
-    return {name.state, signature_name(name.manifest), *files, *sums}
+    usual = cut.header.checksums
+    files = [(name.manifest, usual), *((chunk.name, chunk.sums_beside(usual)) for chunk in cut.chunks)]
+    sums = (checksum_name(file, algorithm) for file, algorithms in files for algorithm in algorithms)
+    return {name.state, signature_name(name.manifest), *(file for file, _ in files), *sums}
 
 
 def _state(cut: Cut, folder: bytes) -> State | None:
@@ -105,5 +106,5 @@ def _completed(cut: Cut, folder: bytes) -> State | None:
         sidecar = open_sidecar(join(folder, cut.header.name.manifest))
     except (FileNotFoundError, StreamError):
         return None
-    chunks = (FinishedChunk(n, row.xxh128, row.checksums) for n, row in enumerate(sidecar.chunks))
+    chunks = (FinishedChunk(n, row.byte_count, row.xxh128, row.checksums) for n, row in enumerate(sidecar.chunks))
     return State(sidecar.fingerprint, tuple(chunks))

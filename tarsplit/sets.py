@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from qa2pack.manifest.format.delivery_row import DATE, PROJECT, DeliveryRow, filled
+from qa2pack.manifest.format.delivery_row import CHECKSUMS, DATE, PROJECT, DeliveryRow, filled
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.tarsplit.contents import Delivered
@@ -11,7 +11,12 @@ from qa2pack.tarsplit.naming import DeliveryName
 
 
 def with_sets(
-    members: Sequence[Delivered], project: bytes, wanted: Sequence[str] = (), *, day: str = ""
+    members: Sequence[Delivered],
+    project: bytes,
+    wanted: Sequence[str] = (),
+    *,
+    day: str = "",
+    checksums: Sequence[str] = (),
 ) -> list[Delivered]:
     """Return the members with the delivery sets that are wanted of each.
 
@@ -19,6 +24,7 @@ def with_sets(
         project: the project code.
         wanted: names of sets; none: all.
         day: the date of the delivery, for names that have one; may be empty.
+        checksums: that no set may lack.
 
     Raises:
         Refused: a member has no sets, none has a set that is wanted, a name needs a date, or two sets have one name.
@@ -31,7 +37,7 @@ def with_sets(
         replace(
             member,
             rows=tuple(
-                replace(row, file=filled(row.file, values))
+                replace(row, file=filled(row.file, values), checksums=_with(row.checksums, checksums))
                 for row in member.manifest.header.delivery_sets
                 if not wanted or row.name in wanted
             ),
@@ -56,6 +62,10 @@ def name_of_sets(
     parts = (leaf, day.encode(), *sorted({name.encode() for name in wanted}))
     files = tuple(row.file for member in members for row in member.rows)
     return DeliveryName(project, day, b"_".join(filter(None, parts)), files)
+
+
+def _with(own: tuple[str, ...] | None, needed: Sequence[str]) -> tuple[str, ...] | None:
+    return own if own is None else tuple(name for name in CHECKSUMS if name in (*own, *needed))
 
 
 def _problems(members: Sequence[Delivered], wanted: Sequence[str], day: str) -> Iterator[Problem]:

@@ -8,12 +8,13 @@ folders and files by index in the stream. It holds nothing about the machine tha
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from qa2pack.manifest.format.delivery_row import DeliveryRow, check_row
+from qa2pack.manifest.format.delivery_form import DeliveryForm
+from qa2pack.manifest.format.delivery_row import CHECKSUMS, DeliveryRow, check_row, without_unsaid
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.format.wire import Moment, read_value
 from qa2pack.manifest.path import check_name, check_relative
 from qa2pack.manifest.problem import Code
-from qa2pack.tarsplit.naming import CHECKSUMS, DeliveryName
+from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.packing.bins import Span
 
 KIND = "delivery"
@@ -78,7 +79,6 @@ class ChunkRow:
         folders, files: spans of its entries.
         xxh128: of the whole tar, hexadecimal; always present.
         checksums: name and hexadecimal digest of each requested checksum.
-        is_file: it is no tar, but one file of the package as it is.
     """
 
     name: bytes
@@ -87,7 +87,7 @@ class ChunkRow:
     files: tuple[Span, ...]
     xxh128: str
     checksums: tuple[tuple[str, str], ...]
-    is_file: bool = False
+    form: DeliveryForm = DeliveryForm.TAR
 
     @property
     def file_count(self) -> int:
@@ -127,6 +127,7 @@ class Sidecar:
 def header_to_wire(header: DeliveryHeader) -> dict[str, object]:
     """Return the header as msgpack takes it."""
     wire = asdict(header)
+    wire["sets"] = [{**each, "row": without_unsaid(each["row"])} for each in wire["sets"]]
     return {"kind": KIND, **{name: value for name, value in wire.items() if value or name not in _LATER_IN_HEADERS}}
 
 
@@ -134,8 +135,8 @@ def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, obj
     """Return the notes as msgpack takes them."""
     rows = [asdict(chunk) for chunk in chunks]
     for row in rows:
-        if not row["is_file"]:
-            del row["is_file"]
+        if row["form"] is DeliveryForm.TAR:
+            del row["form"]  # later than the first release of the format, too
     return {"fingerprint": fingerprint, "chunks": rows}
 
 
@@ -179,7 +180,7 @@ def _check_row(row: ChunkRow) -> None:
     check_name(row.name)
     if any(end < start for start, end in (*row.folders, *row.files)):
         raise ValueError("a span that ends before it begins")
-    if row.is_file and (row.folders or row.file_count != 1):
+    if row.form is DeliveryForm.FILE and (row.folders or row.file_count != 1):
         raise ValueError("a file that is more than one")
     if any(name not in CHECKSUMS for name, _ in row.checksums):
         raise ValueError("a checksum that is not known")

@@ -7,10 +7,13 @@ written by it, all that the program itself would never write is refused. Pure bu
 from array import array
 from collections.abc import Iterator, Mapping, Set
 from itertools import accumulate
+from typing import assert_never
 
 from qa2pack.manifest.alma.member_ids import folder_of, is_of_cycle0, member_at
 from qa2pack.manifest.alma.package import MEMBER_FOLDERS, README
+from qa2pack.manifest.bundle.gzip_format import largest_gzip_bytes
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import StreamError
@@ -104,10 +107,25 @@ def _check_sizes(chunks: tuple[ChunkRow, ...], blocks: _Blocks) -> None:
     if len({row.name for row in chunks}) < len(chunks):
         raise ValueError("two chunks of one name")
     for row in chunks:
-        count = _sum(row.folders, blocks.folders) + _sum(row.files, blocks.files) + END_BLOCKS
-        size = blocks.sizes[row.files[0][0]] if row.is_file else (count + -count % RECORD_BLOCKS) * BLOCK_BYTES
-        if row.byte_count != size:
+        if not _can_have_size(row, blocks):
             raise ValueError(f"a chunk of another size than its entries have: {shown(row.name)}")
+
+
+def _can_have_size(row: ChunkRow, blocks: _Blocks) -> bool:
+    """Return whether a chunk can have the size that is said; that of a zip is known once it is read."""
+    count = _sum(row.folders, blocks.folders) + _sum(row.files, blocks.files) + END_BLOCKS
+    tar = (count + -count % RECORD_BLOCKS) * BLOCK_BYTES
+    match row.form:
+        case DeliveryForm.TAR:
+            return row.byte_count == tar
+        case DeliveryForm.TGZ:
+            return row.byte_count <= largest_gzip_bytes(tar)
+        case DeliveryForm.ZIP:
+            return True
+        case DeliveryForm.FILE:
+            return row.byte_count == blocks.sizes[row.files[0][0]]
+        case _:
+            assert_never(row.form)
 
 
 def _sum(spans: tuple[Span, ...], sums: "array[int]") -> int:

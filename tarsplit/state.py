@@ -26,6 +26,7 @@ class FinishedChunk:
     """
 
     number: int
+    byte_count: int
     xxh128: str
     checksums: tuple[tuple[str, str], ...]
     stored: str = ""

@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 
 import xxhash
 
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
-from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, header_of_folder, headers_of_files, shares
+from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
+from qa2pack.tarsplit.container.framing import framing_of
+from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
 from qa2pack.tarsplit.place.place import Place, Upload
 from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
-from qa2pack.tarsplit.tar.writer import FileWriter, OutputFailedError, TarWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
 
@@ -32,8 +34,9 @@ class ChunkBatch:
         root: the package, absolute.
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
-        byte_count: the computed size of the tar.
-        is_file: it is one file of the package as it is, no tar.
+        plain_bytes: the computed size, before compression.
+        byte_count: the largest size that it can have.
+        level: of the compression; 0 for none.
     """
 
     number: int
@@ -46,8 +49,10 @@ class ChunkBatch:
     texts: tuple[tuple[bytes, bytes], ...]
     folder_mtime: int
     checksums: tuple[str, ...]
+    plain_bytes: int
     byte_count: int
-    is_file: bool = False
+    form: DeliveryForm = DeliveryForm.TAR
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class ChunkResult:
     """
 
     number: int
+    byte_count: int = 0
     xxh128: str = ""
     checksums: tuple[tuple[str, str], ...] = ()
     problem: Problem | None = None
@@ -98,10 +104,10 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
             threaded_sums(batch.checksums) as sums,
             batch.place.upload(batch.name, batch.byte_count) as upload,
         ):
-            _write_all(batch, upload, sums)
+            byte_count = _write_all(batch, upload, sums)
             stored = upload.finish()
             checksums = tuple((name, sums.result(name)) for name in batch.checksums)
-            return ChunkResult(batch.number, sums.result(), checksums, stored=stored)
+            return ChunkResult(batch.number, byte_count, sums.result(), checksums, stored=stored)
     except _StoppedError as stopped:
         return ChunkResult(batch.number, problem=stopped.problem)
     except OutputFailedError as failed:
@@ -109,20 +115,26 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
         raise OSError(failed.error.errno, failed.error.strerror, path) from failed
 
 
-def _write_all(batch: ChunkBatch, upload: Upload, sums: Sums) -> None:
-    out = (FileWriter if batch.is_file else TarWriter)(upload.write, sums)
+def _write_all(batch: ChunkBatch, upload: Upload, sums: Sums) -> int:
+    """Write all of the chunk, and return how many bytes that were."""
+    framing = framing_of(
+        batch.form, batch.project, batch.part, folder_mtime=batch.folder_mtime, byte_count=batch.plain_bytes
+    )
+    output = Output(upload.write, sums)
+    out = ContainerWriter(output, framing, level=batch.level)
     try:
         for share in shares(batch.part):
             _write_share(batch, share, out)
     except _StoppedError:
         upload.give_up()  # what was written is of a file that changed; after any other stop it may go on
         raise
-    out.finish(batch.byte_count)
+    out.finish(batch.plain_bytes)
+    return output.byte_count
 
 
-def _write_share(batch: ChunkBatch, share: Share, out: TarWriter) -> None:
+def _write_share(batch: ChunkBatch, share: Share, out: ContainerWriter) -> None:
     if share.has_folder:
-        out.add_header(header_of_folder(batch.project, share.record, batch.folder_mtime))
+        out.add_header(out.framing.before_folder(share.record))
     if not share.files:
         return
     folder = os.path.join(batch.root, _on_disk(batch, share.record.path))
@@ -133,10 +145,10 @@ def _write_share(batch: ChunkBatch, share: Share, out: TarWriter) -> None:
         raise _StoppedError(_problem(error, folder, "a folder")) from error
 
 
-def _write_files(batch: ChunkBatch, share: Share, dir_fd: int, out: TarWriter) -> None:
+def _write_files(batch: ChunkBatch, share: Share, dir_fd: int, out: ContainerWriter) -> None:
     record = share.record
     texts = {path: text for path, text in batch.texts if path.rpartition(b"/")[0] == record.path}
-    for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
+    for index, header in zip(share.files, out.framing.before_files(share), strict=True):
         text = texts.get(join(record.path, record.names[index])) if texts else None
         if text is not None and record.sizes[index]:
             out.add_file(header, text)
@@ -148,7 +160,7 @@ def _write_files(batch: ChunkBatch, share: Share, dir_fd: int, out: TarWriter) -
             raise _StoppedError(_problem(error, join(batch.root, path))) from error
 
 
-def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out: TarWriter) -> None:
+def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out: ContainerWriter) -> None:
     size = record.sizes[index]
     with opened_file(record.names[index], dir_fd=dir_fd) as fd:
         if size > _SMALL_BYTES:
@@ -166,7 +178,7 @@ def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out
         raise _DiffersError(Problem(Code.CHANGED, b"", Digest(expected.hex()), Digest(found.hex())))
 
 
-def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
+def _copy_big(fd: int, size: int, header: bytes, out: ContainerWriter) -> bytes:
     state = xxhash.xxh3_128()
     out.add_header(header)
     pace = current_pace()

@@ -52,6 +52,7 @@ executor   memory
 tarsplit   deliver extract
 tarsplit   resume check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
+tarsplit   container/
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set
 tarsplit   contents
@@ -93,7 +94,6 @@ WRITERS = {
     "executor/transaction/lock.py",
     "manifest/format/files.py",
     "tarsplit/output_files.py",
-    "tarsplit/place/plain_upload.py",
     # measurement sets, in folders of their own
     "executor/casa/environment.py",
     "executor/casa/scratch.py",

@@ -233,3 +233,14 @@ def ran(command: Sequence[str], folder: Path) -> bytes:
     done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
     assert done.stderr == b""
     return done.stdout
+
+
+@pytest.mark.parametrize("cut", [1000, BLOCK_BYTES, len(MIXED)])
+def test_writer_of_gzip_makes_the_bytes_that_pieces_have(cut: int) -> None:
+    blocks = (MIXED[at : at + BLOCK_BYTES] for at in range(0, len(MIXED), BLOCK_BYTES))
+    made: list[bytes] = []
+    writer = encoder.GzipWriter(made.append, level=3)
+    for at in range(0, len(MIXED), cut):
+        writer.write(memoryview(MIXED)[at : at + cut])
+    writer.finish()
+    assert b"".join(made) == b"".join(encoder.gzip_pieces(blocks, level=3))

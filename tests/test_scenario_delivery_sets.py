@@ -295,7 +295,7 @@ def test_date_is_asked_for_where_a_name_has_it(home: Path, capsys: Capsys) -> No
         ('"{unit}_videos.tar"', '"out/{unit}_videos.tar"', "name of a file"),
         ('"{unit}_videos.tar"', '"{units}_videos.tar"', "one of the variables"),
         ('"{unit}_videos.tar"', '""', "name of a file"),
-        ('set = "videos"', 'set = "videos"\nform = "zip"', "delivery keys"),
+        ('set = "videos"', 'set = "videos"\nkind = "zip"', "delivery keys"),
         ("[[delivery]]", "[variable.part]\n[[delivery]]", "no variable of a name"),
     ],
 )

@@ -260,7 +260,7 @@ def test_two_at_a_time_do_not_meet(tmp_path: Path, package: Package) -> None:
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path: Path, package: Package) -> None:
     cut = plan(package, LIMIT)
-    huge: Cut = replace(cut, chunks=(replace(cut.chunks[0], byte_count=1 << 60), *cut.chunks[1:]))
+    huge: Cut = replace(cut, chunks=(replace(cut.chunks[0], plain_bytes=1 << 60), *cut.chunks[1:]))
     with pytest.raises(Refused, match="no-space"):
         deliver(
             huge,

@@ -22,3 +22,12 @@ def test_unfinished_file_is_kept_as_far_as_it_is_right(tmp_path: Path, there: by
     upload.finish()
     assert (tmp_path / "a.tar").read_bytes() == WHOLE
     assert not part.exists()
+
+
+def test_rest_of_a_larger_file_is_cut_off(tmp_path: Path) -> None:
+    """Of what is compressed, only the most that it may take is known before."""
+    (tmp_path / "a.tgz.part").write_bytes(WHOLE)
+    upload = PlainUpload(LocalFileSystem(), f"{tmp_path}/a.tgz", len(WHOLE))
+    upload.write(memoryview(WHOLE)[:600])
+    upload.finish()
+    assert (tmp_path / "a.tgz").read_bytes() == WHOLE[:600]

@@ -6,12 +6,13 @@ depend on that choice and on the level, so nothing may rely on them.
 
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from types import ModuleType
 
 from qa2pack.manifest.bundle.gzip_format import (
+    BLOCK_BYTES,
     DICTIONARY_BYTES,
     HEADER,
     USUAL_LEVEL,
@@ -48,6 +49,37 @@ def gzip_pieces(blocks: Iterable[bytes], *, level: int = USUAL_LEVEL, threads: i
     yield HEADER
     yield from _compressed(counted(), level, threads)
     yield end_of_member(checksum, size)
+
+
+class GzipWriter:
+    """Compresses what is written to it, into the bytes that `gzip_pieces` with one thread makes of its blocks."""
+
+    def __init__(self, write: Callable[[bytes], None], *, level: int = USUAL_LEVEL) -> None:
+        self._write = write
+        self._level = level
+        self._waiting = bytearray()
+        self._before = b""
+        self._checksum = self._size = 0
+        write(HEADER)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take the next bytes; they may be changed when this returns."""
+        self._waiting += data
+        while len(self._waiting) >= BLOCK_BYTES:
+            self._write_block(bytes(self._waiting[:BLOCK_BYTES]))
+            del self._waiting[:BLOCK_BYTES]
+
+    def finish(self) -> None:
+        """Write what is left, and the end."""
+        if self._waiting:
+            self._write_block(bytes(self._waiting))
+        self._write(end_of_member(self._checksum, self._size))
+
+    def _write_block(self, block: bytes) -> None:
+        self._checksum = engine().crc32(block, self._checksum)
+        self._size += len(block)
+        self._write(_deflated(block, self._before, self._level))
+        self._before = block[-DICTIONARY_BYTES:]
 
 
 def _compressed(blocks: Iterator[bytes], level: int, threads: int) -> Iterator[bytes]:

@@ -7,7 +7,9 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from qa2pack.manifest.format.delivery_form import WITH_PARTS, DeliveryForm, fits_form, usual_form
 from qa2pack.manifest.path import check_name
 
 DATE, PART, PARTS, PROJECT = "date", "part", "parts", "project"
@@ -16,7 +18,8 @@ LATE = (PROJECT, DATE, PART, PARTS)
 MOST_PARTS = 999  # their numbers have three digits
 _PIECE = re.compile(rb"\{\{|\}\}|\{(%b)\}" % "|".join(LATE).encode())
 _BELOW = "**"
-TAR = b".tar"
+_LATER = ("form", "checksums")
+CHECKSUMS = ("md5", "sha256", "xxh128")  # that are written beside a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +28,25 @@ class DeliveryRow:
 
     Attributes:
         name: of the set.
-        file: name of its file; a tar, or else the one file that is selected, as it is. `{project}`, `{date}`,
-            `{part}` and `{parts}` stand for what is known later, `{{` and `}}` for braces.
+        file: name of its file. `{project}`, `{date}`, `{part}` and `{parts}` stand for what is known later, `{{` and
+            `}}` for braces.
         select: paths in the member, of which each part is a glob; a last part `**` is all below.
-        limit_bytes: of a tar; what does not fit goes into more parts. 0: it has one part of any size.
+        limit_bytes: of a part; what does not fit goes into more. 0: it has one part of any size.
+        form: what its files are made into; None: as the name of its file says.
+        checksums: that are written beside its files; None: those of the delivery.
     """
 
     name: str
     file: bytes
     select: tuple[str, ...]
     limit_bytes: int = 0
+    form: DeliveryForm | None = None
+    checksums: tuple[str, ...] | None = None
 
     @property
-    def is_tar(self) -> bool:
-        """Whether it is a tar, not one file as it is."""
-        return self.file.endswith(TAR)
+    def kind(self) -> DeliveryForm:
+        """What its files are made into."""
+        return self.form or usual_form(self.file)
 
     @property
     def pieces(self) -> frozenset[str]:
@@ -55,9 +62,18 @@ def check_row(row: DeliveryRow) -> None:
     """
     if not row.select or not all(row.select):
         raise ValueError("a delivery set that selects nothing")
-    if bool(row.limit_bytes) is not ({PART, PARTS} <= row.pieces) or (row.limit_bytes and not row.is_tar):
+    if bool(row.limit_bytes) is not ({PART, PARTS} <= row.pieces) or (row.limit_bytes and row.kind not in WITH_PARTS):
         raise ValueError("a delivery set with parts that have no limit")
+    if not fits_form(row.file, row.kind):
+        raise ValueError("a delivery set whose file has the name of another form")
+    if not set(row.checksums or ()) <= set(CHECKSUMS):
+        raise ValueError("a delivery set with a checksum that is not known")
     check_name(named(row.file, {PROJECT: b"P", DATE: b"2012-06-20", PART: b"001", PARTS: b"001"}))
+
+
+def without_unsaid(wire: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as it is written: what came later is left out where it says nothing."""
+    return {name: value for name, value in wire.items() if value is not None or name not in _LATER}
 
 
 def escaped(value: bytes) -> bytes:

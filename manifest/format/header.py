@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.bundle.form import form_of
 from qa2pack.manifest.bundle.gzip_format import LEVELS, USUAL_LEVEL
 from qa2pack.manifest.format.check_row import CheckRow
-from qa2pack.manifest.format.delivery_row import DeliveryRow, check_row
+from qa2pack.manifest.format.delivery_row import DeliveryRow, check_row, without_unsaid
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.record import DIGEST_BYTES
 from qa2pack.manifest.format.record_codec import check_columns, record_path
@@ -358,6 +358,8 @@ class Notes:
 def header_to_wire(header: Header) -> dict[str, object]:
     """Return the header as msgpack takes it."""
     wire = _without_empty(member_to_wire(asdict(header)), _LATER_IN_HEADERS)
+    if header.delivery_sets:
+        wire["delivery_sets"] = [without_unsaid(row) for row in wire["delivery_sets"]]
     if header.made_with and header.compression == USUAL_LEVEL:
         del wire["made_with"]["compression"]  # later, too
     return wire

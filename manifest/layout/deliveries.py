@@ -7,6 +7,7 @@ variables filled in.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.delivery_row import LATE, DeliveryRow, escaped
 from qa2pack.manifest.layout.template import NoPathError, NoValueError, Template
 from qa2pack.manifest.problem import Code, Problem, Refused
@@ -18,7 +19,7 @@ class Delivery:
 
     Attributes:
         file: name of its file, or of each part of it.
-        select: see `DeliveryRow`.
+        select, form, checksums: see `DeliveryRow`.
         limit_bytes: of a part; 0 for a set of one part.
         line: where it begins in the layout file, for messages; 0 if that is not known.
     """
@@ -28,6 +29,8 @@ class Delivery:
     select: tuple[str, ...]
     limit_bytes: int = 0
     line: int = 0
+    form: DeliveryForm | None = None
+    checksums: tuple[str, ...] | None = None
 
 
 def rows_of_sets(deliveries: Sequence[Delivery], values: Mapping[str, bytes]) -> tuple[DeliveryRow, ...]:
@@ -42,7 +45,8 @@ def rows_of_sets(deliveries: Sequence[Delivery], values: Mapping[str, bytes]) ->
     rows, problems = [], []
     for each in deliveries:
         try:
-            rows.append(DeliveryRow(each.name, each.file.fill(known.get), each.select, each.limit_bytes))
+            file = each.file.fill(known.get)
+            rows.append(DeliveryRow(each.name, file, each.select, each.limit_bytes, each.form, each.checksums))
         except NoValueError as error:
             problems.append(Problem(Code.VARIABLE_MISSING, error.variable.encode(), "one value for the package"))
         except NoPathError as error:

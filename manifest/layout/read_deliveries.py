@@ -1,6 +1,13 @@
 """Reading of the `[[delivery]]` tables of a layout: the delivery sets."""
 
-from qa2pack.manifest.format.delivery_row import DATE, PART, PARTS, TAR, selects_all_below
+from qa2pack.manifest.format.delivery_form import (
+    WITH_PARTS,
+    DeliveryForm,
+    fits_form,
+    suffixes_in_words,
+    usual_form,
+)
+from qa2pack.manifest.format.delivery_row import CHECKSUMS, DATE, PART, PARTS, selects_all_below
 from qa2pack.manifest.layout.deliveries import Delivery
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.patterns import check_can_match
@@ -8,7 +15,7 @@ from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PROJECT, Template
 from qa2pack.manifest.quantity import parse_size
 
-_KEYS = frozenset({"set", "name", "select", "limit"})
+_KEYS = frozenset({"set", "name", "select", "limit", "form", "checksums"})
 _OWN = frozenset({DATE, PART, PARTS})
 _WILD = frozenset("*?[")
 
@@ -38,10 +45,32 @@ def _delivery(table: Table, known: Known) -> Delivery:
         table.refuse(expected="paths in the member for select", found="nothing")
     for path in select:
         _check_path(table, known, path)
-    is_tar = file.text.endswith(TAR.decode())
-    if not is_tar and (len(select) > 1 or _WILD & set(select[0])):
-        table.refuse(expected="one path without * ? and [ for select, because the file is no .tar", found=file.text)
-    return Delivery(name, file, select, _limit(table, file, is_tar=is_tar), table.line)
+    form = _form(table, file)
+    kind = form or usual_form(file.text.encode())
+    if kind is DeliveryForm.FILE and (len(select) > 1 or _WILD & set(select[0])):
+        expected = "one path without * ? and [ for select, because the file is no container"
+        table.refuse(expected=expected, found=file.text)
+    return Delivery(name, file, select, _limit(table, file, kind), table.line, form, _checksums(table))
+
+
+def _form(table: Table, file: Template) -> DeliveryForm | None:
+    """Return the form that is said; None where it is the usual one of the name."""
+    if "form" not in table:
+        return None
+    form = table.choice(DeliveryForm, table.text("form"))
+    name = file.text.encode()
+    if not fits_form(name, form):
+        table.refuse(expected=f"a name that ends in {suffixes_in_words(form)}, as form says", found=file.text)
+    return None if form is usual_form(name) else form
+
+
+def _checksums(table: Table) -> tuple[str, ...] | None:
+    if "checksums" not in table:
+        return None
+    said = table.texts("checksums")
+    for name in said:
+        table.one_of(name, CHECKSUMS)
+    return tuple(name for name in CHECKSUMS if name in said)
 
 
 def _file(table: Table, known: Known) -> Template:
@@ -53,13 +82,13 @@ def _file(table: Table, known: Known) -> Template:
     return file
 
 
-def _limit(table: Table, file: Template, *, is_tar: bool) -> int:
+def _limit(table: Table, file: Template, form: DeliveryForm) -> int:
     """Return the largest size of a part in bytes; 0 where there is one part alone."""
     numbers = {PART, PARTS} & file.variables
     if not numbers and "limit" not in table:
         return 0
-    if "limit" not in table or len(numbers) < 2 or not is_tar:
-        expected = "limit, and both {part} and {parts} in the name of a .tar, or none of them"
+    if "limit" not in table or len(numbers) < 2 or form not in WITH_PARTS:
+        expected = "limit, and both {part} and {parts} in the name of a tar or tgz, or none of them"
         table.refuse(expected=expected, found=table.key_list)
     text = table.text("limit")
     try:

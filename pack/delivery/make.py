@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.format.delivery_row import CHECKSUMS
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import is_within, join, shown
@@ -17,7 +18,7 @@ from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.tarsplit.contents import Delivered, choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
-from qa2pack.tarsplit.naming import CHECKSUMS, SIGNED_CHECKSUM, DeliveryName
+from qa2pack.tarsplit.naming import SIGNED_CHECKSUM, DeliveryName
 from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.place.folder import Folder
@@ -104,7 +105,8 @@ def _request(target: Target, options: DeliveryOptions) -> tuple[CutRequest, list
         allow_dummies=options.allow_dummies,
     )
     if options.is_of_sets:
-        members = with_sets(members, package.project, options.sets, day=options.day)
+        needed = (SIGNED_CHECKSUM,) if options.key else ()
+        members = with_sets(members, package.project, options.sets, day=options.day, checksums=needed)
         name = name_of_sets(members, package.project, options.sets, options.day)
     else:
         name = DeliveryName(package.project, options.day)

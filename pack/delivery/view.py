@@ -67,12 +67,14 @@ def delivery_lines(view: ShownDelivery, style: Style) -> Iterator[str]:
     cut, outcome, output = view.cut, view.outcome, view.output
     yield from default_lines(view.defaults)
     yield from map(style.warning, (*_notes(cut), *lost_notes(view.lost)))
+    if outcome is None and any(chunk.level for chunk in cut.chunks):
+        yield "What is compressed is at most as large as it says here."
     noun = "file" if cut.header.sets else "tar"
     yield style.bold(f"{'entries':>10}  {'bytes':>16}  {noun}")
     rows = _rows(outcome)
     for chunk in cut.chunks:
         yield from map(style.fitted, _chunk_lines(chunk, rows.get(chunk.name), is_dry=outcome is None))
-    total = f"{counted(len(cut.chunks), noun)}, {exact_bytes(cut.byte_count)}"
+    total = f"{counted(len(cut.chunks), noun)}, {exact_bytes(_byte_count(view))}"
     if outcome is None:
         yield f"{total}; nothing was written (--dry-run)"
     elif not outcome.problems:
@@ -97,7 +99,7 @@ def delivery_fields(view: ShownDelivery) -> Fields:
         "limit_bytes": cut.header.limit_bytes,
         "fill": cut.header.fill,
         "is_dry_run": outcome is None,
-        "byte_count": cut.byte_count,
+        "byte_count": _byte_count(view),
         "is_signed": view.is_signed and outcome is not None and not outcome.problems,
         "kept_count": outcome.kept_count if outcome else 0,
         "chunks": [_chunk_fields(chunk, rows.get(chunk.name)) for chunk in cut.chunks],
@@ -109,6 +111,12 @@ def delivery_fields(view: ShownDelivery) -> Fields:
         "problems": problem_fields(outcome.problems if outcome else ()),
         "lost_problems": problem_fields(view.lost),
     }
+
+
+def _byte_count(view: ShownDelivery) -> int:
+    """Return the size of all chunks; of one that is compressed and not written, the most that it can have."""
+    rows = _rows(view.outcome)
+    return sum(rows[each.name].byte_count if each.name in rows else each.byte_count for each in view.cut.chunks)
 
 
 def _rows(outcome: Outcome | None) -> dict[bytes, ChunkRow]:
@@ -155,7 +163,7 @@ def _some(paths: Sequence[bytes], count: int, noun: str) -> Iterator[str]:
 
 def _chunk_lines(chunk: PlannedChunk, row: ChunkRow | None, *, is_dry: bool) -> Iterator[str]:
     """Yield the tar and its notes, each on a line of its own, because names take half of 80 columns."""
-    yield f"{chunk.entry_count:>10,}  {chunk.byte_count:>16,}  {shown(chunk.name)}"
+    yield f"{chunk.entry_count:>10,}  {row.byte_count if row else chunk.byte_count:>16,}  {shown(chunk.name)}"
     if chunk.is_oversized:
         yield f"{'above the limit':>28}"
     if row is None and not is_dry:
@@ -167,7 +175,8 @@ def _chunk_fields(chunk: PlannedChunk, row: ChunkRow | None) -> Fields:
     return {
         **path_fields("name", chunk.name),
         "entry_count": chunk.entry_count,
-        "byte_count": chunk.byte_count,
+        "byte_count": row.byte_count if row else chunk.byte_count,
+        "form": str(chunk.form),
         "set": chunk.set,
         "is_oversized": chunk.is_oversized,
         "is_finished": row is not None,

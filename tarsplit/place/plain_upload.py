@@ -21,20 +21,22 @@ class PlainUpload:
 
     Args:
         fs: the file system of fsspec.
-        size: of the file, in bytes.
+        size: of the file, in bytes; what is compressed may become smaller.
     """
 
     def __init__(self, fs: Any, path: str, size: int) -> None:
         self._fs = fs
         self._path = path
-        self._size = size
         protocols = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
         self._part = path + os.fsdecode(PART) if protocols & _WITH_FOLDERS else path
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.invalidate_cache()
-        self._rest = self._sent = 0  # bytes that are there and not compared yet; bytes that are as they should be
-        if protocols & _OPEN_AGAIN and fs.exists(self._part) and fs.size(self._part) <= size:
-            self._rest = fs.size(self._part)
+        self._there = self._sent = 0  # bytes of an earlier run; bytes that are as they should be
+        if protocols & _OPEN_AGAIN:
+            with suppress(FileNotFoundError):
+                there = int(fs.info(self._part)["size"])
+                self._there = there if there <= size else 0
+        self._rest = self._there  # not compared yet
         self._file = fs.open(self._part, "r+b" if self._rest else "wb", block_size=_WRITE_BYTES)
 
     def write(self, data: bytes | memoryview) -> None:
@@ -58,11 +60,13 @@ class PlainUpload:
         Raises:
             OSError: what the store has is not what was sent.
         """
+        if self._there > self._sent:  # what is compressed was larger then
+            self._file.truncate(self._sent)
         self._file.close()
         self._fs.invalidate_cache()
         found = self._fs.info(self._part)
-        if found["size"] not in (None, self._size):
-            raise OSError(f"the store has {found['size']} bytes of {self._size}")
+        if found["size"] not in (None, self._sent):
+            raise OSError(f"the store has {found['size']} bytes of {self._sent}")
         if self._part != self._path:
             with suppress(FileNotFoundError):
                 self._fs.rm_file(self._path)

@@ -43,6 +43,7 @@ class S3Upload:
     upload: str
     present: Mapping[int, tuple[int, str]]
     _waiting: bytearray = field(default_factory=bytearray)
+    _written: int = 0
     _sums: list[str] = field(default_factory=list)
     _sent: list[Future[None]] = field(default_factory=list)
     _threads: ThreadPoolExecutor | None = None
@@ -52,7 +53,7 @@ class S3Upload:
         """Begin an upload, or find the one that was not finished.
 
         Args:
-            size: of the object, in bytes.
+            size: of the object, in bytes; what is compressed may become smaller.
         """
         bucket, key, _ = fs.split_path(path)
         if size <= part_bytes(size):
@@ -65,6 +66,7 @@ class S3Upload:
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes; a part that is full is sent."""
         self._waiting += data
+        self._written += len(data)
         most = part_bytes(self.size)
         while self.upload and len(self._waiting) >= most:
             self._send(bytes(self._waiting[:most]))
@@ -130,8 +132,8 @@ class S3Upload:
         head = self.fs.call_s3("head_object", Bucket=self.bucket, Key=self.key)
         found, size = str(head["ETag"]).strip('"'), int(head["ContentLength"])
         is_opaque = head.get("ServerSideEncryption") in _OPAQUE
-        if size != self.size or (found != expected and not is_opaque):
-            raise OSError(f"the store has {size} bytes of checksum {found}, not {self.size} of {expected}")
+        if size != self._written or (found != expected and not is_opaque):
+            raise OSError(f"the store has {size} bytes of checksum {found}, not {self._written} of {expected}")
         return found
 
     def _close(self) -> None:

@@ -1,1 +1,1 @@
-"""Tars of a delivery: writer and checksums."""
+"""Tars of a delivery: their checksums."""

@@ -1,19 +1,19 @@
-"""Tar writer: collects small entries into large writes, passes large ones through, and updates the checksums."""
+"""Container writer: collects small entries into large writes, passes large ones through, compresses and sums up."""
 
 from collections.abc import Callable
 from itertools import cycle
 
-from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
+from qa2pack.manifest.bundle.encoder import GzipWriter
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.meter import current_meter
+from qa2pack.tarsplit.container.framing import Framing
 from qa2pack.tarsplit.tar.checksums import Sums
 
 _FLUSH_BYTES = 1 << 20
-_PADDING = [bytes(count) for count in range(BLOCK_BYTES)]
 
 
 class OutputFailedError(Exception):
-    """The tar cannot be written, as opposed to a source file that cannot be read.
+    """The container cannot be written, as opposed to a source file that cannot be read.
 
     Attributes:
         error: the error of the system.
@@ -24,30 +24,62 @@ class OutputFailedError(Exception):
         self.error = error
 
 
-class TarWriter:
-    """Writes entries to where `write` puts them, which is done with the bytes when it returns."""
+class Output:
+    """Sums up what is written, and counts it.
+
+    Attributes:
+        byte_count: of what was written.
+    """
 
     def __init__(self, write: Callable[[bytes | memoryview], None], sums: Sums) -> None:
-        self._write_all = write
+        self._write = write
         self._sums = sums
+        self._meter = current_meter()
+        self.byte_count = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write the next bytes; they must not change before the next ones are written."""
+        self._sums.update(data)
+        try:
+            self._write(data)
+        except OSError as error:
+            raise OutputFailedError(error) from error
+        self.byte_count += len(data)
+        self._meter.add(len(data))
+
+
+class ContainerWriter:
+    """Writes entries into an output.
+
+    Attributes:
+        framing: gives the headers that are added.
+
+    Args:
+        level: of the compression; 0 for none.
+    """
+
+    def __init__(self, output: Output, framing: Framing, *, level: int = 0) -> None:
+        self._gzip = GzipWriter(output.write, level=level) if level else None
+        self._write_out: Callable[[bytes | memoryview], None] = self._gzip.write if self._gzip else output.write
+        self.framing = framing
         self._parts: list[bytes] = []
         self._waiting_bytes = 0
         self._byte_count = 0
-        self._meter = current_meter()
         buffer = aligned_buffer()
         half = len(buffer) // 2
         # Two halves in turn: the thread may still compute checksums of one while the next block is read.
         self._blocks = cycle((buffer[:half], buffer[half:]))
 
     def add_header(self, header: bytes) -> None:
-        """Add the header of a folder, or of a file whose content follows in blocks."""
+        """Add the entry of a folder, or what is before a content that follows in blocks."""
         self._parts.append(header)
         self._waiting_bytes += len(header)
 
     def add_file(self, header: bytes, content: bytes) -> None:
         """Add a file with its whole content."""
         size = len(content)
-        self._parts += header, content, _PADDING[-size % BLOCK_BYTES]
+        self.framing.add(content)
+        self._parts += header, content, self.framing.after_file(size)
         self._waiting_bytes += len(header) + size
         if self._waiting_bytes >= _FLUSH_BYTES:
             self._flush()
@@ -58,23 +90,26 @@ class TarWriter:
 
     def add_block(self, block: memoryview) -> None:
         """Add a block of content, in the memory that `free_block` returned."""
+        self.framing.add(block)
         self._flush()
         self._write(block)
 
     def end_content(self, size: int) -> None:
-        """Pad the end of a content of this size that was added in blocks."""
-        self.add_header(_PADDING[-size % BLOCK_BYTES])
+        """End a content of this size that was added in blocks."""
+        self.add_header(self.framing.after_file(size))
 
     def finish(self, byte_count: int) -> None:
-        """Write the end of the tar; its size must equal the computed one."""
-        self._end()
+        """Write the end; the size, before compression, must equal the computed one."""
+        self._flush()
+        for piece in self.framing.end(self._byte_count):
+            self.add_header(piece)
+            if self._waiting_bytes >= _FLUSH_BYTES:
+                self._flush()
+        self._flush()
         if self._byte_count != byte_count:
             raise RuntimeError(f"wrote {self._byte_count} bytes where {byte_count} were computed")
-
-    def _end(self) -> None:
-        self._parts.append(bytes(END_BLOCKS * BLOCK_BYTES))
-        self._flush()
-        self._write(bytes(-self._byte_count % (RECORD_BLOCKS * BLOCK_BYTES)))
+        if self._gzip:
+            self._gzip.finish()
 
     def _flush(self) -> None:
         if self._parts:
@@ -83,27 +118,5 @@ class TarWriter:
             self._waiting_bytes = 0
 
     def _write(self, data: bytes | memoryview) -> None:
-        self._sums.update(data)
-        try:
-            self._write_all(data)
-        except OSError as error:
-            raise OutputFailedError(error) from error
+        self._write_out(data)
         self._byte_count += len(data)
-        self._meter.add(len(data))
-
-
-class FileWriter(TarWriter):
-    """Writes the content of a file by itself, where a tar of it would be written."""
-
-    def add_header(self, header: bytes) -> None:
-        """Add nothing."""
-
-    def add_file(self, header: bytes, content: bytes) -> None:
-        """Add the content."""
-        self._parts.append(content)
-
-    def end_content(self, size: int) -> None:
-        """Add nothing."""
-
-    def _end(self) -> None:
-        self._flush()

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, padded
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.fs.digest import digest_of_bytes
+from qa2pack.tarsplit.chunk_entries import ChunkPart
+from qa2pack.tarsplit.container.framing import framing_of
+from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
 from qa2pack.tarsplit.output_files import write_all
 from qa2pack.tarsplit.packing.partition import tar_bytes
 from qa2pack.tarsplit.tar.checksums import threaded_sums
-from qa2pack.tarsplit.tar.writer import OutputFailedError, TarWriter
+
+FRAMING = framing_of(DeliveryForm.TAR, b"P", ChunkPart(b"", (), (), ()), folder_mtime=0, byte_count=0)
 
 
 def write_blocks(
@@ -19,7 +24,7 @@ def write_blocks(
 ) -> list[str]:
     """Write contents of so many blocks each, every block with other bytes, and return the checksums."""
     with open(path, "wb", buffering=0) as file, threaded_sums(checksums) as sums:
-        out = TarWriter(partial(write_all, file.fileno()), sums)
+        out = ContainerWriter(Output(partial(write_all, file.fileno()), sums), FRAMING)
         written = 0
         for number, count in enumerate(block_counts):
             out.add_header(bytes([number]) * BLOCK_BYTES)
@@ -54,7 +59,7 @@ def test_full_disk_is_distinguished_from_a_source_that_cannot_be_read() -> None:
 
 def test_tar_of_another_size_than_was_computed_is_never_finished(tmp_path: Path) -> None:
     with (tmp_path / "tar").open("wb", buffering=0) as file, threaded_sums(()) as sums:
-        out = TarWriter(partial(write_all, file.fileno()), sums)
+        out = ContainerWriter(Output(partial(write_all, file.fileno()), sums), FRAMING)
         out.add_file(bytes(BLOCK_BYTES), b"content")
         with pytest.raises(RuntimeError, match="were computed"):
             out.finish(tar_bytes(19))

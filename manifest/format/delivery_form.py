@@ -1,0 +1,37 @@
+"""Delivery form: what the files of a delivery set are made into, and which suffix its name has. Pure."""
+
+from enum import StrEnum
+
+
+class DeliveryForm(StrEnum):
+    """What a delivery set becomes."""
+
+    TAR = "tar"
+    TGZ = "tgz"
+    ZIP = "zip"
+    FILE = "file"  # the one file that is selected, as it is
+
+
+# Those whose files may go into several parts.
+WITH_PARTS = frozenset({DeliveryForm.TAR, DeliveryForm.TGZ})
+
+_SUFFIXES = {
+    DeliveryForm.TAR: (b".tar",),
+    DeliveryForm.TGZ: (b".tgz", b".tar.gz"),
+    DeliveryForm.ZIP: (b".zip",),
+}
+
+
+def fits_form(name: bytes, form: DeliveryForm) -> bool:
+    """Return whether a file of this form may be called so; one as it is may have any name."""
+    return form not in _SUFFIXES or name.endswith(_SUFFIXES[form])
+
+
+def suffixes_in_words(form: DeliveryForm) -> str:
+    """Return the suffixes of a form, `.tgz or .tar.gz`; empty where it needs none."""
+    return " or ".join(suffix.decode() for suffix in _SUFFIXES.get(form, ()))
+
+
+def usual_form(name: bytes) -> DeliveryForm:
+    """Return the form of a set that says none."""
+    return DeliveryForm.TAR if fits_form(name, DeliveryForm.TAR) else DeliveryForm.FILE

@@ -1,0 +1,151 @@
+"""Container reader: the bytes of a container before compression, read once from start to end, and summed up."""
+
+import zlib
+from collections.abc import Callable, Iterator
+
+import xxhash
+
+from qa2pack.manifest.fs.digest import BUFFER_BYTES
+from qa2pack.manifest.fs.meter import current_meter
+from qa2pack.manifest.fs.throttle import current_pace
+from qa2pack.tarsplit.tar.checksums import Sums
+
+Read = Callable[[int], bytes]
+_GZIP = 31  # of zlib: header and checksum of gzip
+
+
+class EndedError(Exception):
+    """The container is shorter than it should be."""
+
+
+class DamagedError(Exception):
+    """What is compressed cannot be decoded."""
+
+
+def summed(read: Read, sums: Sums) -> Read:
+    """Return how to read the same bytes at the pace, each block summed up."""
+    pace, meter = current_pace(), current_meter()
+
+    def read_on(size: int) -> bytes:
+        block = read(size)
+        sums.update(block)
+        meter.add(len(block))
+        if pace:
+            pace.take(len(block))
+        return block
+
+    return read_on
+
+
+class Gunzip:
+    """Decodes one member of gzip, behind which nothing may be."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._packed = b""
+        self._decoder = zlib.decompressobj(_GZIP)
+
+    def read(self, size: int) -> bytes:
+        """Return at most so many bytes; none at the end.
+
+        Raises:
+            EndedError: the end is missing.
+            DamagedError: it is damaged.
+        """
+        while not self._decoder.eof:
+            self._packed = self._packed or self._read(BUFFER_BYTES)
+            if not self._packed:
+                raise EndedError
+            try:
+                data = self._decoder.decompress(self._packed, size)
+            except zlib.error as error:
+                raise DamagedError(str(error)) from error
+            self._packed = self._decoder.unconsumed_tail
+            if data:
+                return data
+        if self._decoder.unused_data or self._read(1):
+            raise DamagedError("something is behind its end")
+        return b""
+
+
+class Reader:
+    """Reads exactly what is asked for."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._block = b""
+        self._place = 0  # in the block
+        self.byte_count = 0  # of the blocks before
+
+    @property
+    def offset(self) -> int:
+        """How many bytes were read."""
+        return self.byte_count + self._place
+
+    def read(self, size: int) -> bytes:
+        """Return exactly this many bytes.
+
+        Raises:
+            EndedError: the container ends before.
+        """
+        end = self._place + size
+        if end <= len(self._block):  # nearly always: no call for each
+            data = self._block[self._place : end]
+            self._place = end
+            return data
+        return b"".join(self._parts(size))
+
+    def digest(self, size: int, take: Callable[[bytes | memoryview], None]) -> bytes:
+        """Return the digest of the next bytes, and give them to `take`; raises as `read`."""
+        if self._place + size <= len(self._block):  # a small file
+            data = self.read(size)
+            take(data)
+            return xxhash.xxh3_128_digest(data)
+        state = xxhash.xxh3_128()
+        for part in self._parts(size):
+            state.update(part)
+            take(part)
+        return state.digest()
+
+    def skip(self, size: int) -> None:
+        """Pass over so many bytes; raises as `read`."""
+        for _ in self._parts(size):
+            pass
+
+    def rest(self) -> bytes:
+        """Return the bytes that follow, up to a block and more; none at the end."""
+        rest = self._block[self._place :]
+        self._next()
+        return rest + self._block
+
+    def _parts(self, size: int) -> Iterator[memoryview]:
+        while size:
+            if self._place == len(self._block):
+                self._next()
+                if not self._block:
+                    raise EndedError
+            part = memoryview(self._block)[self._place : self._place + size]
+            self._place += len(part)
+            size -= len(part)
+            yield part
+
+    def _next(self) -> None:
+        self.byte_count += len(self._block)
+        self._block = self._read(BUFFER_BYTES)
+        self._place = 0
+
+
+class Unpacked:
+    """What is compressed, read from the beginning on, with seeking forward alone."""
+
+    def __init__(self, read: Read) -> None:
+        self._reader = Reader(Gunzip(read).read)
+
+    def seek(self, offset: int) -> int:
+        """Pass over what is before a place."""
+        self._reader.skip(offset - self._reader.offset)
+        return offset
+
+    def read(self, size: int) -> bytes:
+        """Return exactly this many bytes; raises as `Reader.read`."""
+        return self._reader.read(size)
