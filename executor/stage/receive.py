@@ -27,7 +27,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, write_records
-from qa2pack.manifest.format.header import Delivery, Header
+from qa2pack.manifest.format.header import Header, ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
@@ -96,7 +96,7 @@ class DeliverySource(Protocol):
         ...
 
 
-OpenDelivery = Callable[[Delivery], DeliverySource]
+OpenDelivery = Callable[[ReceivedDelivery], DeliverySource]
 
 
 def stage_delivery(

@@ -12,7 +12,7 @@ from qa2pack.executor.stage.received_tree import ReceivedFiles, ReceivedTree
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.header import Delivery
+from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.private_folder import PrivateFolder
@@ -150,7 +150,7 @@ def opened_sidecar(path: bytes) -> Sidecar:
     return open_sidecar(path, read_from=join(copies.path, name))
 
 
-def open_source(delivery: Delivery) -> SidecarSource:
+def open_source(delivery: ReceivedDelivery) -> SidecarSource:
     """Open the delivery of a plan again.
 
     Raises:
