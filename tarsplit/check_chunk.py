@@ -6,27 +6,24 @@ extracted here; a `Taker` may take the content of the files as it is read, by wh
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 import xxhash
 
-from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.fs.digest import BUFFER_BYTES
-from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
-from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
+from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, ChunkPart, Entry, entries
+from qa2pack.tarsplit.chunk_reader import ChunkReader, EndedError, UnreadableError
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.store.store import Store, StoreError
-from qa2pack.tarsplit.tar.checksums import ALWAYS, Sums
+from qa2pack.tarsplit.taken_before import Beginning, HasTaken, nothing_before, padding_of, taken_before
+from qa2pack.tarsplit.tar.checksums import ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +41,10 @@ class CheckBatch:
     folder_mtime: int
     store: Store | None = None
 
+    def entries(self) -> Iterator[Entry]:
+        """Yield its entries, in their order."""
+        return entries(self.part, self.project, self.folder_mtime, is_file=self.row.is_file)
+
 
 @dataclass(slots=True)
 class CheckResult:
@@ -53,11 +54,16 @@ class CheckResult:
     problems: list[Problem] = field(default_factory=list)
 
 
-class Taker(Protocol):
+class Taker(HasTaken, Protocol):
     """Takes the files of a chunk, one after the other, while they are read.
 
-    After the first problem of a chunk nothing more is given to it. Its own errors end the check.
+    A small file is given with `take`, a large one with `begin`, `add` and `end`. After the first problem of a chunk
+    nothing more is given to it. Its own errors end the check.
     """
+
+    def take(self, record: FolderRecord, index: int, content: bytes) -> None:
+        """Take the file at `index`, if it is wanted; its content is as in the sidecar."""
+        ...
 
     def begin(self, record: FolderRecord, index: int) -> bool:
         """Begin the file at `index`; False if it is not wanted, and then the two others are not called."""
@@ -74,6 +80,12 @@ class Taker(Protocol):
 
 class _TakesNothing:
     """The taker of a check alone."""
+
+    def taken(self, record: FolderRecord, index: int) -> None:
+        pass
+
+    def take(self, record: FolderRecord, index: int, content: bytes) -> None:
+        pass
 
     def begin(self, record: FolderRecord, index: int) -> bool:
         return False
@@ -106,8 +118,8 @@ def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
         if size != batch.row.byte_count:
             result.problems.append(size_problem(batch.row.name, batch.row.byte_count, size))
         try:
-            _compare(_reader(batch, partial(os.read, fd)), batch, taker, result)
-        except _UnreadableError as error:
+            _compare(_FileSource(fd), batch, taker, result)
+        except UnreadableError as error:
             result.problems.append(_unreadable(batch, error.error))
     return result
 
@@ -122,157 +134,140 @@ def _check_in_store(batch: CheckBatch, store: Store, taker: Taker, result: Check
         if seen[0] != batch.row.byte_count:
             result.problems.append(size_problem(name, batch.row.byte_count, seen[0]))
         with store.opened(name) as file:
-            _compare(_reader(batch, file.read), batch, taker, result)
+            _compare(file, batch, taker, result)
     except StoreError as error:
         result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
     return result
 
 
-def _reader(batch: CheckBatch, read: Callable[[int], bytes]) -> "_Reader":
-    return _Reader(read, [name for name, _ in batch.row.checksums])
+class _Source(Protocol):
+    """A chunk that is read."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most so many."""
+        ...
+
+    def seek(self, offset: int, /) -> object:
+        """Go on reading at this offset."""
+        ...
+
+
+class _FileSource:
+    """A chunk that is a file of this machine."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def read(self, size: int) -> bytes:
+        return os.read(self._fd, size)
+
+    def seek(self, offset: int) -> None:
+        os.lseek(self._fd, offset, os.SEEK_SET)
 
 
 def _unreadable(batch: CheckBatch, error: OSError) -> Problem:
     return Problem(Code.UNREADABLE, batch.row.name, found=error.strerror or "")
 
 
-class _EndedError(Exception):
-    """The chunk is shorter than it should be."""
+def _compare(source: _Source, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:
+    """Compare what the chunk has behind what was taken before; all of it, where that cannot be right."""
+    checksums = [name for name, _ in batch.row.checksums]
+    nothing = nothing_before(batch.entries(), checksums)
+    beginning = nothing if result.problems else taken_before(batch.entries(), checksums, taker)
+    if beginning.byte_count:
+        source.seek(beginning.byte_count)
+    problems = _problems(source, beginning, batch, taker, result.problems)
+    if beginning.byte_count and any(problem.path == batch.row.name for problem in problems):
+        source.seek(0)
+        problems = _problems(source, nothing, batch, taker, result.problems)
+    result.problems = problems
 
 
-class _UnreadableError(Exception):
-    """The chunk cannot be read, as opposed to an error of the taker, which may be of another disk."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-class _Reader:
-    """Reads a chunk once from start to end, a block at a time, and computes its checksums."""
-
-    def __init__(self, read: Callable[[int], bytes], checksums: Iterable[str]) -> None:
-        self.sums = Sums(checksums)
-        self._read = read
-        self._block = b""
-        self._place = 0  # in the block
-        self._pace = current_pace()
-        self._meter = current_meter()
-
-    def read(self, size: int) -> bytes:
-        """Return exactly this many bytes.
-
-        Raises:
-            _EndedError: the chunk ends before.
-            _UnreadableError: the disk fails.
-        """
-        end = self._place + size
-        if end <= len(self._block):  # nearly always: no call for each
-            data = self._block[self._place : end]
-            self._place = end
-            return data
-        return b"".join(self._parts(size))
-
-    def digest(self, size: int, take: Callable[[bytes | memoryview], None] | None) -> bytes:
-        """Return the digest of the next bytes, and give them to `take`; raises as `read`."""
-        if self._place + size <= len(self._block):  # a small file
-            data = self.read(size)
-            if take:
-                take(data)
-            return xxhash.xxh3_128_digest(data)
-        state = xxhash.xxh3_128()
-        for part in self._parts(size):
-            state.update(part)
-            if take:
-                take(part)
-        return state.digest()
-
-    def rest(self) -> bytes:
-        """Return the bytes after the last entry, up to a block and more: longer than the end of any tar."""
-        rest = self._block[self._place :]
-        self._next()
-        return rest + self._block
-
-    def _parts(self, size: int) -> Iterator[memoryview]:
-        while size:
-            if self._place == len(self._block):
-                self._next()
-                if not self._block:
-                    raise _EndedError
-            part = memoryview(self._block)[self._place : self._place + size]
-            self._place += len(part)
-            size -= len(part)
-            yield part
-
-    def _next(self) -> None:
-        try:
-            self._block = self._read(BUFFER_BYTES)
-        except OSError as error:
-            raise _UnreadableError(error) from error
-        self._place = 0
-        self.sums.update(self._block)
-        self._meter.add(len(self._block))
-        if self._pace:
-            self._pace.take(len(self._block))
-
-
-def _compare(reader: _Reader, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:
+def _problems(
+    source: _Source, beginning: Beginning, batch: CheckBatch, taker: Taker, known: Iterable[Problem]
+) -> list[Problem]:
+    """Return the known problems and those behind the beginning: of entries, and only without any of the whole."""
     chunk = batch.row.name
-    entry = _Entries(reader, chunk, taker, result.problems)
+    reader = ChunkReader(source.read, beginning.sums)
+    compared = _Entries(reader, batch, taker, known)
+    problems = compared.problems
     try:
-        for share in shares(batch.part):
-            folder = in_tar(batch.project, share.record.path)
-            if share.has_folder:
-                entry.compare_folder(folder, header_of_folder(batch.project, share.record, batch.folder_mtime))
-            for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
-                entry.compare_file(folder, b"" if batch.row.is_file else header, share.record, index)
-        if any(reader.rest()) and not result.problems:
-            result.problems.append(Problem(Code.GROWN, chunk, "the end of the tar", "more"))
-    except _EndedError:
-        result.problems.append(Problem(Code.TRUNCATED, entry.path, "all of the entry"))
-        return
-    if result.problems:
-        return  # the checksums of the whole chunk differ too: no need to report them
+        for entry in beginning.rest:
+            compared.compare(entry)
+        if any(reader.rest()) and not problems:
+            problems.append(Problem(Code.GROWN, chunk, "the end of the tar", "more"))
+    except EndedError:
+        problems.append(Problem(Code.TRUNCATED, compared.path, "all of the entry"))
+    if problems:
+        return problems  # the checksums of the whole chunk differ too: no need to report them
     for name, expected in (*batch.row.checksums, (ALWAYS, batch.row.xxh128)):
         checksum = reader.sums.result(name)
         if checksum != expected:
-            result.problems.append(Problem(Code.CHANGED, chunk, Digest(expected, name), Digest(checksum)))
+            problems.append(Problem(Code.CHANGED, chunk, Digest(expected, name), Digest(checksum)))
+    return problems
 
 
 class _Entries:
     """Compares the entries of a chunk, each as it is read."""
 
-    def __init__(self, reader: _Reader, chunk: bytes, taker: Taker, problems: list[Problem]) -> None:
+    def __init__(self, reader: ChunkReader, batch: CheckBatch, taker: Taker, known: Iterable[Problem]) -> None:
+        self.problems = list(known)
         self._reader = reader
-        self._chunk = chunk
+        self._batch = batch
         self._taker = taker
-        self._problems = problems
-        self._folder = self._name = b""
+        self._entry: Entry | None = None
 
     @property
     def path(self) -> bytes:
         """The path of the last entry that was begun, from the name of the chunk on."""
-        return join(self._chunk, join(self._folder, self._name) if self._name else self._folder)
+        if self._entry is None:
+            return self._batch.row.name
+        _, record, index = self._entry
+        folder = in_tar(self._batch.project, record.path)
+        path = folder if index == FOLDER_ITSELF else join(folder, record.names[index])
+        return join(self._batch.row.name, path)
 
-    def compare_folder(self, folder: bytes, header: bytes) -> None:
-        self._folder, self._name = folder, b""
-        if self._reader.read(len(header)) != header:
-            self._differs("the entry of the manifest", "another")
+    def compare(self, entry: Entry) -> None:
+        """Compare an entry; the content of a file is given to the taker."""
+        self._entry = entry
+        header, record, index = entry
+        if index == FOLDER_ITSELF:
+            self._compare_header(header, self._reader.read(len(header)))
+            return
+        start, size = len(header), record.sizes[index]
+        data = self._reader.at_once(start + size + padding_of(entry))
+        if data is None:
+            self._compare_in_parts(entry)
+            return
+        content = data[start : start + size]
+        self._compare_header(header, data[:start])
+        self._compare_digest(record.digest(index), xxhash.xxh3_128_digest(content))
+        self._compare_padding(data[start + size :])
+        if not self.problems:
+            self._taker.take(record, index, content)
 
-    def compare_file(self, folder: bytes, header: bytes, record: FolderRecord, index: int) -> None:
-        """Compare a file; where it is the whole chunk it has no header, and no padding."""
-        self._folder, self._name = folder, record.names[index]
-        reader, size, digest = self._reader, record.sizes[index], record.digest(index)
-        if reader.read(len(header)) != header:
-            self._differs("the entry of the manifest", "another")
-        is_taken = not self._problems and self._taker.begin(record, index)
-        found = reader.digest(size, self._taker.add if is_taken else None)
-        if digest not in (found, NO_DIGEST):
-            self._differs(Digest(digest.hex()), Digest(found.hex()))
-        if header and reader.read(-size % BLOCK_BYTES).strip(b"\0"):
-            self._differs("zeros after its content")
-        if is_taken and not self._problems:
+    def _compare_in_parts(self, entry: Entry) -> None:
+        """Compare a file of which the block has not all: it may be larger than memory."""
+        header, record, index = entry
+        self._compare_header(header, self._reader.read(len(header)))
+        is_taken = not self.problems and self._taker.begin(record, index)
+        found = self._reader.digest(record.sizes[index], self._taker.add if is_taken else None)
+        self._compare_digest(record.digest(index), found)
+        self._compare_padding(self._reader.read(padding_of(entry)))
+        if is_taken and not self.problems:
             self._taker.end()
 
+    def _compare_header(self, expected: bytes, found: bytes) -> None:
+        if found != expected:
+            self._differs("the entry of the manifest", "another")
+
+    def _compare_digest(self, expected: bytes, found: bytes) -> None:
+        if expected not in (found, NO_DIGEST):
+            self._differs(Digest(expected.hex()), Digest(found.hex()))
+
+    def _compare_padding(self, found: bytes) -> None:
+        if found.strip(b"\0"):
+            self._differs("zeros after its content")
+
     def _differs(self, expected: Value, found: Value = "") -> None:
-        self._problems.append(Problem(Code.CHANGED, self.path, expected, found))
+        self.problems.append(Problem(Code.CHANGED, self.path, expected, found))

@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from qa2pack.manifest.bundle.tar_header import file_headers, folder_header
 from qa2pack.manifest.format.record import FolderRecord
@@ -17,6 +18,9 @@ from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.packing.bins import Span
 
 FOLDER_MODE = 0o755
+FOLDER_ITSELF = -1  # in place of the index of a file
+# Its header in the tar, empty for a file that is the whole chunk; the record of its folder, and the index in it.
+Entry = tuple[bytes, FolderRecord, int]
 
 
 @dataclass(slots=True)
@@ -110,6 +114,22 @@ def shares(part: ChunkPart) -> Iterator[Share]:
                 yield Share(record, has_folder, files)
             folder += 1
             file += count
+
+
+def entries(part: ChunkPart, project: bytes, folder_mtime: int, *, is_file: bool) -> Iterator[Entry]:
+    """Yield the entries of a chunk in the order of the tar.
+
+    Args:
+        folder_mtime: of all folders, in seconds.
+        is_file: the chunk is no tar, but one file as it is.
+    """
+    for share in shares(part):
+        record = share.record
+        if share.has_folder:
+            yield header_of_folder(project, record, folder_mtime), record, FOLDER_ITSELF
+        headers = repeat(b"") if is_file else headers_of_files(project, share)
+        for index, header in zip(share.files, headers, strict=False):
+            yield header, record, index
 
 
 def header_of_folder(project: bytes, record: FolderRecord, mtime: int) -> bytes:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES
+from qa2pack.manifest.bundle.tar_header import padded
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
-from qa2pack.tarsplit.chunk_entries import header_of_folder, headers_of_files, shares
+from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF
 from qa2pack.tarsplit.output_files import new_part, publish_part, set_time, write_all
 from qa2pack.tarsplit.sidecar import Sidecar
 from qa2pack.tarsplit.store.store import Store, StoreError
@@ -76,15 +76,12 @@ class _Place:
 def _places(batch: CheckBatch) -> Iterator[_Place]:
     """Yield where each file of the chunk is."""
     offset = 0
-    for share in shares(batch.part):
-        record = share.record
-        if share.has_folder:
-            offset += len(header_of_folder(batch.project, record, batch.folder_mtime))
-        for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
+    for header, record, index in batch.entries():
+        offset += len(header)
+        if index != FOLDER_ITSELF:
             size = record.sizes[index]
-            offset += 0 if batch.row.is_file else len(header)
             yield _Place(offset, (size, record.digest(index)), record.mtimes[index])
-            offset += size + -size % BLOCK_BYTES
+            offset += padded(size)
 
 
 @contextmanager

@@ -51,8 +51,8 @@ executor   casa/ stop_signals keep_previous
 tarsplit   deliver extract
 tarsplit   resume check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
-tarsplit   sidecar chunk_entries
-tarsplit   cut_set
+tarsplit   sidecar taken_before chunk_reader
+tarsplit   cut_set chunk_entries
 tarsplit   contents
 tarsplit   selection
 tarsplit   packing/
