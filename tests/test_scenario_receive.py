@@ -586,6 +586,69 @@ def test_what_was_stopped_after_the_commit_is_finished_without_the_tars(
     assert "the last apply is finished" in delivered.type("status", delivered.path).out
 
 
+class PlotStoppingDisk(StoppingDisk):
+    """Stops before it creates the plot, which is behind most files of a tar."""
+
+    def __init__(self) -> None:
+        super().__init__("stop")
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop."""
+        is_plot = name == "create" and args[:1] == (b"plot.png",)
+        return super().around("stop" if is_plot else name, call, *args, **options)
+
+
+@pytest.fixture
+def stopped(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+    """The only tar of a delivery was staged up to the plot."""
+    receiver.deliver(limit=4 << 20)
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr("qa2pack.pack.jobs.apply.Disk", PlotStoppingDisk)
+        target = target_of(str(receiver.path))
+        job.receive(target, os.fsencode(receiver.delivery), Workers(jobs=1), ApplyOptions())
+    return receiver
+
+
+def staged_file(receiver: Receiver, name: str) -> Path:
+    """Return a file of the only member, which is staged."""
+    return receiver.path.parent / f"{PROJECT}.pack/staging/tree/sg_ouss_id/group_ouss_id/member_ouss_id" / name
+
+
+def tear(path: Path) -> None:
+    """Leave of a file what a power cut may leave: its size and mtime, and no content."""
+    status = path.stat()
+    path.write_bytes(bytes([1]) * status.st_size)
+    os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+def test_files_that_are_staged_of_a_tar_are_not_read_again(stopped: Receiver) -> None:
+    inode = staged_file(stopped, "product/image.fits").stat().st_ino
+    (tar,) = tars(stopped.delivery)
+    with tarfile.open(tar) as archive:
+        beginning = next(info.offset for info in archive if info.name.endswith("/qa"))
+    with tar.open("r+b") as file:
+        file.write(bytes(beginning))  # nobody could read that
+    stopped.received()
+    assert files_of(stopped.path) == files_of(stopped.folder / "sender" / PROJECT)
+    assert (stopped.path / "sg_ouss_id/group_ouss_id/member_ouss_id/product/image.fits").stat().st_ino == inode
+
+
+@pytest.mark.parametrize("name", ["product/image.fits", "calibrated/a.ms/table.lock"])
+def test_staged_file_that_a_power_cut_tore_is_read_again(stopped: Receiver, name: str) -> None:
+    tear(staged_file(stopped, name))
+    stopped.received()
+    assert files_of(stopped.path) == files_of(stopped.folder / "sender" / PROJECT)
+    assert stopped.type("verify", stopped.path).code == 0
+
+
+def test_damage_behind_what_is_staged_of_a_tar_is_found(stopped: Receiver) -> None:
+    (tar,) = tars(stopped.delivery)
+    with tarfile.open(tar) as archive:
+        spoil(tar, next(info.offset_data for info in archive if info.name.endswith("run.sh")))
+    assert "run.sh" in stopped.receive().err
+    assert not stopped.path.exists()
+
+
 def test_rollback_after_damage_leaves_nothing(delivered: Receiver) -> None:
     spoil(tars(delivered.delivery)[0])
     assert delivered.receive().code == 1

@@ -12,6 +12,7 @@ from qa2pack.executor.stage.received_tree import ReceivedFiles, ReceivedTree
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
@@ -80,6 +81,11 @@ class SidecarSource:
     def records(self) -> Iterator[FolderRecord]:
         """Yield the records of the members, and of the folders above them, in path order."""
         return wanted_records(map(decode_record, self.sidecar.stream.blobs()), self.members)
+
+    def delivery_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
+        """Return the sets by which a member was delivered; in their names are project and date of that delivery."""
+        folder = folder_of(member)
+        return tuple(each.row for each in self.sidecar.header.sets if each.member == folder)
 
     def needed(self) -> list[ChunkRow]:
         """Return the chunks that hold a file of the members."""
