@@ -25,7 +25,7 @@ from qa2pack.executor.publish.publish import file_journal, finish, publish
 from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.space import used_bytes, uses_at_most
 from qa2pack.executor.stage.context import StagingContext
-from qa2pack.executor.stage.receive import DeliverySource, OpenDelivery, stage_delivery
+from qa2pack.executor.stage.receive import OpenDelivery, stage_delivery
 from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.size import makes_tickets
@@ -65,7 +65,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Delivery, Header, StreamKind
+from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import join
@@ -78,10 +78,6 @@ def running_boot() -> str:
     """Return the boot id of the running system, which changes with each restart."""
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()
-
-
-def _no_delivery(_: Delivery) -> DeliverySource:
-    raise NotImplementedError("a plan that receives a delivery needs what reads it")
 
 
 class Change(StrEnum):
@@ -126,7 +122,6 @@ class ApplyOptions:
         boot: boot id of the running system.
         expected: the first digits of the hexadecimal digest of the only plan that may be applied; empty for any.
         announce: called with the plan before anything is done for it.
-        open_delivery: opens the delivery that a plan receives.
     """
 
     keep_previous: KeepPrevious = KeepPrevious.AUTO
@@ -137,7 +132,6 @@ class ApplyOptions:
     boot: str = field(default_factory=running_boot)
     expected: str = ""
     announce: Callable[[AppliedPlan], None] = lambda _: None
-    open_delivery: OpenDelivery = _no_delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +167,7 @@ class Applied:
     received: tuple[bytes, ...] = ()
 
 
-def apply_plan(
+def apply_plan(  # noqa: PLR0913 - what an apply works with
     package: Package,
     options: ApplyOptions,
     *,
@@ -182,12 +176,14 @@ def apply_plan(
     progress: Progress,
     stop: Stop = NEVER,
     opened: OpenedFiles,
+    open_delivery: OpenDelivery,
     is_locked: bool = False,
 ) -> Applied:
     """Apply the waiting plan, or finish a stopped transaction; called again, it does nothing.
 
     Args:
         stop: checked while folders are removed; the engine checks its own between batches.
+        open_delivery: opens the delivery that the plan receives, if it receives one.
         is_locked: the caller holds the lock of the package, and that of the package that it renames.
 
     Raises:
@@ -207,7 +203,17 @@ def apply_plan(
         check_owned(package, options.trusted)
         if not is_locked:
             held.enter_context(locked_old(package, opened, options.trusted))
-        return _apply(_Run(package, options, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop))
+        run = _Run(
+            package,
+            options,
+            opened=opened,
+            open_delivery=open_delivery,
+            engine=engine,
+            disk=disk,
+            progress=progress,
+            stop=stop,
+        )
+        return _apply(run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +223,7 @@ class _Run:
     package: Package
     options: ApplyOptions
     opened: OpenedFiles
+    open_delivery: OpenDelivery
     engine: Engine
     disk: Disk
     progress: Progress
@@ -411,7 +418,7 @@ def _prepare(run: _Run, step: Step, records: Sequence[Record], header: Header) -
 def _may_reuse_staged(begin: Begin, header: Header) -> bool:
     if begin.renamed_from or header.renamed_from:
         return False  # all members of a package are staged, which may be others now
-    if begin.received or header.delivery:
+    if begin.received or header.received_from:
         return False  # which chunks are staged was in the journal
     return begin.member == header.member
 
@@ -445,7 +452,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         above=folder_above(header),
         beside=tuple(file.name for file in header.beside),
         has_tickets=makes_tickets(_present_package(run.package, header), header, run.opened),
-        received=header.delivery.members if header.delivery else (),
+        received=header.received_from.members if header.received_from else (),
     )
 
 
@@ -491,8 +498,8 @@ def _stage(
         is_trusting=is_trusting and not run.options.rehash,
     )
     try:
-        if plan.header.delivery:
-            source = run.options.open_delivery(plan.header.delivery)
+        if plan.header.received_from:
+            source = run.open_delivery(plan.header.received_from)
             done = {record.chunk for record in begun if isinstance(record, Staged)} if context.is_trusting else set()
             read = partial(source.chunks, done=done, engine=run.engine, progress=run.progress)
             stage_delivery(plan, source, read, paths, journal, run.disk, run.opened)

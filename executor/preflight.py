@@ -52,7 +52,8 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
     if header.project != package.project:
         yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(package.project), os.fsdecode(header.project))
         return
-    if header.delivery is None and not os.path.isabs(header.origin):  # a delivery may be in a store, by its address
+    may_be_address = header.received_from is not None
+    if not (may_be_address or os.path.isabs(header.origin)):
         yield Problem(Code.UNSAFE_PATH, header.origin)
     elif _needs_origin(header) and not is_folder(header.origin):
         yield Problem(Code.ORIGIN_MISSING, header.origin)
@@ -124,7 +125,7 @@ def _unplanned(package: Package, plan: Described, extra: Iterable[Problem]) -> I
 
 def _needs_origin(header: Header) -> bool:
     is_of_origin = header.append not in (Append.REMOVE, Append.RENAME) and not header.is_rebuilt
-    return is_of_origin and header.delivery is None
+    return is_of_origin and header.received_from is None
 
 
 def _outside(package: Package, plan: Described) -> Iterator[Problem]:

@@ -5,21 +5,25 @@ reported with the path of each entry that differs. No length and no name is take
 extracted here; a `Taker` may take the content of the files as it is read, by which a delivery is received.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import xxhash
 
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
-from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
-from qa2pack.tarsplit.container.framing import Framing, framing_of
+from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, ChunkPart, Entry
+from qa2pack.tarsplit.container.framing import Framing, entries, framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader, summed
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
-from qa2pack.tarsplit.tar.checksums import ALWAYS, Sums
+from qa2pack.tarsplit.taken_before import Beginning, HasTaken, nothing_before, taken_before
+from qa2pack.tarsplit.tar.checksums import ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,13 @@ class CheckBatch:
         """Where the chunk is."""
         return join(self.place.path, self.row.name)
 
+    def framing(self) -> Framing:
+        """Return what is beside its contents."""
+        row = self.row
+        return framing_of(
+            row.form, self.project, self.part, folder_mtime=self.folder_mtime, byte_count=row.byte_count
+        )
+
 
 @dataclass(slots=True)
 class CheckResult:
@@ -46,11 +57,16 @@ class CheckResult:
     problems: list[Problem] = field(default_factory=list)
 
 
-class Taker(Protocol):
+class Taker(HasTaken, Protocol):
     """Takes the files of a chunk, one after the other, while they are read.
 
-    After the first problem of a chunk nothing more is given to it. Its own errors end the check.
+    A small file is given with `take`, a large one with `begin`, `add` and `end`. After the first problem of a chunk
+    nothing more is given to it. Its own errors end the check.
     """
+
+    def take(self, record: FolderRecord, index: int, content: bytes) -> None:
+        """Take the file at `index`, if it is wanted; its content is as in the sidecar."""
+        ...
 
     def begin(self, record: FolderRecord, index: int) -> bool:
         """Begin the file at `index`; False if it is not wanted, and then the two others are not called."""
@@ -68,6 +84,12 @@ class Taker(Protocol):
 class _TakesNothing:
     """The taker of a check alone."""
 
+    def taken(self, record: FolderRecord, index: int) -> None:
+        pass
+
+    def take(self, record: FolderRecord, index: int, content: bytes) -> None:
+        pass
+
     def begin(self, record: FolderRecord, index: int) -> bool:
         return False
 
@@ -79,6 +101,7 @@ class _TakesNothing:
 
 
 _NOBODY = _TakesNothing()
+_WITH_BEGINNING = (DeliveryForm.TAR, DeliveryForm.FILE)  # of which a part can be left out, as nothing depends on it
 
 
 def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
@@ -103,98 +126,141 @@ def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
 
 
 def _compare(file: OpenedFile, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:
-    row = batch.row
-    sums = Sums(name for name, _ in row.checksums)
+    """Compare what the chunk has behind what was taken before; all of it, where that cannot be right."""
+    framing, checksums = batch.framing(), [name for name, _ in batch.row.checksums]
+    coming = entries(framing, batch.part)
+    if batch.row.form in _WITH_BEGINNING and not result.problems:
+        beginning = taken_before(coming, checksums, taker, framing.after_file)
+    else:
+        beginning = nothing_before(coming, checksums)
+    if beginning.byte_count:
+        file.seek(beginning.byte_count)
+    problems = _problems(file, beginning, framing, batch, taker, result.problems)
+    if beginning.byte_count and any(problem.path == batch.row.name for problem in problems):
+        file.seek(0)
+        framing = batch.framing()
+        nothing = nothing_before(entries(framing, batch.part), checksums)
+        problems = _problems(file, nothing, framing, batch, taker, result.problems)
+    result.problems = problems
+
+
+def _problems(
+    file: OpenedFile,
+    beginning: Beginning,
+    framing: Framing,
+    batch: CheckBatch,
+    taker: Taker,
+    known: Iterable[Problem],
+) -> list[Problem]:
+    """Return the known problems and those behind the beginning: of entries, and only without any of the whole."""
+    row, sums = batch.row, beginning.sums
     read = summed(file.read, sums)
-    reader = Reader(Gunzip(read).read if row.form is DeliveryForm.TGZ else read)
-    framing = framing_of(
-        row.form, batch.project, batch.part, folder_mtime=batch.folder_mtime, byte_count=row.byte_count
-    )
-    entries = _Entries(reader, framing, batch, taker, result.problems)
+    reader = Reader(Gunzip(read).read if row.form is DeliveryForm.TGZ else read, beginning.byte_count)
+    compared = _Entries(reader, framing, batch, taker, known)
+    problems = compared.problems
     try:
-        for share in shares(batch.part):
-            entries.compare(share)
-        entries.compare_end()
+        for entry in beginning.rest:
+            compared.compare(entry)
+        compared.compare_end()
     except EndedError:
-        result.problems.append(Problem(Code.TRUNCATED, entries.path, "all of the entry"))
-        return
+        problems.append(Problem(Code.TRUNCATED, compared.path, "all of the entry"))
     except DamagedError as error:
-        result.problems.append(Problem(Code.CHANGED, entries.path, "compressed content", str(error)))
-        return
-    if result.problems:
-        return  # the checksums of the whole chunk differ too: no need to report them
+        problems.append(Problem(Code.CHANGED, compared.path, "compressed content", str(error)))
+    if problems:
+        return problems  # the checksums of the whole chunk differ too: no need to report them
     for name, expected in (*row.checksums, (ALWAYS, row.xxh128)):
         checksum = sums.result(name)
         if checksum != expected:
-            result.problems.append(Problem(Code.CHANGED, row.name, Digest(expected, name), Digest(checksum)))
+            problems.append(Problem(Code.CHANGED, row.name, Digest(expected, name), Digest(checksum)))
+    return problems
 
 
 class _Entries:
     """Compares the entries of a chunk, each as it is read."""
 
     def __init__(
-        self, reader: Reader, framing: Framing, batch: CheckBatch, taker: Taker, problems: list[Problem]
+        self, reader: Reader, framing: Framing, batch: CheckBatch, taker: Taker, known: Iterable[Problem]
     ) -> None:
+        self.problems = list(known)
         self._reader = reader
         self._framing = framing
         self._batch = batch
         self._taker = taker
-        self._problems = problems
-        self._folder = self._name = b""
+        self._entry: Entry | None = None
 
     @property
     def path(self) -> bytes:
         """The path of the last entry that was begun, from the name of the chunk on."""
-        path = join(self._folder, self._name) if self._name else self._folder
+        if self._entry is None:
+            return self._batch.row.name
+        _, record, index = self._entry
+        folder = in_tar(self._batch.project, record.path)
+        path = folder if index == FOLDER_ITSELF else join(folder, record.names[index])
         return join(self._batch.row.name, path)
 
-    def compare(self, share: Share) -> None:
-        """Compare the entries of a folder."""
-        self._folder, self._name = in_tar(self._batch.project, share.record.path), b""
-        if share.has_folder:
-            self._compare_header(self._framing.before_folder(share.record))
-        for index, header in zip(share.files, self._framing.before_files(share), strict=True):
-            self._name = share.record.names[index]
-            self._compare_file(header, share.record, index)
+    def compare(self, entry: Entry) -> None:
+        """Compare an entry; the content of a file is given to the taker."""
+        self._entry = entry
+        header, record, index = entry
+        if index == FOLDER_ITSELF:
+            self._compare_header(header, self._reader.read(len(header)))
+            return
+        size = record.sizes[index]
+        content = self._reader.at_once(len(header) + size)
+        if content is None:
+            self._compare_in_parts(entry)
+            return
+        found, content = content[: len(header)], content[len(header) :]
+        self._compare_header(header, found)
+        self._framing.add(content)
+        self._compare_behind(size, record.digest(index), xxhash.xxh3_128_digest(content))
+        if not self.problems:
+            self._taker.take(record, index, content)
 
     def compare_end(self) -> None:
         """Compare what is behind the last entry, where all was right so far."""
         is_right = True
         for piece in self._framing.end(self._reader.offset):
             is_right = self._read_end(len(piece)) == piece and is_right
-        if (self._reader.rest() or not is_right) and not self._problems:
+        if (self._reader.rest() or not is_right) and not self.problems:
             words = f"the end of the {self._batch.row.form}", "more" if is_right else "another"
-            self._problems.append(Problem(Code.GROWN if is_right else Code.CHANGED, self._batch.row.name, *words))
+            self.problems.append(Problem(Code.GROWN if is_right else Code.CHANGED, self._batch.row.name, *words))
 
     def _read_end(self, size: int) -> bytes:
         try:
             return self._reader.read(size)
         except EndedError:
-            if self._problems:
+            if self.problems:
                 return b""  # its size was told already
             raise
 
-    def _compare_header(self, header: bytes) -> None:
-        if self._reader.read(len(header)) != header:
-            self._differs("the entry of the manifest", "another")
-
-    def _compare_file(self, header: bytes, record: FolderRecord, index: int) -> None:
-        size, digest = record.sizes[index], record.digest(index)
-        self._compare_header(header)
-        is_taken = not self._problems and self._taker.begin(record, index)
-        found = self._reader.digest(size, self._take if is_taken else self._framing.add)
-        behind = self._framing.after_file(size)
-        is_whole = self._reader.read(len(behind)) == behind
-        if digest not in (found, NO_DIGEST):
-            self._differs(Digest(digest.hex()), Digest(found.hex()))
-        elif not is_whole:
-            self._differs("what is behind its content", "another")
-        if is_taken and not self._problems:
+    def _compare_in_parts(self, entry: Entry) -> None:
+        """Compare a file of which the block has not all: it may be larger than memory."""
+        header, record, index = entry
+        size = record.sizes[index]
+        self._compare_header(header, self._reader.read(len(header)))
+        is_taken = not self.problems and self._taker.begin(record, index)
+        found = self._reader.digest(size, self._add if is_taken else self._framing.add)
+        self._compare_behind(size, record.digest(index), found)
+        if is_taken and not self.problems:
             self._taker.end()
 
-    def _take(self, content: bytes | memoryview) -> None:
+    def _add(self, content: bytes | memoryview) -> None:
         self._framing.add(content)
         self._taker.add(content)
 
+    def _compare_header(self, expected: bytes, found: bytes) -> None:
+        if found != expected:
+            self._differs("the entry of the manifest", "another")
+
+    def _compare_behind(self, size: int, expected: bytes, found: bytes) -> None:
+        """Compare the digest of a content, and what is behind it."""
+        behind = self._framing.after_file(size)
+        is_whole = self._reader.read(len(behind)) == behind
+        if expected not in (found, NO_DIGEST):
+            self._differs(Digest(expected.hex()), Digest(found.hex()))
+        elif not is_whole:
+            self._differs("what is behind its content", "another")
+
     def _differs(self, expected: Value, found: Value = "") -> None:
-        self._problems.append(Problem(Code.CHANGED, self.path, expected, found))
+        self.problems.append(Problem(Code.CHANGED, self.path, expected, found))

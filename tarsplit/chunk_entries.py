@@ -17,6 +17,9 @@ from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.packing.bins import Span
 
 FOLDER_MODE = 0o755
+FOLDER_ITSELF = -1  # in place of the index of a file
+# What is before it in the container; the record of its folder, and the index in that.
+Entry = tuple[bytes, FolderRecord, int]
 
 
 @dataclass(slots=True)

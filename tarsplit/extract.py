@@ -11,8 +11,8 @@ from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
-from qa2pack.tarsplit.chunk_entries import shares
-from qa2pack.tarsplit.container.framing import framing_of
+from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF
+from qa2pack.tarsplit.container.framing import entries
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Unpacked
 from qa2pack.tarsplit.output_files import new_part, publish_part, set_time, write_all
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
@@ -68,18 +68,11 @@ class _InChunk:
 
 def _contents(batch: CheckBatch) -> Iterator[_InChunk]:
     """Yield where each file of the chunk is."""
-    offset = 0
-    row = batch.row
-    framing = framing_of(
-        row.form, batch.project, batch.part, folder_mtime=batch.folder_mtime, byte_count=row.byte_count
-    )
-    for share in shares(batch.part):
-        record = share.record
-        if share.has_folder:
-            offset += len(framing.before_folder(record))
-        for index, header in zip(share.files, framing.before_files(share), strict=True):
+    offset, framing = 0, batch.framing()
+    for header, record, index in entries(framing, batch.part):
+        offset += len(header)
+        if index != FOLDER_ITSELF:
             size = record.sizes[index]
-            offset += len(header)
             yield _InChunk(offset, (size, record.digest(index)), record.mtimes[index])
             offset += size + len(framing.after_file(size))
 

@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from qa2pack.manifest.actions import Mode
 from support.in_process import Delivery, make_reduction
+from support.receiver import Receiver
 from support.signatures import ALICE, Key, known_signers, make_key
 from support.tools import REQUIRED
 from support.two_members import make_two, other_reduction
@@ -110,3 +111,16 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{reason}; with QA2PACK_REQUIRE_TOOLS=1 no test may be skipped: type make test-tools"
     return report
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Receiver:
+    """Nothing is delivered yet."""
+    return Receiver(tmp_path, capsys)
+
+
+@pytest.fixture
+def delivered(receiver: Receiver) -> Receiver:
+    """A delivery of one member is there."""
+    receiver.deliver()
+    return receiver

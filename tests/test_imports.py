@@ -52,6 +52,7 @@ executor   memory
 tarsplit   deliver extract
 tarsplit   resume check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
+tarsplit   taken_before
 tarsplit   container/
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set

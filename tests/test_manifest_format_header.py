@@ -12,13 +12,13 @@ from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
 from qa2pack.manifest.format.header import (
     BundleTask,
-    Delivery,
     Difference,
     EarlierBundle,
     Header,
     LeftOut,
     MadeWith,
     Notes,
+    ReceivedDelivery,
     SplitTask,
     StreamKind,
     TableNote,
@@ -101,7 +101,10 @@ def test_header_that_makes_no_sense_is_refused(tmp_path: Path, header: Header, v
         open_plan(saved(tmp_path, replace(header, **values)))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["group", *(field.name for field in fields(Header))])
+NAMES_ON_DISK = {"received_from": "delivery"}
+
+
+@pytest.mark.parametrize("name", ["group", *(NAMES_ON_DISK.get(each.name, each.name) for each in fields(Header))])
 def test_header_without_one_of_its_values_is_refused(tmp_path: Path, header: Header, name: str) -> None:
     stream = open_stream(saved(tmp_path, header))
     wire = {key: value for key, value in header_to_wire(header).items() if key != name}
@@ -182,7 +185,10 @@ def test_notes_with_a_value_of_another_type_are_damaged(
         read_notes(replace(stream, notes=wire))
 
 
-@pytest.mark.parametrize("name", ["group", *(field.name for field in fields(Header))])
+NAMES_ON_DISK = {"received_from": "delivery"}
+
+
+@pytest.mark.parametrize("name", ["group", *(NAMES_ON_DISK.get(each.name, each.name) for each in fields(Header))])
 @pytest.mark.parametrize("value", [None, 1.5, {"a": 1}, [[]], -(2**63)])
 def test_header_with_a_value_of_another_type_is_damaged(
     tmp_path: Path, header: Header, name: str, value: object
@@ -222,9 +228,9 @@ def test_kept_bundle_has_a_whole_digest(tmp_path: Path, header: Header, digest: 
 def test_plan_that_receives_other_members_than_its_own_is_damaged(
     tmp_path: Path, header: Header, members: tuple[bytes, ...]
 ) -> None:
-    delivery = Delivery(b"/d/s.manifest", b"digest", (header.member,))
-    opened = open_stream(saved(tmp_path, replace(header, delivery=delivery)))
-    assert read_header(opened, StreamKind.PLAN).delivery == delivery
+    delivery = ReceivedDelivery(b"/d/s.manifest", b"digest", (header.member,))
+    opened = open_stream(saved(tmp_path, replace(header, received_from=delivery)))
+    assert read_header(opened, StreamKind.PLAN).received_from == delivery
     wrong = opened.header | {"delivery": {"sidecar": b"/d/s.manifest", "digest": b"digest", "members": list(members)}}
     with pytest.raises(StreamError, match="is damaged"):
         read_header(replace(opened, header=wrong), StreamKind.PLAN)

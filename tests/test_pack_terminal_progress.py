@@ -14,6 +14,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
+from qa2pack.pack.jobs.delivery_source import open_source
 from qa2pack.pack.terminal.progress import Lines, shown_progress, time_left
 from support.commands import run_here
 from support.in_process import Delivery, add_measurement_sets
@@ -118,7 +119,13 @@ def test_bars_reach_their_end_in_every_mode(delivery: Delivery, mode: Mode, *, i
     reached = _Reached()
     delivery.plan(mode)
     apply_plan(
-        delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reached, opened=OpenedFiles()
+        delivery.package,
+        ApplyOptions(),
+        engine=delivery.engine,
+        disk=Disk(),
+        progress=reached,
+        opened=OpenedFiles(),
+        open_delivery=open_source,
     )
     list(verify_package(delivery.package, OpenedFiles(), is_quick=is_quick, engine=delivery.engine, progress=reached))
     counted = [(total, done) for _, total, done in reached.phases if total]
@@ -145,7 +152,13 @@ def test_bytes_of_table_splits_are_reported(delivery: Delivery) -> None:
     notes = delivery.plan(Mode.HARD).notes
     reported = _Phases()
     apply_plan(
-        delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reported, opened=OpenedFiles()
+        delivery.package,
+        ApplyOptions(),
+        engine=delivery.engine,
+        disk=Disk(),
+        progress=reported,
+        opened=OpenedFiles(),
+        open_delivery=open_source,
     )
     results = sum(size for task in notes.splits for _, size in task.spec.sizes)
     assert reported.bytes["split tables"] > results > 0

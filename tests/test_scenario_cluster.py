@@ -52,6 +52,7 @@ from qa2pack.pack.cli import main as pack
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.jobs.delivery_source import open_source
 from qa2pack.pack.jobs.engines import running_program
 from qa2pack.pack.target import target_of
 from qa2pack.pack.tarsplit_command import main as tarsplit
@@ -286,7 +287,15 @@ def test_apply_survives_a_worker_killed_in_the_middle(many: Delivery, workers: L
     many.plan(Mode.COPY)
     killer = Killer(lambda: kill_one(workers))
     with engine_for(many, workers.scheduler_address) as engine:
-        apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=killer, opened=OpenedFiles())
+        apply_plan(
+            many.package,
+            ApplyOptions(),
+            engine=engine,
+            disk=Disk(),
+            progress=killer,
+            opened=OpenedFiles(),
+            open_delivery=open_source,
+        )
     assert killer.is_done
     assert many.problems() == []
     assert len(list(many.member.rglob("plot?.png"))) == 240
@@ -317,6 +326,7 @@ def test_lost_scheduler_leaves_an_apply_that_goes_on(many: Delivery) -> None:
             disk=Disk(),
             progress=Killer(process.kill),
             opened=OpenedFiles(),
+            open_delivery=open_source,
         )
     failure = failure_of(caught.value, Attempt("apply", target_of(str(many.path))), Style())
     assert failure.code == Exit.RESUMABLE

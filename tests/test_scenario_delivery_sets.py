@@ -319,3 +319,11 @@ def test_receiver_gets_the_member_as_it_is_in_the_sets(home: Path, capsys: Capsy
     shutil.rmtree(home / "P/unit.1/notes")  # in no set
     subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
     assert checked(home, capsys, home / "other/P") == []
+    (home / "onward").mkdir()
+    assert run_here(capsys, "deliver", home / "other/P", "--output", home / "onward").code == 0
+    assert sizes_of_files(home / "onward") == sizes_of_files(home / "out")  # the folders in them have other times
+
+
+def sizes_of_files(folder: Path) -> dict[str, int]:
+    """Return the sizes of what is delivered, by name."""
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.suffix in (".tar", ".README")}

@@ -29,6 +29,7 @@ from qa2pack.manifest.plan.renaming import plan_rename
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.cli import main
+from qa2pack.pack.jobs.delivery_source import open_source
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
 from support.file_systems import exfat_disk
@@ -451,6 +452,7 @@ def test_stop_is_answered_between_two_links(delivery: Delivery) -> None:
             package.package,
             ApplyOptions(),
             opened=OpenedFiles(),
+            open_delivery=open_source,
             engine=package.engine,
             disk=AskingDisk(wish),
             progress=Silent(),

@@ -26,8 +26,9 @@ from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.files import Described, write_records
-from qa2pack.manifest.format.header import Delivery, Header
+from qa2pack.manifest.format.header import Header, ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
@@ -84,6 +85,10 @@ class DeliverySource(Protocol):
         """
         ...
 
+    def delivery_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
+        """Return the sets by which a member was delivered; none: it was delivered as a whole."""
+        ...
+
     def chunks(
         self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
     ) -> Iterator[ReceivedChunk]:
@@ -96,7 +101,7 @@ class DeliverySource(Protocol):
         ...
 
 
-OpenDelivery = Callable[[Delivery], DeliverySource]
+OpenDelivery = Callable[[ReceivedDelivery], DeliverySource]
 
 
 def stage_delivery(
@@ -160,7 +165,12 @@ def _write_manifest(member: bytes, plan: Header, source: DeliverySource, paths: 
     has_readme = layout is None or layout.has_readme
     texts = found_texts(layout, _files_in(records(), member), os.listdir(paths.package.parent)) if layout else ()
     readme = _readme(folder) if has_readme and contents.mode is not Mode.FAKE else b""
-    header = replace(received_header(plan, member, readme, texts), mode=contents.mode, origin=paths.package.path)
+    header = replace(
+        received_header(plan, member, readme, texts),
+        mode=contents.mode,
+        origin=paths.package.path,
+        delivery_sets=source.delivery_sets(member),
+    )
     with created_file(disk, join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))) as file:
         final = (received_record(record, member) for record in records())
         blobs = ((record.path, with_row_count(encode_record(record), folder)) for record in final)

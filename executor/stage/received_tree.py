@@ -7,12 +7,13 @@ gets its planned mtime last, when its content was compared. What an earlier run 
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from stat import S_ISREG
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.copy import COPY_BLOCK_BYTES
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.fs.safe_open import opened_beneath
+from qa2pack.manifest.fs.safe_open import OpenFile, opened_beneath, opened_file
 from qa2pack.manifest.path import is_within
 
 
@@ -52,6 +53,28 @@ class ReceivedFiles:
         self._close()
         self._dir.close()
 
+    def taken(self, record: FolderRecord, index: int) -> OpenFile | None:
+        """Return the opened file at `index` as it was staged before; None if none has its size and mtime."""
+        if not self._is_in(record.path):
+            return None
+        try:
+            file = opened_file(record.names[index], dir_fd=self._dir_fd)
+        except OSError:  # none; or something else, which `begin` replaces
+            return None
+        with ExitStack() as stack:
+            status = os.fstat(stack.enter_context(file))
+            wanted = record.sizes[index], record.mtimes[index]
+            if S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == wanted:
+                stack.pop_all()
+                return file
+        return None
+
+    def take(self, record: FolderRecord, index: int, content: bytes) -> None:
+        """Write the file at `index`, if it is of a member that is wanted; raises as `begin`."""
+        if self.begin(record, index):
+            self.add(content)
+            self.end()
+
     def begin(self, record: FolderRecord, index: int) -> bool:
         """Create the file at `index`; False if it is of no member that is wanted.
 
@@ -62,9 +85,7 @@ class ReceivedFiles:
             OSError: the disk fails or is full.
         """
         self._close()  # of a file that was not as in the manifest
-        if record.path != self._folder:
-            self._enter(record.path)
-        if not self._is_wanted:
+        if not self._is_in(record.path):
             return False
         self._mode, self._mtime_ns = record.modes[index] & 0o777, record.mtimes[index]
         name = record.names[index]
@@ -93,6 +114,12 @@ class ReceivedFiles:
             self._disk.set_mode(self._fd, self._mode)
         self._disk.set_times(self._fd, self._mtime_ns)
         self._close()
+
+    def _is_in(self, folder: bytes) -> bool:
+        """Return whether the files of a folder are wanted; if so, it is open."""
+        if folder != self._folder:
+            self._enter(folder)
+        return self._is_wanted
 
     def _enter(self, folder: bytes) -> None:
         self._dir.close()

@@ -77,7 +77,7 @@ class MadeWith:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ReceivedDelivery:
     """A delivery that a plan receives.
 
     Attributes:
@@ -115,8 +115,8 @@ class Header:
         found_texts: paths in an adopted member, or `../NAME`, of files that its layout makes of templates. With which
             values another program made them is not known, so they are not made again.
         delivery_sets: those of the layout.
-        delivery: what the plan receives; its records and those of its members are in the manifest of that, none in
-            the plan. None in all other plans, and in manifests.
+        received_from: the delivery that the plan receives; the records of its members are in the manifest of that,
+            none in the plan. None in all other plans, and in manifests.
     """
 
     kind: StreamKind
@@ -143,7 +143,7 @@ class Header:
     checks: tuple[CheckRow, ...] = ()
     found_texts: tuple[bytes, ...] = ()
     delivery_sets: tuple[DeliveryRow, ...] = ()
-    delivery: Delivery | None = None
+    received_from: ReceivedDelivery | None = None
 
     @property
     def is_of_unknown_layout(self) -> bool:
@@ -360,6 +360,8 @@ def header_to_wire(header: Header) -> dict[str, object]:
     wire = _without_empty(member_to_wire(asdict(header)), _LATER_IN_HEADERS)
     if header.delivery_sets:
         wire["delivery_sets"] = [without_unsaid(row) for row in wire["delivery_sets"]]
+    if header.received_from:
+        wire[_RECEIVED_ON_DISK] = wire.pop("received_from")
     if header.made_with and header.compression == USUAL_LEVEL:
         del wire["made_with"]["compression"]  # later, too
     return wire
@@ -376,8 +378,9 @@ _LATER_IN_HEADERS = (
     "checks",
     "found_texts",
     "delivery_sets",
-    "delivery",
+    "received_from",
 )
+_RECEIVED_ON_DISK = "delivery"  # `received_from`, which is easily taken for what a layout delivers
 _LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles", "opened")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
@@ -405,7 +408,9 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
         StreamError: it is of another kind, or a field is missing, unsafe, or has the wrong type.
     """
     try:
-        header = read_value(Header, _known(Header, member_from_wire(stream.header)))
+        wire = member_from_wire(stream.header)
+        wire["received_from"] = wire.pop(_RECEIVED_ON_DISK, None)
+        header = read_value(Header, _known(Header, wire))
         check_name(header.project)
         if header.append is Append.RENAME:
             check_name(header.renamed_from)
@@ -418,8 +423,8 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
             check_relative(row.folder)
         for row_of_set in header.delivery_sets:
             check_row(row_of_set)
-        if header.delivery:
-            _check_delivery(header.delivery, header.member)
+        if header.received_from:
+            _check_received(header.received_from, header.member)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:
@@ -463,7 +468,7 @@ def _known(kind: type[Header] | type[Notes], wire: dict[str, object]) -> dict[st
         raise WireError(f"nothing of {error}") from error
 
 
-def _check_delivery(delivery: Delivery, first: bytes) -> None:
+def _check_received(delivery: ReceivedDelivery, first: bytes) -> None:
     for member in delivery.members:
         check_member(member)
     if delivery.members[:1] != (first,):

@@ -20,7 +20,7 @@ from qa2pack.manifest.alma.package import (
     PackageState,
     check_others_not_lost,
 )
-from qa2pack.manifest.format.header import Delivery, Header, Notes, StreamKind, Total
+from qa2pack.manifest.format.header import Header, Notes, ReceivedDelivery, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.presence import is_folder, real_path
@@ -236,7 +236,7 @@ def _header(
         is_adopted=True,
         roles=layout.roles if layout else (),
         checks=rows_of(layout) if layout else (),
-        delivery=Delivery(arrival.sidecar, arrival.digest, arrival.members),
+        received_from=ReceivedDelivery(arrival.sidecar, arrival.digest, arrival.members),
     )
 
 
@@ -261,7 +261,7 @@ def received_header(plan: Header, member: bytes, readme: bytes, found_texts: tup
         member=member,
         readme=readme,
         found_texts=found_texts,
-        delivery=None,
+        received_from=None,
     )
 
 

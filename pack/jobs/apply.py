@@ -43,7 +43,7 @@ def apply(
         package = new
         check_control(package.control)
         check_owned(package, workers.trusted)
-    options = replace(options, trusted=options.trusted | workers.trusted, open_delivery=open_delivery)
+    options = replace(options, trusted=options.trusted | workers.trusted)
     if workers.cluster:
         # Any of the machines that staged files for a stopped run may have restarted since: read these files again.
         options = replace(options, boot=f"cluster {os.urandom(8).hex()}")
@@ -60,6 +60,7 @@ def apply(
                 progress=workers.progress,
                 stop=stop,
                 opened=opened,
+                open_delivery=open_delivery,
                 is_locked=True,
             )
 

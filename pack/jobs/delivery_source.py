@@ -13,7 +13,8 @@ from qa2pack.executor.stage.received_tree import ReceivedFiles, ReceivedTree
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.header import Delivery
+from qa2pack.manifest.format.delivery_row import DeliveryRow
+from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import is_within, join
@@ -80,6 +81,11 @@ class SidecarSource:
         """Yield the records of the members, and of the folders above them, in path order."""
         return wanted_records(map(decode_record, self.sidecar.stream.blobs()), self.members)
 
+    def delivery_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
+        """Return the sets by which a member was delivered; in their names are project and date of that delivery."""
+        folder = folder_of(member)
+        return tuple(each.row for each in self.sidecar.header.sets if each.member == folder)
+
     def needed(self) -> list[ChunkRow]:
         """Return the chunks that hold a file of the members."""
         spans = list(self._file_spans())
@@ -137,7 +143,7 @@ def fetched_sidecar(path: bytes) -> bytes:
     return join(copies.enter_context(place_at(folder).local({name, signature_name(name)}.__contains__)), name)
 
 
-def open_source(delivery: Delivery) -> SidecarSource:
+def open_source(delivery: ReceivedDelivery) -> SidecarSource:
     """Open the delivery of a plan again.
 
     Raises:

@@ -14,7 +14,7 @@ from qa2pack.executor.transaction.renaming import running_records
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import folder_of, member_at
 from qa2pack.manifest.alma.package import Package, PackageState, read_state
-from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
@@ -114,8 +114,8 @@ def _received(
     with locked_control(package, workers.wait):
         check_owned(package, workers.trusted)
         begun = _begun(package, sidecar, opened)
-        if begun is not None and begun.delivery:
-            source = SidecarSource(sidecar, begun.delivery.members)
+        if begun:
+            source = SidecarSource(sidecar, begun.members)
             return _applied(package, source, (), signed, workers, options, opened)
         check_plannable(package)
         members, same = _sorted_out(sidecar, package, read_state(package), opened)
@@ -189,8 +189,8 @@ def _check_project(sidecar: Sidecar, package: Package) -> None:
         raise Refused(problem, remedies=(replace(here, path=path),))
 
 
-def _begun(package: Package, sidecar: Sidecar, opened: OpenedFiles) -> Header | None:
-    """Return the header of the plan of a stopped transaction that receives this delivery."""
+def _begun(package: Package, sidecar: Sidecar, opened: OpenedFiles) -> ReceivedDelivery | None:
+    """Return what a stopped transaction receives, if it is this delivery."""
     records = running_records(package)
     if phase_of(records) in (Phase.NONE, Phase.ROLLING_BACK, Phase.ENDED):
         return None
@@ -200,9 +200,9 @@ def _begun(package: Package, sidecar: Sidecar, opened: OpenedFiles) -> Header | 
             plan = opened.plan(path)
         except (FileNotFoundError, StreamError):
             continue
-        is_of_it = plan.stream.digest == begin.plan and plan.header.delivery is not None
-        if is_of_it and plan.header.delivery and plan.header.delivery.digest == sidecar.stream.digest:
-            return plan.header
+        begun = plan.header.received_from
+        if begun and plan.stream.digest == begin.plan and begun.digest == sidecar.stream.digest:
+            return begun
     return None
 
 

@@ -21,8 +21,10 @@ from qa2pack.manifest.bundle.zip_header import (
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.tarsplit.chunk_entries import (
+    FOLDER_ITSELF,
     FOLDER_MODE,
     ChunkPart,
+    Entry,
     Share,
     header_of_folder,
     headers_of_files,
@@ -69,6 +71,15 @@ def framing_of(form: DeliveryForm, project: bytes, part: ChunkPart, *, folder_mt
             return _NoFraming()
         case _:
             assert_never(form)
+
+
+def entries(framing: Framing, part: ChunkPart) -> Iterator[Entry]:
+    """Yield the entries of a chunk in their order; the next one is asked for when a file is done with."""
+    for share in shares(part):
+        if share.has_folder:
+            yield framing.before_folder(share.record), share.record, FOLDER_ITSELF
+        for index, header in zip(share.files, framing.before_files(share), strict=True):
+            yield header, share.record, index
 
 
 class _NoFraming:

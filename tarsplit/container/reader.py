@@ -69,18 +69,31 @@ class Gunzip:
 
 
 class Reader:
-    """Reads exactly what is asked for."""
+    """Reads exactly what is asked for.
 
-    def __init__(self, read: Read) -> None:
+    Args:
+        offset: how many bytes are before.
+    """
+
+    def __init__(self, read: Read, offset: int = 0) -> None:
         self._read = read
         self._block = b""
         self._place = 0  # in the block
-        self.byte_count = 0  # of the blocks before
+        self.byte_count = offset  # of the blocks before
 
     @property
     def offset(self) -> int:
         """How many bytes were read."""
         return self.byte_count + self._place
+
+    def at_once(self, size: int) -> bytes | None:
+        """Return exactly this many bytes; None, and nothing is read, where the block has fewer."""
+        end = self._place + size
+        if end > len(self._block):
+            return None
+        data = self._block[self._place : end]
+        self._place = end
+        return data
 
     def read(self, size: int) -> bytes:
         """Return exactly this many bytes.
@@ -88,19 +101,11 @@ class Reader:
         Raises:
             EndedError: the container ends before.
         """
-        end = self._place + size
-        if end <= len(self._block):  # nearly always: no call for each
-            data = self._block[self._place : end]
-            self._place = end
-            return data
-        return b"".join(self._parts(size))
+        data = self.at_once(size)
+        return b"".join(self._parts(size)) if data is None else data
 
     def digest(self, size: int, take: Callable[[bytes | memoryview], None]) -> bytes:
         """Return the digest of the next bytes, and give them to `take`; raises as `read`."""
-        if self._place + size <= len(self._block):  # a small file
-            data = self.read(size)
-            take(data)
-            return xxhash.xxh3_128_digest(data)
         state = xxhash.xxh3_128()
         for part in self._parts(size):
             state.update(part)

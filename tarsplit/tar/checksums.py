@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, Self
 
 import xxhash
 
@@ -12,6 +12,7 @@ ALWAYS = "xxh128"  # cheap; a finished chunk is recognised by it
 
 
 class _Hash(Protocol):
+    def copy(self) -> Self: ...
     def update(self, data: bytes | memoryview, /) -> None: ...
     def hexdigest(self) -> str: ...
 
@@ -26,6 +27,12 @@ class Sums:
         """Add the next bytes."""
         for state in self._hashes.values():
             state.update(data)
+
+    def copy(self) -> "Sums":
+        """Return the same checksums, to which other bytes can be added."""
+        copied = Sums(())
+        copied._hashes = {name: state.copy() for name, state in self._hashes.items()}
+        return copied
 
     def result(self, name: str = ALWAYS) -> str:
         """Return the digest of all bytes so far, hexadecimal."""
@@ -52,6 +59,11 @@ class ThreadedSums(Sums):
         """Return the digest of all bytes so far, hexadecimal."""
         self._wait()
         return super().result(name)
+
+    def copy(self) -> Sums:
+        """Return checksums of the same bytes, without the thread."""
+        self._wait()
+        return super().copy()
 
     def _wait(self) -> None:
         if self._pending:

@@ -28,6 +28,7 @@ from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.signature.signature import NOBODY, Trust, Verifier, signature_problems
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.manifest.verify.signatures import signatures_of
+from qa2pack.pack.jobs.delivery_source import open_source
 from support.measurement_sets import Recipe, write_measurement_set
 
 UID = "uid___A002_X3c9295_X8c"
@@ -84,6 +85,7 @@ class Delivery:
             disk=disk or Disk(),
             progress=Silent(),
             opened=OpenedFiles(),
+            open_delivery=open_source,
         )
 
     def make(self, mode: Mode = Mode.HARD, **choices: Any) -> None:

@@ -172,7 +172,7 @@ class Scenario:
             limit_bytes = KEEP_LIMIT_BYTES if self.keeps_previous else -1
             return ApplyOptions(keep_limit_bytes=limit_bytes, may_exchange=self.may_exchange)
         keep_previous = KeepPrevious.YES if self.keeps_previous else KeepPrevious.NO
-        return ApplyOptions(keep_previous=keep_previous, may_exchange=self.may_exchange, open_delivery=open_source)
+        return ApplyOptions(keep_previous=keep_previous, may_exchange=self.may_exchange)
 
 
 _OF_ALL_MODES = (Change.NEW, Change.REPLACE, Change.MEMBER, Change.GROUP)
@@ -487,6 +487,7 @@ class World:
                 disk=disk or Disk(),
                 progress=Silent(),
                 opened=OpenedFiles(),
+                open_delivery=open_source,
             )
 
     def roll_back(self, disk: Disk | None = None) -> RolledBack:
