@@ -139,7 +139,7 @@ def ask_in_a_fork(pipe: Path) -> tuple[int, int]:
 
 
 def assert_ends(process: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while is_alive(process) and time.monotonic() < deadline:
         time.sleep(0.002)
     if is_alive(process):

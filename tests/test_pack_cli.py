@@ -113,7 +113,7 @@ def _imported(*arguments: str) -> set[str]:
         capture_output=True,
         check=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     return set(ran.stderr.split())
 
@@ -134,7 +134,7 @@ def test_reader_of_the_output_may_go_away(delivery: Delivery) -> None:
     os.close(read)
     try:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        ran = subprocess.run(command, env=environment, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+        ran = subprocess.run(command, env=environment, stdout=write, stderr=subprocess.PIPE, check=False, timeout=600)
     finally:
         os.close(write)
     assert (ran.returncode, ran.stderr) == (Exit.FAILED, b"")

@@ -146,6 +146,6 @@ def test_bytes_that_are_exported_are_not_logged(delivery: Delivery, log: Path) -
         str(log),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+    ran = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=600)
     assert b"README" in ran.stdout
     assert "README" not in log.read_text()

@@ -250,7 +250,7 @@ def test_full_disk_behind_stdout_is_reported(delivery: Delivery) -> None:
             stdout=full,
             stderr=subprocess.PIPE,
             check=False,
-            timeout=60,
+            timeout=600,
         )
     assert ran.returncode == Exit.FAILED
     assert b"the output could not be written (No space left on device)" in ran.stderr

@@ -26,8 +26,8 @@ class Noted(Silent):
 
 
 def is_there_before_the_end(path: Path) -> bool:
-    """Work that lasts until the file is there, at most half a minute."""
-    end = time.monotonic() + 30
+    """Work that lasts until the file is there, at most ten minutes."""
+    end = time.monotonic() + 600
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.01)
     return path.exists()

@@ -31,7 +31,7 @@ def _fed(delivery: Delivery, writer: str) -> subprocess.Popen[str]:
 
 def test_header_may_come_from_a_pipe_of_the_shell(delivery: Delivery) -> None:
     plan = _fed(delivery, "sleep 0.2; echo the header of the shell")
-    assert (plan.communicate(timeout=60)[1], plan.returncode) == ("", Exit.DONE)
+    assert (plan.communicate(timeout=600)[1], plan.returncode) == ("", Exit.DONE)
     assert open_plan(delivery.package.plan).header.readme.startswith(b"the header of the shell\n")
 
 
@@ -68,8 +68,8 @@ def test_signal_ends_the_wait_for_a_pipe(delivery: Delivery, tmp_path: Path) -> 
         (tmp_path / "reached").read_bytes()
     plan.send_signal(signal.SIGTERM)
     try:
-        plan.wait(timeout=60)
+        plan.wait(timeout=600)
     finally:
         os.killpg(plan.pid, signal.SIGKILL)  # the writer as well
-    _, err = plan.communicate(timeout=60)
+    _, err = plan.communicate(timeout=600)
     assert (plan.returncode, "interrupted" in err) == (Exit.RESUMABLE, True)

@@ -30,7 +30,7 @@ def _shell(words: str, *arguments: str | Path, unbuffered: str = "", program: st
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -100,7 +100,7 @@ def test_call_of_old_is_done_though_its_output_is_lost(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     assert (done.returncode, done.stderr.replace("  The work itself is done.\n", "")) == (0, reported)
     assert delivery.found() == []
@@ -122,7 +122,7 @@ def test_no_file_gets_the_number_of_a_closed_stream() -> None:
         ["bash", "-c", words, "bash", sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == 3
 

@@ -170,7 +170,7 @@ def test_apply_that_was_killed_ends_right_with_another_encoder(bundled: Bundled,
     assert bundled.plan().code == 0
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command: list[str | Path] = [sys.executable, "-c", KILLED_WITHIN_THE_SECOND, bundled.package]
-    killed = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=600)
     assert killed.returncode == -signal.SIGKILL
     (partial,) = bundled.package.parent.rglob("partial")
     assert len(list(partial.iterdir())) == 1

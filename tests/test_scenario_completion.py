@@ -42,7 +42,7 @@ def _completed(programs: Path, *words: str) -> list[str]:
         capture_output=True,
         check=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert ran.stderr == ""
     return ran.stdout.split()
@@ -128,7 +128,7 @@ def _completed_in_zsh(programs: Path, folder: Path, *lines: str) -> list[str]:
     zsh = needs_tool("zsh")
     for program in ("pack", "tarsplit"):
         installed = [zsh, "-f", "-c", f"{program} --install-completion; true"]
-        subprocess.run(installed, env=environment, capture_output=True, check=True, timeout=60)
+        subprocess.run(installed, env=environment, capture_output=True, check=True, timeout=600)
     typed = "".join(f"{line}\t\x1f" for line in lines) + "exit\n"
     type_on_terminal([zsh, "-i"], typed, environment, folder)
     return [line.rstrip() for line in (home / "lines").read_text().splitlines()]

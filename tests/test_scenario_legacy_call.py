@@ -91,7 +91,7 @@ class Script:
     def call(self, python: list[str], *arguments: object, **environment: str) -> str:
         """Return what the call prints, and what it raises."""
         process = self.start(python, *arguments, **environment)
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=600)
         assert process.returncode == 0, printed
         return printed
 
@@ -182,7 +182,7 @@ def test_interrupted_call_raises_it_and_pack_apply_goes_on(
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     held.unlink()
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=600)
     assert "INTERRUPTED pack apply: interrupted: the command was interrupted." in printed
     assert not delivery.path.exists()
     assert run_in_child("apply", delivery.path).code == Exit.DONE
@@ -202,7 +202,7 @@ def test_where_there_is_none_it_says_what_to_install(script: Script, python: lis
 def test_damaged_installation_is_not_passed_over_for_another(script: Script, tmp_path: Path) -> None:
     (tmp_path / "qa2pack" / "pack").mkdir(parents=True)
     process = script.start([sys.executable, "-S"], "a", "", "b", PYTHONPATH=str(tmp_path))
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=600)
     assert "No module named 'qa2pack.pack.dropin'" in printed
     assert "pip install" not in printed
 

@@ -23,7 +23,7 @@ from support.outcomes import Laid, Layouts, check_goes_on, check_is_before, chec
 from support.snapshots import contents
 from support.worlds import Change, Scenario, World, scratch_root, tree_at
 
-SECONDS = 60
+SECONDS = 600
 NEW, REPLACE = Scenario(Change.NEW, Mode.COPY), Scenario(Change.REPLACE, Mode.COPY)
 KEPT = Scenario(Change.REPLACE, Mode.COPY, keeps_previous=True)
 Send = Callable[[int, signal.Signals], None]

@@ -20,7 +20,7 @@ from qa2pack.manifest.actions import Mode
 from support.commands import ROOT, run_in_child
 from support.in_process import Delivery, age, make_reduction
 
-SECONDS = 60
+SECONDS = 600
 BIG_BYTES = 66 << 20  # just enough to be staged in a batch of its own
 SLOW = ("--bandwidth", "2MiB")
 # Lines of progress are printed whenever there is something to say, instead of every half minute.

@@ -65,7 +65,7 @@ def serve() -> None:
 
 
 def wait_until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not claim():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -48,6 +48,6 @@ def run_in_child(*arguments: str | bytes | Path, cwd: Path | None = None) -> Ran
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -25,7 +25,7 @@ def printed_on_terminal(command: Sequence[str], *, columns: int = 80, cwd: Path 
     reader.start()
     try:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": str(columns)}
-        subprocess.run(command, stdout=end, stderr=end, env=environment, check=True, timeout=60, cwd=cwd)
+        subprocess.run(command, stdout=end, stderr=end, env=environment, check=True, timeout=600, cwd=cwd)
     finally:
         os.close(end)
         reader.join()
@@ -51,7 +51,7 @@ def type_on_terminal(command: Sequence[str], typed: str, environment: Mapping[st
             stderr=end,
             env=environment,
             check=False,
-            timeout=60,
+            timeout=600,
             cwd=cwd,
             start_new_session=True,
         )
