@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,13 +60,13 @@ def parse(name: str, text: str) -> Module:
     return Module(name=name, package=name.partition("/")[0].removesuffix(".py"), tree=ast.parse(text))
 
 
-def project_modules() -> Iterator[Module]:
-    """Yield every module that is installed, sorted by name."""
+@cache  # some thirty tests ask, and to parse all of them takes half a second
+def project_modules() -> tuple[Module, ...]:
+    """Return every module that is installed, sorted by name."""
     paths = [ROOT / "QA2_Packaging_module.py"]
     for package in PACKAGES:
         paths += sorted((ROOT / package).rglob("*.py"))
-    for path in paths:
-        yield parse(path.relative_to(ROOT).as_posix(), path.read_text())
+    return tuple(parse(path.relative_to(ROOT).as_posix(), path.read_text()) for path in paths)
 
 
 def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
