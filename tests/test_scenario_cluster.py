@@ -453,7 +453,13 @@ def test_every_kind_of_work_that_writes_is_synced() -> None:
 
 
 def test_executor_sends_no_other_work_to_workers() -> None:
-    known = {"stage_batch", "split_batch", "bundle_batch", "work_on_origin"}  # what `folders_written` knows of
+    known = {
+        "stage_batch",
+        "split_batch",
+        "bundle_batch",
+        "extract_batch",
+        "work_on_origin",
+    }  # what `folders_written` knows of
     sent = {
         ast.unparse(call.args[1] if name == "run_streamed" else call.args[0])
         for module in project_modules()

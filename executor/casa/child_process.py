@@ -10,6 +10,7 @@ before; worker processes that are forked later share it.
 
 import os
 import pickle
+import resource
 import signal
 import socket
 import subprocess
@@ -19,7 +20,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from qa2pack.executor.memory import low_limit
 from qa2pack.manifest.fs.meter import LOOK_SECONDS, current_meter
 
 if TYPE_CHECKING:
@@ -49,13 +49,11 @@ class Question:
         call: the function.
         seconds: time limit of the child; 0 means no limit of time and memory.
         variables: the environment of the process that asks.
-        memory_bytes: its limit of memory; None if that leaves enough.
     """
 
     call: Callable[[], object]
     seconds: int
     variables: dict[str, str]
-    memory_bytes: int | None
 
 
 def run_in_child(
@@ -77,7 +75,7 @@ def run_in_child(
 
     ours, theirs = socket.socketpair()
     with Connection(ours.detach()) as receiver:
-        with theirs, _in_memory(Question(question, seconds, dict(os.environ), low_limit())) as asked:
+        with theirs, _in_memory(Question(question, seconds, dict(os.environ))) as asked:
             _send(theirs.fileno(), asked)
         try:
             answer, status = _received(receiver, written_bytes)
@@ -114,9 +112,10 @@ _hosts: list[_Host] = []  # of this process and of those that forked it; the las
 
 
 def _running_host() -> socket.socket:
-    """Return where the host is asked; a process that became another user, or imports other modules, has another."""
+    """Return where the host is asked; a process that is another user by now, or has other limits, gets another."""
     modules = [os.path.abspath(path) for path in sys.path]
-    caller = (modules, sys.executable, os.geteuid(), os.getegid(), os.getgroups())
+    limits = [resource.getrlimit(kind) for kind in (resource.RLIMIT_AS, resource.RLIMIT_FSIZE)]
+    caller = (modules, sys.executable, os.geteuid(), os.getegid(), os.getgroups(), limits)
     if not _hosts or _hosts[-1].caller != caller:
         _hosts.append(_started(modules, caller))
     return _hosts[-1].control

@@ -165,7 +165,7 @@ def _bound(asked: Question) -> None:
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # casacore holds a file of every column open
     if asked.seconds:
-        _bound_memory(asked.memory_bytes)
+        _bound_memory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # Not writable on purpose: writes to it fail and are ignored.
     null = os.open(os.devnull, os.O_RDONLY)
@@ -173,9 +173,9 @@ def _bound(asked: Question) -> None:
     os.dup2(null, 2)
 
 
-def _bound_memory(most_bytes: int | None) -> None:
+def _bound_memory() -> None:
     with open("/proc/self/statm") as statm:
         used = int(statm.read().split()[0]) * resource.getpagesize()
     limits = resource.getrlimit(resource.RLIMIT_AS)
-    known = [each for each in (*limits, most_bytes) if each not in (resource.RLIM_INFINITY, None)]
+    known = [each for each in limits if each != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_AS, (min([used + ENOUGH_BYTES, *known]), limits[1]))

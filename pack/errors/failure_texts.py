@@ -234,6 +234,11 @@ REQUESTS: Mapping[Code, Row] = {
         "`alice@example.org ssh-ed25519 AAAA...`",
         "Name a file in the format of allowed_signers, which the manual of ssh-keygen explains.",
     ),
+    Code.SIGNATURE_WEAK: Row(
+        "It is signed, but knows its tars by checksums that do not exclude a forgery.",
+        "Its manifest was signed by hand, and the delivery was made with md5 alone, or without checksums.",
+        "Ask whoever made it to make it anew, with --sign and --replace: it has sha256 then.",
+    ),
     Code.SSH_KEYGEN_MISSING: Row(
         "The program ssh-keygen, which makes and checks signatures, is not on this machine, or is too old.",
         "It is a part of OpenSSH, from version 8.2 on, and is not installed or not in PATH.",

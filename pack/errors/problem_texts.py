@@ -561,11 +561,6 @@ VERIFYING: Mapping[Code, Row] = {
         "It was made without --sign, or the file that ends in .sig did not come along.",
         "Ask whoever made it to sign it, and to send the file that ends in .sig",
     ),
-    Code.SIGNATURE_WEAK: Row(
-        "It is signed, but knows its tars by checksums that do not exclude a forgery.",
-        "Its manifest was signed by hand, and the delivery was made with md5 alone, or without checksums.",
-        "Ask whoever made it to make it anew, with --sign and --replace: it has sha256 then.",
-    ),
 }
 
 WARNINGS: Mapping[Code, Row] = {

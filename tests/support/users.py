@@ -3,6 +3,8 @@
 import codecs
 import os
 import shutil
+import socket
+import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Iterator
@@ -10,9 +12,12 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from qa2pack.executor.casa.child_process import _Host
+from qa2pack.executor.casa.host import serve
 from qa2pack.executor.engine.local import PoolEngine
 from support.source_code import project_modules
 
@@ -37,12 +42,24 @@ def as_ordinary_user() -> Iterator[int]:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, 0)
         os.setresuid(NOBODY, NOBODY, 0)
+        patch.setattr("qa2pack.executor.casa.child_process._started", _forked_host)
         try:
             yield NOBODY
         finally:
             os.setresuid(0, 0, 0)
             os.setresgid(0, 0, 0)
             os.setgroups(groups)
+
+
+def _forked_host(_: object, caller: tuple[object, ...]) -> _Host:
+    """Return a host of casacore that is a fork of this process: that user may not execute root's Python."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    starting = os.getpid()
+    if os.fork() == 0:
+        ours.close()
+        serve(theirs.detach(), starting)
+    theirs.close()
+    return _Host(ours, caller, cast("subprocess.Popen[bytes]", None))
 
 
 @cache
