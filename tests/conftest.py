@@ -22,6 +22,9 @@ _ARCHIVE = Path(__file__).parent / "data" / "casa_reduction.tar.xz"
 
 
 # How long an example takes depends on what else the machine does.
+# Each of thousands of processes would compile the whole program anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 

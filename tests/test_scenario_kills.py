@@ -127,7 +127,7 @@ def layouts() -> Iterator[Layouts]:
 
 @pytest.mark.parametrize("scenario", _SCENARIOS, ids=str)
 def test_killed_at_random(layouts: Layouts, scenario: Scenario) -> None:
-    survive_kills(layouts.get(scenario), range(15))
+    survive_kills(layouts.get(scenario), range(10))
 
 
 @pytest.mark.torture

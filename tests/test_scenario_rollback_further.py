@@ -1,7 +1,7 @@
 """Rolling back one apply after the other: what older appends replaced is not kept any more, and made again."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -53,9 +53,18 @@ def test_appends_are_rolled_back_one_after_the_other(world: World, first: Change
     assert (world.visible(), world.tickets()) == ({}, {})
 
 
+def test_further_rollback_can_be_stopped(world: World) -> None:
+    stop_further_rollbacks(world, count(0, 4))
+
+
+@pytest.mark.torture
 def test_further_rollback_can_be_stopped_at_any_call(world: World) -> None:
+    stop_further_rollbacks(world, count())
+
+
+def stop_further_rollbacks(world: World, places: Iterable[int]) -> None:
     before = seen(world)
-    for at in count():
+    for at in places:
         make(world, Change.MEMBER)
         between = seen(world)
         make(world, Change.GROUP)
