@@ -34,7 +34,7 @@ def verify(package: Package, workers: Workers, opened: OpenedFiles, *, is_quick:
         UnfinishedError: a transaction stopped while publishing.
         LockedError: another process is changing the package.
     """
-    with held(package), started_engine(workers, (package.path,)) as engine:
+    with held(package), started_engine(workers, (package.path,), reads=(package.path,)) as engine:
         found = list(verify_package(package, opened, is_quick=is_quick, engine=engine, progress=workers.progress))
         return [*found, *check_tickets(package, opened, is_quick=is_quick)]
 
