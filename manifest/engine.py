@@ -84,6 +84,6 @@ def run_streamed(
     queue = deque(islice(source, _AHEAD_PER_JOB * engine.jobs))
     for result in engine.run(work, queue):
         if leftover:
-            queue.extendleft(leftover(result))
+            queue.extendleft(reversed([*leftover(result)]))  # each goes before the last
         queue.extend(islice(source, max(0, _AHEAD_PER_JOB * engine.jobs - len(queue))))  # jobs may change
         yield result

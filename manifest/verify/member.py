@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.engine import Engine, run_streamed
+from qa2pack.manifest.engine import BATCH_SECONDS, Engine, run_streamed, shares
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
@@ -26,8 +26,6 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
-
-_BATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def _batches(root: bytes, blobs: Iterable[bytes], *, is_quick: bool) -> Iterator
 
 
 def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
-    """Compare one batch, or as many folders as take a second, so that progress and stop requests are served."""
+    """Compare one batch, or as much as its time allows; so progress and stop requests are served."""
     result = VerifyResult()
     match batch:
         case FolderBatch():
@@ -96,11 +94,11 @@ def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
 
 
 def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
-    until = time.monotonic() + _BATCH_SECONDS
+    until = time.monotonic() + BATCH_SECONDS
     first = batch.first
     for number, blob in enumerate(batch.blobs):
         if number and time.monotonic() > until:
-            result.more.append(replace(batch, blobs=batch.blobs[number:], first=0))
+            _leave(batch, number, result)
             return
         try:
             record = decode_record(blob)
@@ -111,9 +109,15 @@ def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
             continue
         first = _verify_folder(batch, record, first, until, result)
         if first < len(record.names):
-            result.more.append(replace(batch, blobs=batch.blobs[number:], first=first))
+            result.more.append(replace(batch, blobs=batch.blobs[number : number + 1], first=first))
+            _leave(batch, number + 1, result)
             return
         first = 0
+
+
+def _leave(batch: FolderBatch, start: int, result: VerifyResult) -> None:
+    """Leave the folders from this one on to other workers, which compare them side by side."""
+    result.more.extend(replace(batch, blobs=tuple(share), first=0) for share in shares(batch.blobs[start:]))
 
 
 def _verify_folder(batch: FolderBatch, record: FolderRecord, first: int, until: float, result: VerifyResult) -> int:
