@@ -14,6 +14,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.safe_open import opened_folder
+from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import (
@@ -167,8 +168,9 @@ def test_folders_and_files_that_are_left_for_lack_of_time_give_the_same_record(
         write(tmp_path / f"{number:03}", b"%d" % number)
     write(tmp_path / "sub/A", b"")
     write(tmp_path / "sub/a", b"")
-    options = options_of(tmp_path)
+    options = options_of(tmp_path, names=NameRules(is_case_told=True))
     whole = scan(options)
+    assert len(whole.warnings) == 1
     monkeypatch.setattr("qa2pack.manifest.scan.walk.BATCH_SECONDS", -1.0)
     monkeypatch.setattr("qa2pack.manifest.scan.walk.LEAST_FILES", 1)
     first = scan_batch(SubtreeBatch(options, (Subtree(b"", b"raw"),)))
