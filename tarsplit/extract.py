@@ -1,13 +1,17 @@
 """Extraction of single files from a delivery, by its sidecar: only their bytes are read, wherever the tars are.
 
-The sidecar gives all entries of a chunk, so the place of every content is known. What is written is not compared
-here: whoever uses it knows the digest that it should have.
+The sidecar gives all entries of a chunk, so the place of every content is known. What has another digest by now is
+not kept: another delivery may have it whole.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
+import xxhash
+
 from qa2pack.manifest.format.delivery_form import DeliveryForm
+from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
@@ -25,7 +29,7 @@ Content = tuple[int, bytes]  # size in bytes, and digest
 def extract(sidecar: Sidecar, place: Place, wanted: set[Content], folder: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Write the files with these contents into a folder, each once, and yield the path of each and that of its chunk.
 
-    What is in a tar that is missing or cannot be read is left out.
+    What is in a tar that is missing or cannot be read, or is not as in the sidecar, is left out.
 
     Args:
         place: where the chunks are.
@@ -45,11 +49,16 @@ def extract(sidecar: Sidecar, place: Place, wanted: set[Content], folder: bytes)
                 for each in found:
                     if each.content in wanted:
                         target = join(folder, each.content[1].hex().encode())
-                        _copy(file, each, target)
-                        wanted.remove(each.content)
-                        yield target, batch.path
+                        with suppress(_OtherContentError):
+                            _copy(file, each, target)
+                            wanted.remove(each.content)
+                            yield target, batch.path
         except (PlaceError, FileNotFoundError, EndedError, DamagedError):
             continue
+
+
+class _OtherContentError(Exception):
+    """What is in the place of a file is not its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,8 @@ def _contents(batch: CheckBatch) -> Iterator[_InChunk]:
 
 
 def _copy(file: OpenedFile | Unpacked, found: _InChunk, target: bytes) -> None:
-    size = found.content[0]
+    size, digest = found.content
+    state = xxhash.xxh3_128()
     file.seek(found.offset)
     with new_part(target) as fd:
         while size:
@@ -86,6 +96,9 @@ def _copy(file: OpenedFile | Unpacked, found: _InChunk, target: bytes) -> None:
             if not block:
                 raise EndedError
             write_all(fd, block)
+            state.update(block)
             size -= len(block)
+        if digest not in (state.digest(), NO_DIGEST):
+            raise _OtherContentError
         set_time(fd, found.mtime_ns)
         publish_part(fd, target)

@@ -290,6 +290,12 @@ def test_hostile_bundle_refuses_the_plan_and_writes_nothing(
     assert [each["code"] for each in json.loads(checked.out)["problems"]] == ["bundle-unreadable"]
 
 
+def test_path_in_a_bundle_that_no_disk_takes_refuses_the_plan(run: Run) -> None:
+    run.layout.write_text(f'{HEAD}[[rule]]\nmatch = "*.weblog.tgz!{{rest}}"\nto = "qa/{{rest}}"\n')
+    tar_of(run.weblog, ("/".join(["d" * 200] * 30), b"x", tarfile.REGTYPE))
+    assert [code for code, _, _ in run.refused(run.plan("copy", "--json"))] == ["path-too-long"]
+
+
 def test_bundle_of_any_number_of_files_is_not_listed_to_its_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qa2pack.manifest.scan.origin_bundle._LISTED_BYTES", 1000)
     ((code, path, why),) = run.refused(run.plan("copy", "--json"))

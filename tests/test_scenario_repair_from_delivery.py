@@ -45,6 +45,17 @@ def test_damaged_files_are_taken_from_the_tars_that_have_them(package: Path, tmp
     assert (package / MEMBER / "script/b.py").read_bytes() == FILES["script/b.py"]
 
 
+def test_damaged_delivery_does_not_hide_a_good_one(package: Path, tmp_path: Path, capsys: Capsys) -> None:
+    for name in ("bad", "good"):
+        assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / name).code == 0
+    damage(package)
+    tar = tmp_path / f"bad/{STEM}_002_of_002.tar"
+    tar.write_bytes(tar.read_bytes().replace(b"b" * 60_000, b"b" * 59_999 + b"y"))
+    ran = run_here(capsys, "repair", package, "--from", tmp_path / "bad", "--from", tmp_path / "good")
+    assert ran.code == 0, ran.err + ran.out
+    assert (package / MEMBER / "script/b.py").read_bytes() == FILES["script/b.py"]
+
+
 @pytest.mark.parametrize("how", ["damaged", "missing", "cut"])
 def test_what_no_tar_has_whole_is_told(package: Path, tmp_path: Path, capsys: Capsys, how: str) -> None:
     assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "out").code == 0

@@ -225,6 +225,16 @@ def test_package_that_is_its_own_member_is_signed(capsys: Capsys, tmp_path: Path
     assert (ran.code, f"Member .: signed by {ALICE}" in ran.out) == (0, True)
 
 
+def test_signature_without_its_list_is_wrong_and_the_rest_is_compared(
+    capsys: Capsys, two: Delivery, key: Key, signers: Path
+) -> None:
+    sign(capsys, two.path, key)
+    (manifests(two.path) / NAMES[0].removesuffix(".sig")).unlink()
+    ran = run_here(capsys, "verify", two.path, "--allowed-signers", signers, "--require-signature")
+    assert (ran.code, "signature-wrong: " in ran.out) == (3, True)
+    assert f"Member sg_ouss_id/{SECOND}: signed by {ALICE}" in ran.out
+
+
 @pytest.mark.parametrize("verb", ["show", "status"])
 def test_who_signed_is_shown_and_what_was_exchanged_is_a_problem(
     capsys: Capsys, two: Delivery, key: Key, signers: Path, verb: str

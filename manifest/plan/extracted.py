@@ -12,10 +12,10 @@ from qa2pack.manifest.format.header import OpenedBundle
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.layout.item import Item
-from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.path import join
-from qa2pack.manifest.scan.batches import ScanResult
+from qa2pack.manifest.scan.batches import ScanOptions, ScanResult
+from qa2pack.manifest.scan.link_and_owner_checks import path_problems
 from qa2pack.manifest.scan.origin_bundle import InnerFile, OriginBundle
 
 
@@ -50,7 +50,7 @@ def _sizes(bundle: OriginBundle) -> dict[bytes, int]:
 def extracted_files(
     items: Iterable[Item],
     bundles: Mapping[bytes, OriginBundle],
-    names: NameRules,
+    options: ScanOptions,
     mode: Mode,
     in_tickets: Container[bytes],
 ) -> ScanResult:
@@ -68,7 +68,8 @@ def extracted_files(
         action = Action.DUMMY if is_placeholder else Action.EXTRACT
         record = _record(folder, [(item, found[item.source]) for item in some], action)
         result.blobs.append((folder, encode_record(record)))
-        result.warnings.extend(names.warnings(folder, record.names))
+        result.warnings.extend(options.names.warnings(folder, record.names))
+        result.problems.extend(path_problems(options.member, folder, record.names))
         result.count(folder, len(some), sum(record.sizes))
         result.new_files += len(some)
         result.new_bytes += 0 if is_placeholder else sum(record.sizes)

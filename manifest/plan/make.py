@@ -191,7 +191,7 @@ def _scan(
     batches = scan_batches(loose, options, request.mode, in_tickets, omit, looked_into=placed.looked_into)
     phase = "scan and hash" if options.is_hashing else "scan"
     gathered = gather(batches, phase=phase, engine=engine, progress=progress)
-    gathered.add(extracted_files(items, placed.bundles, options.names, request.mode, in_tickets))
+    gathered.add(extracted_files(items, placed.bundles, options, request.mode, in_tickets))
     bundles = scan_bundles(
         items,
         options,

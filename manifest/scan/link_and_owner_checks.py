@@ -15,9 +15,11 @@ from qa2pack.manifest.fs.immutable import has_marks, mark_of, marks_of
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.quantity import Count, owner_named
+from qa2pack.manifest.quantity import Count, Size, owner_named
 
 PATH_BYTES = 4095
+_STAGING_RESERVE_BYTES = 64  # how much longer a path is during staging
+_DEPTH_LIMIT = 300  # removing a tree takes a descriptor and a recursive call per level
 _SET_ID = 0o6000
 _NO_LIMIT_BELOW = 1000  # the C library says 127 of every file system whose limit it does not know
 _LINKING = frozenset((Action.LINK, Action.MOVE))
@@ -26,6 +28,20 @@ _MARKED = frozenset((*_LINKING, Action.CARRY))
 Sums = dict[Code, tuple[int, bytes]]
 # By device number and inode: links that the package adds, links that exist, and one of its paths.
 Names = dict[tuple[int, int], tuple[int, int, bytes]]
+
+
+def path_problems(member: bytes, path: bytes, names: Sequence[bytes]) -> Iterator[Problem]:
+    """Yield a problem if a folder of a package is too deep, or the path of one of its files too long.
+
+    Args:
+        member: absolute path of the member in the package.
+        path: of the folder in the member.
+    """
+    longest = len(member) + len(path) + max(map(len, names), default=0)
+    if longest > PATH_BYTES - _STAGING_RESERVE_BYTES:
+        yield Problem(Code.PATH_TOO_LONG, path, Size(PATH_BYTES, bound="at most"), Size(longest))
+    elif path.count(b"/") >= _DEPTH_LIMIT:
+        yield Problem(Code.PATH_TOO_LONG, path, f"at most {_DEPTH_LIMIT} folders inside each other", "more")
 
 
 @dataclass(frozen=True, slots=True)

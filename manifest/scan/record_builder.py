@@ -21,7 +21,6 @@ from qa2pack.manifest.scan.batches import BIG_FILE_BYTES, BigFile, ScanOptions, 
 from qa2pack.manifest.scan.broken_files import unsound_files
 from qa2pack.manifest.scan.digest_cache import KnownFolder
 from qa2pack.manifest.scan.link_and_owner_checks import (
-    PATH_BYTES,
     FileStates,
     StateColumns,
     count_modes_and_owners,
@@ -29,14 +28,13 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
     count_one,
     folder_problems,
     mark_problems,
+    path_problems,
     stat_problems,
 )
 from qa2pack.manifest.table_lock import LOCK_NAME
 
-DEPTH_LIMIT = 300  # removing a tree takes a descriptor and a recursive call per level
 _LAST_NS = (1 << 63) - 1  # the maximum that a record can hold
 _LOOKED_AT_TOGETHER = 200  # files, between looks at the clock
-STAGING_RESERVE_BYTES = 64  # how much longer a path is during staging
 
 
 class Columns:
@@ -236,7 +234,7 @@ class Columns:
     def _check_names(self, names: Sequence[bytes]) -> None:
         self._result.warnings.extend(self.options.names.warnings(self._path, names))
         self._result.warnings.extend(self.options.names.case_warnings_in(self._path, names))
-        self._result.problems.extend(self._depth_problems(names))
+        self._result.problems.extend(path_problems(self.options.member, self._path, names))
 
     def _note_findings(self, states: StateColumns) -> None:
         """Add the problems and warnings of these files to the result."""
@@ -261,14 +259,6 @@ class Columns:
             is_copied = action == Action.COPY or (action == Action.MOVE and is_far)
             if is_copied and (holes := hole_bytes(os.path.join(self.options.root, source), status)):
                 self._result.holes[join(self._path, name)] = holes
-
-    def _depth_problems(self, names: Sequence[bytes]) -> Iterator[Problem]:
-        path = self._path
-        longest = len(self.options.member) + len(path) + max(map(len, names), default=0)
-        if longest > PATH_BYTES - STAGING_RESERVE_BYTES:
-            yield Problem(Code.PATH_TOO_LONG, path, Size(PATH_BYTES, bound="at most"), Size(longest))
-        elif path.count(b"/") >= DEPTH_LIMIT:
-            yield Problem(Code.PATH_TOO_LONG, path, f"at most {DEPTH_LIMIT} folders inside each other", "more")
 
     def _add(self, name: bytes, source: bytes, source_name: bytes, fd: int) -> None:
         if source_name == LOCK_NAME and self._action is not Action.CARRY:

@@ -151,6 +151,8 @@ class Verifier:
             return Signature(Standing.WRONG, reason=f"it is {error.strerror}"), path
         try:
             copy = self._folder.copy_of(path)
+        except FileNotFoundError:
+            return Signature(Standing.WRONG, reason="there is nothing beside it"), path
         except ControlFileError as error:
             return Signature(Standing.WRONG, reason=f"what it is beside is {error.strerror}"), path
         signature = self._checked(self._folder.file_of(data), copy)
