@@ -25,7 +25,6 @@ class KeptBatch:
 
     place: Place
     name: bytes
-    byte_count: int
     chunk: FinishedChunk
 
 
@@ -43,14 +42,14 @@ def find_finished(
     if state is None:
         return None
     batches = deque(
-        KeptBatch(place, cut.chunks[chunk.number].name, chunk.byte_count, chunk)
+        KeptBatch(place, cut.chunks[chunk.number].name, chunk)
         for chunk in state.chunks
         if 0 <= chunk.number < len(cut.chunks)
     )
-    progress.phase("check finished chunks", byte_count=sum(batch.byte_count for batch in batches))
+    progress.phase("check finished chunks", byte_count=sum(batch.chunk.byte_count for batch in batches))
     kept = {}
     for batch, is_whole in engine.run(check_kept, batches):
-        progress.advance(byte_count=batch.byte_count)
+        progress.advance(byte_count=batch.chunk.byte_count)
         if is_whole:
             kept[batch.chunk.number] = batch.chunk
     return kept
@@ -63,7 +62,7 @@ def _of_fingerprint(cut: Cut, folder: bytes, fingerprint: str) -> State | None:
 
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     """Return whether the chunk is as it was recorded."""
-    return batch, batch.place.has(batch.name, batch.byte_count, batch.chunk)
+    return batch, batch.place.has(batch.name, batch.chunk)
 
 
 def find_leftovers(

@@ -120,10 +120,8 @@ def test_wrong_signature_is_always_a_problem(home: Path, capsys: Capsys, key: Ke
     assert "it says of itself" not in ran.out
 
 
-def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_read(
-    home: Path, capsys: Capsys, key: Key, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cut(capsys, "--sign", key.path)
+def exchange_what_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let somebody write another file in place of each whose signature has just been checked."""
     look_at = Verifier.look_at
 
     def exchanging(verifier: Verifier, path: bytes) -> tuple[Signature, bytes]:
@@ -132,6 +130,13 @@ def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_read(
         return found
 
     monkeypatch.setattr(Verifier, "look_at", exchanging)
+
+
+def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_read(
+    home: Path, capsys: Capsys, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(capsys, "--sign", key.path)
+    exchange_what_was_checked(monkeypatch)
     assert "All as delivered" in run(capsys, "--check", "out", "--jobs", "2").out
 
 
@@ -237,14 +242,7 @@ def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_receiv
     home: Path, capsys: Capsys, key: Key, signers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut(capsys, "--sign", key.path)
-    look_at = Verifier.look_at
-
-    def exchanging(verifier: Verifier, path: bytes) -> tuple[Signature, bytes]:
-        found = look_at(verifier, path)
-        Path(os.fsdecode(path)).write_bytes(b"forged")
-        return found
-
-    monkeypatch.setattr(Verifier, "look_at", exchanging)
+    exchange_what_was_checked(monkeypatch)
     assert receive(capsys, home, "--allowed-signers", signers).code == 0
 
 

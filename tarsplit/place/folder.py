@@ -49,12 +49,12 @@ class Folder:
         status = status_of(join(self.path, name))
         return Seen(status.st_size, kind=kind_in_words(status.st_mode)) if status else None
 
-    def has(self, name: bytes, byte_count: int, chunk: FinishedChunk) -> bool:
+    def has(self, name: bytes, chunk: FinishedChunk) -> bool:
         """Read a chunk and compare its checksum."""
         sums = Sums(())
         try:
             with opened_file(join(self.path, name)) as fd:
-                if os.fstat(fd).st_size != byte_count:
+                if os.fstat(fd).st_size != chunk.byte_count:
                     return False
                 for block in blocks_of(fd):
                     sums.update(block)

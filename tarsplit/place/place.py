@@ -111,8 +111,8 @@ class Place(Protocol):
     def seen(self, name: bytes) -> Seen | None:
         """Return what is told of a file; None if it is not there."""
 
-    def has(self, name: bytes, byte_count: int, chunk: FinishedChunk) -> bool:
-        """Return whether a chunk of this size is there as it was finished, as far as that can be known."""
+    def has(self, name: bytes, chunk: FinishedChunk) -> bool:
+        """Return whether a chunk is there as it was finished, as far as that can be known."""
 
     def opened(self, name: bytes) -> OpenedFile:
         """Open a file.

@@ -83,10 +83,10 @@ class Store:
                 return None
         return Seen(int(found["size"]), checksum_of(found))
 
-    def has(self, name: bytes, byte_count: int, chunk: FinishedChunk) -> bool:
+    def has(self, name: bytes, chunk: FinishedChunk) -> bool:
         """Compare size and checksum that the store tells of a chunk; reads nothing."""
         seen = self.seen(name)
-        return seen is not None and seen.byte_count == byte_count and _is_alike(seen.checksum, chunk)
+        return seen is not None and seen.byte_count == chunk.byte_count and _is_alike(seen.checksum, chunk)
 
     def opened(self, name: bytes) -> "_OpenedFile":
         """Open a file, which is read ahead."""
