@@ -73,3 +73,9 @@ def test_file_system_is_asked_once_for_its_device_number(delivery: Delivery, mon
     assert not immutable.has_marks(1, b"/proc"), "what holds no files of anybody has no such attributes"
     assert immutable.has_marks(2, origin) == immutable.has_marks(2, b"/proc")
     assert immutable.has_marks(1, origin) is False
+
+
+def test_path_that_is_gone_says_nothing_of_its_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(immutable, "_marking", {})
+    assert immutable.has_marks(1, os.fsencode(tmp_path / "gone")), "each file of it is asked"
+    assert not immutable.has_marks(1, b"/proc"), "the next path tells"

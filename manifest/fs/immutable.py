@@ -10,7 +10,7 @@ import ctypes
 import struct
 from collections.abc import Iterable, Iterator
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_statx = getattr(ctypes.CDLL(None), "statx", None)  # an older C library has none
 _AT_FDCWD = -100
 _AT_STATX_DONT_SYNC = 0x4000  # attributes change rarely, so a server is not asked for each file
 _IMMUTABLE, _APPEND = 0x10, 0x20
@@ -28,29 +28,28 @@ def mark_of(path: bytes) -> str:
 
 def marks_of(paths: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
     """Yield those of the paths that are marked, as `mark_of` says."""
-    buffer = ctypes.create_string_buffer(_STATX_BYTES)
-    for path in paths:
-        attributes = _attributes(path, buffer)[0]
+    for path, attributes, _ in _looked_at(paths):
         if attributes & (_IMMUTABLE | _APPEND):
             yield path, "immutable" if attributes & _IMMUTABLE else "append-only"
 
 
 def has_marks(device: int, path: bytes) -> bool:
     """Return whether the file system with this device number has such attributes; `path` is on it."""
-    known = _marking.get(device)
-    if known is None:
-        _, mask = _attributes(path, ctypes.create_string_buffer(_STATX_BYTES))
-        known = _marking[device] = bool(mask & (_IMMUTABLE | _APPEND))
-    return known
+    if device not in _marking:
+        for _, _, mask in _looked_at((path,)):  # a path that is gone says nothing of its file system
+            _marking[device] = bool(mask & (_IMMUTABLE | _APPEND))
+    return _marking.get(device, _statx is not None)
 
 
-def _attributes(path: bytes, buffer: "ctypes.Array[ctypes.c_char]") -> tuple[int, int]:
-    """Return the attributes, and which of them the file system supports; zeros where there is no statx."""
-    try:
-        failed = _libc.statx(_AT_FDCWD, path, _AT_STATX_DONT_SYNC, 0, buffer)
-    except AttributeError:
-        return 0, 0
-    if failed:
-        return 0, 0
-    attributes, known = _FIELDS.unpack_from(buffer, _ATTRIBUTES_AT)
-    return attributes, known
+def _looked_at(paths: Iterable[bytes]) -> Iterator[tuple[bytes, int, int]]:
+    """Yield each path that can be read, with its attributes and a mask of those that its file system has.
+
+    Every file of a plan comes through here, so the loop calls nothing of ours.
+    """
+    if _statx is None:
+        return
+    buffer = ctypes.create_string_buffer(_STATX_BYTES)
+    read = _FIELDS.unpack_from
+    for path in paths:
+        if not _statx(_AT_FDCWD, path, _AT_STATX_DONT_SYNC, 0, buffer):
+            yield path, *read(buffer, _ATTRIBUTES_AT)

@@ -7,7 +7,7 @@ locale, so that `?` is one letter and every Linux name can be matched.
 import fnmatch
 import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from qa2pack.manifest.layout.patterns import UID
 
@@ -43,6 +43,15 @@ def matcher(globs: tuple[str, ...]) -> Callable[[bytes], bool]:
         return lambda _: False
     match = _compiled(globs).match
     return lambda name: match(name.decode("utf-8", "surrogateescape")) is not None
+
+
+def matching(names: Sequence[bytes], globs: tuple[str, ...]) -> set[bytes]:
+    """Return those of the file names that any of the globs matches as a whole."""
+    if not globs:
+        return set()
+    match = _compiled(globs).match
+    texts = b"\0".join(names).decode("utf-8", "surrogateescape").split("\0")  # one call for all names
+    return {name for name, text in zip(names, texts, strict=False) if match(text)}  # no names: one empty text
 
 
 def matches(name: bytes, globs: tuple[str, ...]) -> bool:

@@ -118,11 +118,16 @@ def mark_problems(files: FileStates) -> Iterator[Problem]:
     """Yield a problem for each immutable or append-only source: it can neither be linked nor replaced."""
     if not {*files.actions} & _MARKED:
         return
-    columns = zip(files.sources, files.actions, files.states.devices, strict=True)
+    devices = files.states.devices
+    marking = {device for device in {*devices} if has_marks(device, files.path(files.sources[devices.index(device)]))}
+    if not marking:
+        return
+    prefix = join(files.root, b"")
+    columns = zip(files.sources, files.actions, devices, strict=True)
     paths = (
-        path
+        source if source.startswith(b"/") else prefix + source
         for source, action, device in columns
-        if action in _MARKED and has_marks(device, path := files.path(source))
+        if action in _MARKED and device in marking
     )
     yield from (Problem(Code.UNCHANGEABLE, path, found=mark) for path, mark in marks_of(paths))
 

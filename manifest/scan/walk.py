@@ -18,7 +18,7 @@ from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_file, is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
-from qa2pack.manifest.layout.globs import first_match, matcher
+from qa2pack.manifest.layout.globs import first_match, matching
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scan.batches import (
@@ -118,9 +118,10 @@ def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanRes
     files: _Listing = []
     others: _Listing = []
     excluded: list[tuple[bytes, str]] = []
-    is_foreign = matcher(options.foreign)
-    for name, entry in listed(fd):
-        if is_foreign(name):
+    entries = listed(fd)
+    foreign = matching([name for name, _ in entries], options.foreign)
+    for name, entry in entries:
+        if name in foreign:
             result.foreign.append((join(subtree.source, name), entry.is_dir(follow_symlinks=False)))
         elif name in subtree.omit:
             continue
