@@ -399,6 +399,16 @@ def test_moves_across_file_systems_and_back(delivery: Delivery) -> None:
         assert not far.path.exists()
 
 
+def test_plan_leaves_the_times_of_folders_on_another_disk(delivery: Delivery) -> None:
+    with folder_elsewhere(delivery.path.parent) as elsewhere:
+        far = Delivery(delivery.origin, elsewhere / delivery.path.name)
+        folders = [far.origin, *(path for path in far.origin.rglob("*") if path.is_dir())]
+        for number, folder in enumerate(folders):
+            os.utime(folder, ns=(number, number))
+        far.plan(Mode.MOVE)
+        assert [folder.stat().st_mtime_ns for folder in folders] == [*range(len(folders))]
+
+
 def test_across_file_systems_a_file_written_to_since_is_left_alone(delivery: Delivery) -> None:
     """Here the package has a copy, and the origin's file is the only one with what was written."""
     with folder_elsewhere(delivery.origin) as folder:
