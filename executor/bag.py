@@ -8,7 +8,6 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk, sync_file_system, sync_folder
 from qa2pack.executor.io.output_file import PARTIAL, write_output
@@ -16,6 +15,7 @@ from qa2pack.executor.io.remove import remove_tree
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.bundle.bag_tags import PAYLOAD, PAYLOAD_SUMS, bag_tags
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.fs.safe_open import opened_beneath

@@ -5,7 +5,7 @@ Read-only.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from qa2pack.executor.transaction.history import last_finished
@@ -16,6 +16,7 @@ from qa2pack.executor.transaction.recovery import Phase, begin_of, needs_new_pla
 from qa2pack.executor.transaction.renaming import successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError

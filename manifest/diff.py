@@ -1,11 +1,11 @@
 """Diff of two members: merges two sorted streams of folder records, holding one folder of each in memory."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import NO_DIGEST, Entry, FolderRecord
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.table_lock import is_table_lock

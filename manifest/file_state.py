@@ -10,8 +10,10 @@ Which fields count in which comparison is decided here, and nowhere else:
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
+
+from qa2pack.manifest.dataclass import dataclass
 
 # Parts of `untouched`, for comparing it with that of another file as `written` and `identity` are compared.
 WRITTEN = slice(2)

@@ -4,9 +4,9 @@ Planning, preflight and verifying collect all problems and then report them toge
 one table (`pack.errors.problem_texts`), never in the code that finds the problem.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.quantity import Quantity, Size, difference_texts

@@ -6,9 +6,9 @@ states of a file.
 
 import pwd
 import re
-from dataclasses import dataclass
 from functools import cache
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes, local_time
 

@@ -4,8 +4,9 @@ A plan records the roles of its layout, so that a package can be shown and verif
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from qa2pack.manifest.dataclass import dataclass
 
 
 class Shown(StrEnum):

@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from qa2pack.executor.apply import ApplyOptions
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.commands.options import RunOptions

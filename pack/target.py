@@ -8,9 +8,10 @@ import errno
 import os
 import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs import presence
 from qa2pack.manifest.fs.presence import real_path

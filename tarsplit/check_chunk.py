@@ -6,11 +6,12 @@ extracted here; a `Taker` may take the content of the files as it is read, by wh
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import xxhash
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.path import join

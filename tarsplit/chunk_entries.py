@@ -7,9 +7,9 @@ the stream, so a worker reads only the records that its chunk needs.
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from qa2pack.manifest.bundle.tar_header import file_headers, folder_header
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import read_frames

@@ -6,11 +6,12 @@ manifests.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import dated, folder_of, named_so
 from qa2pack.manifest.alma.package import README, Package, PackageState, check_delivered
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles

@@ -2,10 +2,11 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from qa2pack.manifest.bundle.gzip_format import largest_gzip_bytes
 from qa2pack.manifest.bundle.zip_header import zip_bytes
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import WITH_PARTS, DeliveryForm
 from qa2pack.manifest.format.delivery_row import DeliveryRow, named
 from qa2pack.manifest.format.record import FolderRecord

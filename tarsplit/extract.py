@@ -6,10 +6,10 @@ not kept: another delivery may have it whole.
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 import xxhash
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.path import join

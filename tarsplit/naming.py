@@ -6,9 +6,9 @@ checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`, with `.ma
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_row import CHECKSUMS, escaped, expression_of, named
 from qa2pack.manifest.format.delivery_row import PART as PART_NUMBER
 from qa2pack.manifest.format.delivery_row import PARTS as PART_COUNT

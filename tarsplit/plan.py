@@ -1,9 +1,10 @@
 """Plan a delivery: the number of chunks, their entries and their exact sizes. Writes nothing."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, RECORD_BLOCKS
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress

@@ -5,10 +5,11 @@ The tar gets its final name only after it is synced.
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import xxhash
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder

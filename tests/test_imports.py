@@ -11,6 +11,7 @@ from support.source_code import (
     ROOT,
     changing_calls,
     flat_imports,
+    imported_from,
     imported_modules,
     imported_on_loading,
     imported_packages,
@@ -75,6 +76,7 @@ manifest   bundle/
 manifest   fs/ problem
 manifest   quantity
 manifest   path humanize progress engine table_lock file_state role casa/
+manifest   dataclass
 """
 
 # pack -> executor -> manifest, pack -> tarsplit -> manifest, and never the other way or across.
@@ -298,6 +300,17 @@ def test_slow_packages_are_imported_inside_functions() -> None:
         for module in project_modules()
         for package, line in imported_on_loading(module.tree)
         if package in SLOW_TO_IMPORT
+    ]
+    assert wrong == []
+
+
+def test_dataclasses_are_defined_by_the_module_that_does_it_in_a_fifth_of_the_time() -> None:
+    wrong = [
+        f"{module.name}:{line}"
+        for module in project_modules()
+        if module.name != "manifest/dataclass.py"
+        for name, line in imported_from(module.tree, "dataclasses")
+        if name == "dataclass"
     ]
     assert wrong == []
 

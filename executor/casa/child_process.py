@@ -17,9 +17,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.meter import LOOK_SECONDS, current_meter
 
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ import select
 import signal
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from qa2pack.executor.casa.child_process import Question
 from qa2pack.executor.memory import ENOUGH_BYTES
+from qa2pack.manifest.dataclass import dataclass
 
 _LOAD_SECONDS = 120
 _PR_SET_PDEATHSIG = 1

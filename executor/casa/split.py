@@ -12,7 +12,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +34,7 @@ from qa2pack.manifest.alma.split_spec import (
     manager_files,
 )
 from qa2pack.manifest.casa.table_dat import UnreadableTableError
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code
 

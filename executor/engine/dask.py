@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +32,7 @@ from qa2pack.executor.engine.errors import NoWorkersError, WorkersLostError
 from qa2pack.executor.engine.futures import FuturesEngine
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.lock import admit_workers, dismiss_workers, locked_for_writing
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.progress import unwatched
 
 if TYPE_CHECKING:

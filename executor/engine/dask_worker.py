@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from qa2pack.executor.engine.errors import CalledOffError
@@ -25,6 +24,7 @@ from qa2pack.executor.stage.bundle import BundleBatch
 from qa2pack.executor.stage.extract import ExtractBatch
 from qa2pack.executor.stage.table import SplitBatch
 from qa2pack.executor.transaction.lock import StrayError, working_for
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.meter import LOOK_SECONDS, Meter, metered
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.scan.batches import BigFile, FileBatch, ScanResult, SubtreeBatch

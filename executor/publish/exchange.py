@@ -9,11 +9,11 @@ short window in which a new file would be lost.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import xxhash
 
 from qa2pack.executor.io.disk import CANNOT_EXCHANGE, Disk
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.presence import is_there
 

@@ -8,13 +8,14 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.publish.exchange import Swap
 from qa2pack.executor.stage.copy import copy_small
 from qa2pack.executor.stage.planned_source import Planned
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_there, real_path, status_of

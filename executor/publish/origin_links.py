@@ -8,7 +8,7 @@ never changed.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from typing import assert_never
 
@@ -16,6 +16,7 @@ from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.publish.origin_file import OriginName, point_elsewhere
 from qa2pack.executor.stage.planned_source import planned_source
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord

@@ -8,7 +8,6 @@ target exists. Every step is idempotent.
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk, link_into, sync_file_system, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, move_away, remove_tree
@@ -19,6 +18,7 @@ from qa2pack.executor.transaction.paths import TransactionPaths, published_membe
 from qa2pack.executor.transaction.renaming import new_name
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, record_actions

@@ -6,12 +6,13 @@ The work on a batch is idempotent: files that are already correct stay, others a
 import os
 import stat
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.folder import FolderStage
 from qa2pack.executor.stage.planned_source import is_copied
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.path import join

@@ -7,7 +7,7 @@ more and stays if its files are as planned; that its bytes are those of this enc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import xxhash
 
@@ -27,6 +27,7 @@ from qa2pack.executor.stage.planned_source import (
 from qa2pack.manifest.bundle.entry import Buffer
 from qa2pack.manifest.bundle.form import Form, form_of
 from qa2pack.manifest.bundle.write import write_bundle
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import BundleTask
 from qa2pack.manifest.format.inside import Inside, inside_of, newest_ns
 from qa2pack.manifest.format.record import NO_DIGEST

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.planned_source import SourceChangedError
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, shown
 

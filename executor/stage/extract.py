@@ -8,7 +8,7 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import xxhash
 
@@ -18,6 +18,7 @@ from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.planned_source import SourceChangedError, as_change
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.bundle.read import BundleError, read_bundle_file
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.header import OpenedBundle
 from qa2pack.manifest.format.record import Entry

@@ -7,7 +7,7 @@ has; what is listed is what was staged.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import xxhash
 
@@ -18,6 +18,7 @@ from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.made import MadeFile
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord

@@ -1,8 +1,9 @@
 """Made files: what the new manifest says of files whose size and content are known only when they are staged."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import with_digests
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.path import join

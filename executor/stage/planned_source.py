@@ -7,9 +7,10 @@ read again; else it is read and compared. Some file systems give other inode num
 import errno
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import digest_of_rest

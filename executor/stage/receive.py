@@ -7,7 +7,7 @@ after a restart of the system all are read again, because their files may not ha
 
 import os
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from qa2pack.executor.io.disk import Disk
@@ -25,6 +25,7 @@ from qa2pack.executor.transaction.journal import Journal, Staged
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.files import Described, write_records

@@ -6,12 +6,12 @@ gets its planned mtime last, when its content was compared. What an earlier run 
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
 from stat import S_ISREG
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.copy import COPY_BLOCK_BYTES
 from qa2pack.manifest.alma.member_ids import folder_of
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.fs.safe_open import OpenFile, opened_beneath, opened_file
 from qa2pack.manifest.path import is_within

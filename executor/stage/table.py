@@ -8,12 +8,13 @@ idempotent, because it begins with new copies and never writes to a linked file.
 import os
 import stat
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.executor.stage.context import StagingContext, path_in_package
 from qa2pack.executor.stage.folder import copy_file, copy_lock
 from qa2pack.executor.stage.planned_source import SourceChangedError, as_change, planned_source
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record

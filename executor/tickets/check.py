@@ -9,7 +9,6 @@ checked.
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import IO
 
 import xxhash
@@ -20,6 +19,7 @@ from qa2pack.executor.transaction.journal import TICKET_SUFFIXES
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.alma.ticket_file import SIZE_FILE
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST

@@ -13,12 +13,12 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO
 
 import xxhash
 
 from qa2pack.manifest.alma.ticket_file import DAMAGE, PERMISSIONS, TAR_READ_BYTES, ZIP_READ_BYTES, reading_at_most
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import UnsafePathError, check_relative
 
 UNREADABLE = DAMAGE

@@ -9,7 +9,6 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from typing import IO
 
@@ -22,6 +21,7 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.ticket_file import PERMISSIONS, SIZE_FILE
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord

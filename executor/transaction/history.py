@@ -5,7 +5,6 @@ that replaced.
 """
 
 import os
-from dataclasses import dataclass
 
 from qa2pack.executor.transaction.journal import (
     Begin,
@@ -21,6 +20,7 @@ from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import join
 
 _SUFFIX = b".journal"

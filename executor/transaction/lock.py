@@ -15,9 +15,9 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 
 from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
 from qa2pack.manifest.problem import Code, PackError, Problem
 

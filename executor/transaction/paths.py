@@ -1,12 +1,12 @@
 """Transaction paths: staging, target, and previous state of one transaction."""
 
 import os
-from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import TEMPORARY
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Begin, Publishing
 from qa2pack.manifest.alma.member_ids import Append, folder_of
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.path import folders_above, join
 

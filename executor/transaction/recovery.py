@@ -5,7 +5,6 @@ forward, unless it is being rolled back; a rollback that was begun is finished b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from qa2pack.executor.transaction.journal import (
@@ -19,6 +18,7 @@ from qa2pack.executor.transaction.journal import (
     Stale,
     SyncFailed,
 )
+from qa2pack.manifest.dataclass import dataclass
 
 
 class Goal(StrEnum):

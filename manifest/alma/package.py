@@ -8,13 +8,14 @@ import os
 import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from urllib.parse import unquote_to_bytes
 
 from qa2pack.manifest.alma.absence import absence
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, folder_of, is_group, is_member, is_of_cycle0, named_so
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import folders_above, join, path_in

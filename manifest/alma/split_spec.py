@@ -7,9 +7,10 @@ a column means leaving files out, not rewriting the visibilities. This module de
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PackError, Problem
 

@@ -1,6 +1,6 @@
 """Bundle entry: what a bundle says of one file or folder inside it, apart from the content."""
 
-from dataclasses import dataclass
+from qa2pack.manifest.dataclass import dataclass
 
 Buffer = bytes | bytearray | memoryview
 

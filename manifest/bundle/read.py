@@ -8,11 +8,11 @@ import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from qa2pack.manifest.bundle.entry import BundleEntry
 from qa2pack.manifest.bundle.form import Form
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, padded
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.path import UnsafePathError, check_relative, shown
 

@@ -11,8 +11,9 @@ Source: APPNOTE.TXT 6.3.3 of PKWARE; proginfo/extrafld.txt of Info-ZIP for the t
 
 import stat
 import time
-from dataclasses import dataclass
 from struct import Struct
+
+from qa2pack.manifest.dataclass import dataclass
 
 _LOCAL = Struct("<4sHHHHHIIIHH")
 _DESCRIPTOR, _DESCRIPTOR_64 = Struct("<4sIII"), Struct("<4sIQQ")

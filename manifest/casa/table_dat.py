@@ -16,8 +16,9 @@ import re
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from qa2pack.manifest.dataclass import dataclass
 
 # Compiled into casacore, and opening nothing but the table's own files. ForwardColumnEngine opens a table that a
 # keyword names, and VirtualTaQLColumn runs a command of the table, which may name libraries: both stay out.

@@ -3,8 +3,9 @@
 Values only. `manifest.layout.recorded_checks` makes them of the checks of a layout, and checks of them.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from qa2pack.manifest.dataclass import dataclass
 
 
 class CheckKind(StrEnum):

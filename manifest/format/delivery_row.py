@@ -6,9 +6,9 @@ Values only. `manifest.layout.deliveries` makes them of the sets of a layout.
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import WITH_PARTS, DeliveryForm, fits_form, usual_form
 from qa2pack.manifest.path import check_name
 

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from qa2pack.manifest.alma.package import Package, manifest_names
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import (
     Header,
     Notes,

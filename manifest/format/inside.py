@@ -1,10 +1,11 @@
 """What is in a bundle: its files and folders in the order in which they are written, from the records of a plan."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import merge
 
 from qa2pack.manifest.bundle.entry import BundleEntry
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import BundleTask
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record

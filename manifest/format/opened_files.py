@@ -5,8 +5,9 @@ command. A file is known by its state and not by its path, so it needs no second
 or its folder was renamed, and another file that came to its path is opened. Its ctime does not count: both change it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described, check_member
 from qa2pack.manifest.format.header import Header, StreamKind, read_header, read_notes

@@ -7,10 +7,11 @@ action), because a digest can be reused only while the state of the source is th
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.path import join
 

@@ -20,12 +20,12 @@ import os
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import msgpack
 import xxhash
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record_codec import check_columns, record_path
 from qa2pack.manifest.format.wire import WireError, read_value, unpack_map
 from qa2pack.manifest.fs.control_file import ControlFileError, opened_control

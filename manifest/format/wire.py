@@ -8,13 +8,15 @@ Columns of millions of files are not checked value by value: `manifest.format.re
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgpack
+
+from qa2pack.manifest.dataclass import dataclass
 
 _MOST = (1 << 64) - 1  # the limit of msgpack; inode numbers reach it
 _EARLIEST_NS = -(1 << 63)

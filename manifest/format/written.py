@@ -1,7 +1,6 @@
 """Written files of a member, as its plan and manifest record them: the texts that the program puts in itself."""
 
-from dataclasses import dataclass
-
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import check_relative
 
 # The line ends that a text may have.

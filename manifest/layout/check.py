@@ -5,9 +5,10 @@ Nothing is refused by these: whether something is missing or was never made, onl
 member, which `manifest.layout.member_checks` looks at, may refuse.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.patterns import Patterns
 from qa2pack.manifest.path import shown

@@ -5,8 +5,9 @@ overrides the `never` of a layout. Files of other programs are included only whe
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.find_places import PlaceFolder, PlacesFound
 from qa2pack.manifest.layout.globs import first_match

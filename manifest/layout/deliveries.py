@@ -5,8 +5,8 @@ variables filled in.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.delivery_row import LATE, DeliveryRow, escaped
 from qa2pack.manifest.layout.template import NoPathError, NoValueError, Template

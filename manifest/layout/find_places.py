@@ -7,8 +7,9 @@ may fix variables as well.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.patterns import Patterns, Variables
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template

@@ -1,8 +1,8 @@
 """Includes: `--include GLOB=role`, globs with a role that override the layout."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.role import Role, names_of

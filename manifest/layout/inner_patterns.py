@@ -6,9 +6,9 @@ in braces that is no variable, for the rest of the path, one name or more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from qa2pack.manifest.bundle.form import SUFFIXES, Form, form_of
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.patterns import (
     PatternError,
     Patterns,

@@ -1,8 +1,9 @@
 """Items and placement: what of the origin is packaged and where, and what is left out with a reason."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.decide import Draft
 from qa2pack.manifest.path import sort_key

@@ -4,8 +4,9 @@ What is not known is refused with the list of what is, so that a misspelt rule c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.patterns import Patterns, Variable, parse_patterns, pieces_of
 from qa2pack.manifest.layout.table import Table

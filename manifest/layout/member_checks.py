@@ -4,9 +4,9 @@ Pure: files that list names are read by the caller. Files and folders inside pac
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.check import Check, Count, Listed, Names, PathCheck, Say
 from qa2pack.manifest.layout.listed_names import ListError, listed_names
 from qa2pack.manifest.path import join, shown, sort_key

@@ -6,8 +6,9 @@ Pure, and sent to the workers that scan trees: most folders are passed with one 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.check import ANY_NUMBER, Names
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem

@@ -6,8 +6,9 @@ which one would be inside the other, are a COLLISION that names both.
 
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.inside import marked_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown, sort_key

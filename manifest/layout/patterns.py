@@ -7,9 +7,10 @@ locale, so that `?` is one letter and every Linux name can be matched.
 import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.path import UnsafePathError, check_name
 

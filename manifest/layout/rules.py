@@ -5,9 +5,10 @@ A layout is a TOML file, one per style of delivery; `layouts/cycle0.toml` explai
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.check import Check, Names, Unlike
 from qa2pack.manifest.layout.deliveries import Delivery
 from qa2pack.manifest.layout.find_places import Place

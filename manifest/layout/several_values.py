@@ -6,8 +6,8 @@ fix, and names of places: these differ from file to file on purpose.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.find_places import ANY_DEPTH, PlaceFolder, PlacesFound
 from qa2pack.manifest.layout.patterns import Patterns
 from qa2pack.manifest.layout.rules import Layout

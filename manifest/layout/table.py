@@ -5,10 +5,10 @@ Nothing is known here of what the keys mean.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Never, TypeVar
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, check_can_match, check_spelling
 from qa2pack.manifest.layout.toml_lines import key_line, sub_table_line, table_lines

@@ -5,9 +5,10 @@ Pure. A template is checked when its layout is loaded, so that filling can only 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.manifest.bundle.form import SUFFIXES, Form, form_of
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.patterns import PatternError
 from qa2pack.manifest.path import UnsafePathError, check_relative

@@ -7,8 +7,9 @@ import and is imported only where a layout has a template.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Set, Sized
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from qa2pack.manifest.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes

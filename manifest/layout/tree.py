@@ -8,9 +8,9 @@ empty, a package has one member.
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 
 from qa2pack.manifest.alma.member_ids import Append, folder_of, is_of_cycle0, member_at
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.template import PROJECT, Template
 from qa2pack.manifest.path import folders_above, join
 

@@ -6,8 +6,9 @@ time because of its columns is not known.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.decide import Choice, Draft, OriginEntry, Outcome
 from qa2pack.manifest.layout.find_places import PlacesFound

@@ -5,8 +5,8 @@ The text is in the layout, or made from a template, or that of a file elsewhere.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.template import NoPathError, NoValueError, Template
 from qa2pack.manifest.layout.text_template import FACTS, TextTemplate
 

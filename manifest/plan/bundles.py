@@ -1,11 +1,12 @@
 """Bundles of a plan: which files of the origin go into which tar or compressed file, and what that takes at most."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from qa2pack.manifest.actions import Action, Mode, action_for
 from qa2pack.manifest.bundle.form import form_of, largest_bytes
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import BundleTask, Difference
 from qa2pack.manifest.format.inside import inside_of, newest_ns

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import Append, folder_of, member_named
@@ -14,6 +14,7 @@ from qa2pack.manifest.alma.package import (
     check_others_not_lost,
     read_state,
 )
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles

@@ -7,11 +7,12 @@ checked by `executor.preflight`, not here.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append, is_of_cycle0
 from qa2pack.manifest.alma.package import MEMBER_FOLDERS, README
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 
 from qa2pack.manifest.actions import Action
@@ -17,6 +17,7 @@ from qa2pack.manifest.alma.absence import absence
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, Package, check_others_not_lost, read_state
 from qa2pack.manifest.alma.readme import readme_text
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.diff import paired_folders
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described
@@ -80,6 +81,9 @@ class Repair:
     bundles: Sequence[BundleTask] = ()
 
 
+_NOTHING_LOST = Repair()
+
+
 @dataclass(frozen=True, slots=True)
 class NewReadme:
     """Another header of the README; the tree below it follows from the member.
@@ -99,7 +103,7 @@ def plan_rebuild(
     *,
     program: str,
     now_ns: int,
-    repair: Repair = Repair(),
+    repair: Repair = _NOTHING_LOST,
     readme: NewReadme | None = None,
 ) -> Plan:
     """Plan to make a member of its own files.

@@ -7,10 +7,11 @@ recalled always: a package with content must not become one of placeholders beca
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.layout.include import Include

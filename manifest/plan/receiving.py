@@ -8,7 +8,7 @@ the delivery. The functions below say what a manifest has; the executor uses the
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.control_folder import check_control
@@ -20,6 +20,7 @@ from qa2pack.manifest.alma.package import (
     PackageState,
     check_others_not_lost,
 )
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Header, Notes, ReceivedDelivery, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord

@@ -8,11 +8,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, Package
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind

@@ -1,11 +1,10 @@
 """Plan request: all options of a plan, built once from the command line or the legacy call."""
 
-from dataclasses import dataclass
-
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import Weights
 from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.include import Include
 
 

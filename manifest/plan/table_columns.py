@@ -7,7 +7,7 @@ reused while the files of the table's folder are unchanged.
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
 import msgpack
@@ -24,6 +24,7 @@ from qa2pack.manifest.alma.split_spec import (
     plan_split,
 )
 from qa2pack.manifest.casa.table_dat import Kind, TableNames, read_table_names
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.header import TableNote

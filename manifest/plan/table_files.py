@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.split_spec import SplitSpec
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import SplitTask, TableNote
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord

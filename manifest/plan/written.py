@@ -5,12 +5,13 @@ known before. What is known of it in the plan is how it will be made, and about 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.readme import filled_header, header_of, header_template, tree_lines
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Header, LeftOut
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record

@@ -1,8 +1,9 @@
 """Scan batches and their results: small picklable values, sent to workers and back."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.layout.name_rules import NameRules

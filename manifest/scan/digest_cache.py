@@ -10,9 +10,9 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState, fields_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_path

@@ -7,7 +7,8 @@ Header and data of each unit fill whole blocks of 2880 bytes. Source: FITS Stand
 import math
 import os
 import re
-from dataclasses import dataclass
+
+from qa2pack.manifest.dataclass import dataclass
 
 BLOCK_BYTES = 2880
 CARD_BYTES = 80

@@ -1,9 +1,10 @@
 """Make batches: one batch per tree, and one per some files of the same destination folder."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.manifest.actions import Action, Mode, action_for
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.scan.batches import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 

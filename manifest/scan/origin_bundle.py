@@ -4,13 +4,13 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import xxhash
 
 from qa2pack.manifest.bundle.entry import BundleEntry, kept_mode, kept_seconds
 from qa2pack.manifest.bundle.form import SUFFIXES, Form, form_of
 from qa2pack.manifest.bundle.read import BundleError, read_bundle_file
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.fs.file_kind import kind_in_words

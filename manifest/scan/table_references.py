@@ -7,9 +7,9 @@ A subtable that the origin does not have either is no matter of packaging.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from qa2pack.manifest.casa.table_dat import TableNames, located
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_file, real_path
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.item import Item

@@ -7,9 +7,9 @@ signatures either: whoever got the key could give any date.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, ControlFileError, opened_control, read_control
 from qa2pack.manifest.fs.private_folder import PrivateFolder
 from qa2pack.manifest.problem import Code, Problem, Refused

@@ -8,9 +8,9 @@ the ends of its children gets no exit codes.
 import os
 import re
 import subprocess
-from dataclasses import dataclass
 from typing import IO
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 PROGRAM = "ssh-keygen"

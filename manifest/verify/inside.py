@@ -1,13 +1,13 @@
 """Inside of a bundle: reads a tar or compressed file once, and tells which files in it are not as recorded."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import xxhash
 
 from qa2pack.manifest.bundle.entry import Buffer, BundleEntry
 from qa2pack.manifest.bundle.form import Form, form_of
 from qa2pack.manifest.bundle.read import BundleError, read_bundle
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import BundleTask
 from qa2pack.manifest.format.inside import Inside, inside_of
 from qa2pack.manifest.format.record import NO_DIGEST

@@ -1,9 +1,8 @@
 """Signatures of the members of a package: they are checked, and then the bytes that were checked are read."""
 
-from dataclasses import dataclass
-
 from qa2pack.manifest.alma.member_ids import PACKAGE_ITSELF, folder_of
 from qa2pack.manifest.alma.package import Package, manifest_names, member_of_manifest
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError

@@ -7,13 +7,13 @@ the package: `sha256sum -c` checks all of it there. Placeholders and the locks o
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BufferedReader
 from itertools import chain
 from typing import cast
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord

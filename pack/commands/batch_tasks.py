@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from qa2pack.executor.apply import AppliedPlan, ApplyOptions
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.signature.signature import NOBODY, Trust
 from qa2pack.pack.commands.options import ClusterRunOptions
 from qa2pack.pack.commands.several import Task

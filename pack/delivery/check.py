@@ -3,9 +3,9 @@
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.stream import StreamError, unhashed_stream

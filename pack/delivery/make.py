@@ -1,9 +1,9 @@
 """Write a delivery: cut a package into tars, or write its delivery sets."""
 
 import os
-from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_row import CHECKSUMS
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path

@@ -1,9 +1,9 @@
 """View of a delivery: table of its chunks with notes, as lines and JSON fields."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem

@@ -1,8 +1,8 @@
 """The attempted command with its target, from which a failure message derives what to type next."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 

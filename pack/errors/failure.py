@@ -8,7 +8,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
 from qa2pack.executor.memory import is_memory_short, limit_words
@@ -20,6 +20,7 @@ from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.executor.transaction.renaming import running_records
 from qa2pack.manifest.alma.split_spec import TableBrokenError
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import files_with_bad_records
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError

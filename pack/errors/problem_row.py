@@ -1,7 +1,6 @@
 """The texts of one problem code: what it is, its usual cause, the remedies with their commands."""
 
-from dataclasses import dataclass
-
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.problem import Remedy
 
 

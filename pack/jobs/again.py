@@ -1,10 +1,10 @@
 """`--again`: origin and name of a packaged member that a plan makes again, from its manifest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from qa2pack.manifest.alma.member_ids import member_named, named_so
 from qa2pack.manifest.alma.package import Package, PackageState, check_not_lost, read_state
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.obstacles import no_package

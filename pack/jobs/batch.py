@@ -9,7 +9,7 @@ applied: by `apply`, just before it is applied itself, under one lock.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from qa2pack.executor.apply import Applied, ApplyOptions
@@ -20,6 +20,7 @@ from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
 from qa2pack.manifest.alma.member_ids import Append, member_named, named_so
 from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.fs.presence import is_folder, status_of

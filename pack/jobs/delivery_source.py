@@ -6,12 +6,13 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Set
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.executor.stage.receive import ReceivedChunk
 from qa2pack.executor.stage.received_tree import ReceivedFiles, ReceivedTree
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.alma.member_ids import folder_of
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.header import ReceivedDelivery

@@ -6,10 +6,11 @@ The new plan is a value only; nothing is written.
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.executor.casa.split import TableReader
 from qa2pack.manifest.alma.package import README, PackageState, check_not_lost, read_state
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.diff import Change, diff_members
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import StreamKind

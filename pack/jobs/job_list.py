@@ -6,9 +6,9 @@ the keys mean is checked by the command that they are options of (`pack.commands
 
 import csv
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from io import StringIO
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.toml_lines import table_lines

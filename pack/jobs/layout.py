@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.layout.check import Say
 from qa2pack.manifest.layout.fitting import fitting_layouts

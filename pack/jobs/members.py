@@ -1,10 +1,10 @@
 """Members of a package with their manifests; each manifest is checked completely when it is opened."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from qa2pack.manifest.alma.member_ids import member_named
 from qa2pack.manifest.alma.package import Package, PackageState, check_delivered, check_not_lost
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, read_notes
 from qa2pack.manifest.format.opened_files import OpenedFiles

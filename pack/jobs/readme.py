@@ -2,13 +2,13 @@
 
 import re
 import time
-from dataclasses import dataclass
 
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import member_named
 from qa2pack.manifest.alma.package import README, check_not_lost
 from qa2pack.manifest.alma.readme import header_of, header_template
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join, shown

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.preflight import check_space
@@ -14,6 +14,7 @@ from qa2pack.executor.transaction.renaming import running_records
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import folder_of, member_at
 from qa2pack.manifest.alma.package import Package, PackageState, read_state
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord

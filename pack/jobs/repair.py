@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.rollback_checks import rollback_obstacles
@@ -13,6 +13,7 @@ from qa2pack.executor.transaction.recovery import Phase, begin_of, may_plan_agai
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import PUT_BACK, read_state
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.format.record_codec import decode_record

@@ -10,12 +10,12 @@ not at hand must not stop a transaction between commit and end. The step can be 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 from qa2pack.executor.apply import Applied
 from qa2pack.executor.io.disk import Disk, sync_folder, write_durably
 from qa2pack.executor.io.output_file import write_output
 from qa2pack.manifest.alma.control_folder_owner import check_owned
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.fs.presence import is_there

@@ -1,10 +1,10 @@
 """Verify: the work of comparing a package with its manifests, with engine and lock set up."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.signature.signature import Signed, Verifier, signature_problems

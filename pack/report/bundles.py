@@ -1,9 +1,9 @@
 """Bundles of a member on the report page: each with the files in it, as many as the page has room for."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from qa2pack.manifest.alma.member_ids import folder_of
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import BundleTask
 from qa2pack.manifest.format.inside import content_bytes, file_count, inside_of

@@ -5,10 +5,11 @@ One pass over the records of a member; memory grows with the number of tables, n
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.layout.patterns import UID

@@ -1,8 +1,8 @@
 """Deliveries in a folder for the report, from their sidecars; no tar is read."""
 
 import os
-from dataclasses import dataclass
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
 from qa2pack.tarsplit.check import find_sidecars

@@ -8,8 +8,8 @@ import base64
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import shown
 from qa2pack.pack.report.contents import Candidate

@@ -2,12 +2,12 @@
 
 import os
 import time
-from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.path import shown

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from qa2pack.manifest.alma.member_ids import is_of_cycle0, member_words
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, Total
 from qa2pack.manifest.humanize import local_time

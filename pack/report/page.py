@@ -8,12 +8,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.transaction.history import History
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted, human_bytes, local_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem

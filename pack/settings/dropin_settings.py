@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from typer import BadParameter
 
 from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
 from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.settings.files import find_settings

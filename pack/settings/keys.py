@@ -8,9 +8,9 @@ from anyone who can write there.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import shown
 from qa2pack.pack.settings.option_source import SettingsError
 

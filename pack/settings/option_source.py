@@ -3,8 +3,7 @@
 Small, because every command imports it.
 """
 
-from dataclasses import dataclass
-
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import shown
 
 

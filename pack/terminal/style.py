@@ -8,8 +8,9 @@ import os
 import shutil
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TextIO
+
+from qa2pack.manifest.dataclass import dataclass
 
 WIDTH = 79
 _GAP = "..."  # not one character: a terminal may show ASCII alone

@@ -1,11 +1,12 @@
 """Damage of a package as lines: what differs, many of one cause as a group, and what to do for each member."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from qa2pack.manifest.alma.member_ids import folder_of, member_at, member_words
 from qa2pack.manifest.alma.package import PUT_BACK
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.plan.extra_files import outside_remedies
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy

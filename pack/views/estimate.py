@@ -4,7 +4,7 @@ A plan does not measure the disk, so two figures are given: for a local disk, an
 costs a round trip.
 """
 
-from dataclasses import dataclass
+from qa2pack.manifest.dataclass import dataclass
 
 _SHORT_SECONDS = 10
 

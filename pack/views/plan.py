@@ -6,7 +6,6 @@ receivers may refuse tens of thousands of names for the same reason.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from qa2pack.executor.space import free_bytes, needed_bytes
@@ -15,6 +14,7 @@ from qa2pack.manifest.alma.member_ids import Append, member_words
 from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.readme import blank_fields
 from qa2pack.manifest.alma.split_spec import final_name
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import BundleTask, Header, LeftOut, OpenedBundle, SplitTask
 from qa2pack.manifest.format.inside import content_bytes, file_count

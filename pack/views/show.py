@@ -4,10 +4,10 @@ A manifest that cannot be used is a problem, as for verify; the other members ar
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import PUT_BACK
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import BundleTask, Header, Notes
 from qa2pack.manifest.format.inside import records_inside

@@ -4,9 +4,9 @@ Both forms are made only when they are printed, so that a view may hold a packag
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.terminal.style import Style
 

@@ -1,7 +1,9 @@
 """Values of bin packing: spans, pieces, rows of files, and bins."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from qa2pack.manifest.dataclass import dataclass
 
 Span = tuple[int, int]  # half-open range of indexes; an empty span is (0, 0)
 

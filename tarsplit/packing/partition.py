@@ -10,11 +10,11 @@ gets a chunk of its own. The result does not depend on the order of the input.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, chain
 
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import sort_key
 from qa2pack.tarsplit.packing.best_fit import fill_best_fit
 from qa2pack.tarsplit.packing.bins import Bin, Piece, Row, Span

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import status_of

@@ -5,9 +5,9 @@ A place is only its path or address, so it can be given to workers. What has its
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol, Self
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.state import FinishedChunk
 

@@ -10,8 +10,10 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self
+
+from qa2pack.manifest.dataclass import dataclass
 
 _PART_BYTES = 16 << 20
 _MOST_PARTS = 10_000  # of S3, and parts are 5 MiB at least

@@ -9,9 +9,9 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, cast
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused

@@ -83,6 +83,13 @@ def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield _package(_text_argument(node, 0)), node.lineno
 
 
+def imported_from(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
+    """Yield each name that is imported from the module, and the line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == module:
+            yield from ((alias.name, node.lineno) for alias in node.names)
+
+
 def imported_modules(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield the file of each module of ours that is imported, by its path from the root, and the line."""
     yield from ((path, line) for name, line in _imported_names(tree) for path in _file_of(name))
