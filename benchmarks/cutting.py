@@ -13,7 +13,7 @@ from benchmarks.job import Job, Kind, Target, Tree
 from benchmarks.jobs import FEW_BIG, FEW_SMALL, HARD_PACKAGE, PACK
 
 _PROCESSES = len(os.sched_getaffinity(0))
-_TARSPLIT = f"{sys.executable} -m qa2pack.pack.tarsplit_command --quiet -n 2012-06-20 --output tars"
+TARSPLIT = f"{sys.executable} -m qa2pack.pack.tarsplit_command --quiet -n 2012-06-20 --output tars"
 _CLEAN = "rm -rf tars parts; mkdir tars parts"
 _LEAST_BYTES = 16 << 20
 
@@ -28,7 +28,7 @@ def tarsplit_jobs(tree: Tree) -> Iterator[Job]:
     md5 = "md5sum tars/${0##*/}.tar > tars/${0##*/}.md5sum"
     split = f"tar -cf - P | split -b {limit} - tars/p"
     sums = f"ls tars/p* | xargs -P {_PROCESSES} -n 1 md5sum > tars/sums"
-    with_md5, without = f"{_TARSPLIT} --size {limit} P", f"{_TARSPLIT} --size {limit} --checksum none P"
+    with_md5, without = f"{TARSPLIT} --size {limit} P", f"{TARSPLIT} --size {limit} --checksum none P"
 
     def cut(name: str, peer_name: str, ours: str, peer: str, target: float | None, needs: tuple[str, ...]) -> Job:
         least = {Kind.SMALL: FEW_SMALL, Kind.BIG: FEW_BIG}.get(tree.kind, 0)
@@ -48,7 +48,7 @@ def receive_jobs(tree: Tree) -> Iterator[Job]:
     if tree.kind is Kind.ONE:
         return
     clean = "rm -rf received; mkdir received"
-    cut = f"{_CLEAN}; {_TARSPLIT} --size {_limit_bytes(tree)} P"
+    cut = f"{_CLEAN}; {TARSPLIT} --size {_limit_bytes(tree)} P"
     sums = "find P -type f -print0 | xargs -0 xxhsum -H2 > sums"
     each = f"xargs -P {_PROCESSES} -n 1"
     peer = (
@@ -76,5 +76,5 @@ def _limit_bytes(tree: Tree) -> int:
             return max(_LEAST_BYTES, tree.size * 6000 // 4)
         case Kind.MIXED:
             return max(_LEAST_BYTES, tree.size * (550 << 20) // 4)
-        case Kind.BIG | Kind.ONE | Kind.BUNDLED:
+        case Kind.BIG | Kind.ONE | Kind.BUNDLED | Kind.COLD:
             return max(_LEAST_BYTES, tree.size // 4 + (1 << 20))

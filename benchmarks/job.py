@@ -15,6 +15,7 @@ class Kind(StrEnum):
     ONE = "one"
     MIXED = "mixed"
     BUNDLED = "bundled"
+    COLD = "cold"
 
 
 _BYTES_PER_BLOCK = 850 << 20
@@ -25,7 +26,7 @@ class Tree:
     """A tree to measure with.
 
     Attributes:
-        size: the number of small files, the bytes of big or bundled ones, or the number of execution blocks.
+        size: the number of small files, the bytes of big, bundled or cold ones, or the number of execution blocks.
     """
 
     kind: Kind
@@ -45,6 +46,8 @@ class Tree:
                 return f"{self.size / 2**30:g} GiB one"
             case Kind.BUNDLED:
                 return f"{self.size / 2**20:g} MiB bundled"
+            case Kind.COLD:
+                return f"{self.size / 2**30:g} GiB cold"
 
     @property
     def space_bytes(self) -> int:
@@ -54,7 +57,7 @@ class Tree:
                 return 3 * self.size * 9000
             case Kind.MIXED:
                 return 3 * self.size * _BYTES_PER_BLOCK
-            case Kind.BIG | Kind.ONE | Kind.BUNDLED:
+            case Kind.BIG | Kind.ONE | Kind.BUNDLED | Kind.COLD:
                 return 2 * self.size + (1 << 30)
 
 

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.bundling import bundle_jobs
+from benchmarks.cold import can_drop_cache, cold_jobs
 from benchmarks.cutting import receive_jobs, tarsplit_jobs
 from benchmarks.job import Job, Kind, Tree
 from benchmarks.jobs import pack_jobs
@@ -70,6 +71,9 @@ def _measured(tree: Tree, asked: argparse.Namespace) -> Iterator[Row | str]:
     jobs = [job for job in _jobs(tree) if _is_wanted(job, asked)]
     if not jobs:
         return
+    if tree.kind is Kind.COLD and not can_drop_cache():
+        yield f"{tree.label}: left out, because only root may drop the page cache"
+        return
     free = shutil.disk_usage(asked.dir).free
     if free < tree.space_bytes:
         yield f"{tree.label}: left out, because it takes {tree.space_bytes >> 20} MiB and {free >> 20} MiB are free"
@@ -88,6 +92,9 @@ def _measured(tree: Tree, asked: argparse.Namespace) -> Iterator[Row | str]:
 def _jobs(tree: Tree) -> Iterator[Job]:
     if tree.kind is Kind.BUNDLED:
         yield from bundle_jobs()
+        return
+    if tree.kind is Kind.COLD:
+        yield from cold_jobs()
         return
     yield from pack_jobs(tree)
     yield from tarsplit_jobs(tree)
@@ -114,6 +121,7 @@ def _trees(asked: argparse.Namespace) -> Iterator[Tree]:
     yield from (Tree(Kind.ONE, int(gib * 2**30)) for gib in asked.one_gib if gib)
     yield from (Tree(Kind.MIXED, int(count)) for count in asked.mixed if count)
     yield from (Tree(Kind.BUNDLED, int(gib * 2**30)) for gib in asked.bundled_gib if gib)
+    yield from (Tree(Kind.COLD, int(gib * 2**30)) for gib in asked.cold_gib if gib)
 
 
 def _save(asked: argparse.Namespace, machine: Machine, rows: list[Row], notes: list[str]) -> None:
@@ -140,6 +148,7 @@ def _arguments() -> argparse.Namespace:
     trees.add_argument("--one-gib", type=_list(float), default=[0.0], help="GiB in a single file")
     trees.add_argument("--mixed", type=_list(int), default=[0], help="numbers of execution blocks")
     trees.add_argument("--bundled-gib", type=_list(float), default=[0.0], help="GiB in a bundle")
+    trees.add_argument("--cold-gib", type=_list(float), default=[0.0], help="GiB in files of 256 MiB, on a disk")
     parser.add_argument("--full", action="store_true", help="also peers that take long")
     parser.add_argument("--jobs-like", metavar="REGEX", default="", help="only jobs where `NAME | PEER` is like this")
     parser.add_argument("--json", type=Path, help="write the table to this file too")

@@ -135,6 +135,7 @@ MAKERS: Mapping[str, Callable[[Path, int], None]] = {
     "one": make_one,
     "mixed": make_mixed,
     "bundled": make_bundled,
+    "cold": make_big,
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import side_by_side
 from benchmarks.curves import Curve, draw
 from benchmarks.job import Job, Kind, Target, Tree
 from benchmarks.page import NoMarksError, filled, markdown_table
@@ -53,6 +54,17 @@ def test_target_counts_only_on_trees_that_are_large_enough(target: Target | None
 def test_peer_that_is_not_installed_is_missing() -> None:
     wanted = Job("plan", "peer", "true", "true", needs=("sh", "no-such-program"))
     assert wanted.missing() == ["no-such-program"]
+
+
+def test_cold_disk_is_left_out_where_the_cache_cannot_be_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(side_by_side, "can_drop_cache", lambda: False)
+    asked = ["--dir", str(tmp_path), "--small", "0", "--big-gib", "0", "--cold-gib", "1"]
+    monkeypatch.setattr(sys, "argv", ["side_by_side", *asked])
+    assert side_by_side.main() == 0
+    assert "1 GiB cold: left out, because only root may drop the page cache" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_page_gets_the_new_text_between_its_marks_only() -> None:

@@ -1,0 +1,58 @@
+"""Jobs whose files are read from the disk, not from the page cache: nothing can be faster than the device.
+
+The cache is dropped before each run, which only root may do. Each peer is dd, which reads or writes the same bytes,
+one file after the other, and does nothing else.
+"""
+
+import os
+from collections.abc import Iterator
+
+from benchmarks.cutting import TARSPLIT
+from benchmarks.job import Job, Target
+from benchmarks.jobs import APPLY, CLEAN, FEW_BIG, HARD_PACKAGE, PACK, PLAN_HARD
+
+_SWITCH = "/proc/sys/vm/drop_caches"
+_DROP = f"sync; echo 3 > {_SWITCH}"
+_FILES = "SB/X8c/*.fits"
+_READ = f"for file in {_FILES}; do dd if=$file of=/dev/null bs=1M status=none || exit 1; done"
+_COPY = f"for file in {_FILES}; do dd if=$file of=out/${{file##*/}} bs=1M conv=fsync status=none || exit 1; done"
+_TARGET = Target(1.1, FEW_BIG)
+
+
+def can_drop_cache() -> bool:
+    """Return whether this user may empty the page cache."""
+    return os.access(_SWITCH, os.W_OK)
+
+
+def cold_jobs() -> Iterator[Job]:
+    """Yield the comparisons for a tree of big files that lies on a disk."""
+    yield Job("plan, cold", "dd", PLAN_HARD, _READ, _TARGET, before_ours=f"{CLEAN}; {_DROP}", before_peer=_DROP)
+    yield Job(
+        "verify, cold",
+        "dd",
+        f"{PACK} verify --quiet P",
+        _READ,
+        _TARGET,
+        once=HARD_PACKAGE,
+        before_ours=_DROP,
+        before_peer=_DROP,
+    )
+    yield Job(
+        "tarsplit, cold",
+        "dd, fsync",
+        f"{TARSPLIT} --size 1GiB P",
+        _COPY,
+        _TARGET,
+        once=HARD_PACKAGE,
+        before_ours=f"rm -rf tars; {_DROP}",
+        before_peer=f"rm -rf tars out; mkdir out; {_DROP}",
+    )
+    yield Job(
+        "apply copy, cold",
+        "dd, fsync",
+        APPLY,
+        _COPY,
+        _TARGET,
+        before_ours=f"{CLEAN}; {PACK} plan --quiet SB P --mode copy; {_DROP}",
+        before_peer=f"{CLEAN}; mkdir out; {_DROP}",
+    )
