@@ -74,6 +74,15 @@ def test_only_the_package_is_typed(made: Delivery, plan: Plan) -> None:
     assert again["defaults"] == plain["defaults"]
 
 
+def test_files_from_outside_come_again(delivery: Delivery, tmp_path: Path, plan: Plan) -> None:
+    (tmp_path / "elsewhere.fits").write_bytes(b"image")
+    (delivery.origin / "outer.fits").symlink_to(tmp_path / "elsewhere.fits")
+    assert main(["plan", str(delivery.origin), str(delivery.path), "--mode", "hard", "--follow-outside"]) == 0
+    assert main(["apply", str(delivery.path)]) == 0
+    defaults = plan(delivery.origin, delivery.path)["defaults"]
+    assert "follow-outside" in {each["option"] for each in defaults}  # type: ignore[attr-defined]
+
+
 def test_plan_says_where_options_are_from(capsys: Capsys, made: Delivery) -> None:
     capsys.readouterr()
     assert main(["plan", "--again", str(made.path)]) == 0
