@@ -8,7 +8,6 @@ says for each step what a power cut there leaves.
 """
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -70,7 +69,7 @@ from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import join
-from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 
@@ -441,7 +440,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         file_count=plan.notes.file_count,
         byte_count=plan.notes.byte_count,
         boot=run.options.boot,
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         user=user_name(),
         pid=os.getpid(),
         at_ns=time.time_ns(),
@@ -471,7 +470,7 @@ def _journal_open(run: _Run, begin: Begin, *, is_new: bool) -> Iterator[_Transac
     journal = create_journal(path, begin, run.disk) if is_new else continue_journal(path, run.disk)
     try:
         if not is_new:
-            resumed = Resume(run.options.boot, socket.gethostname(), user_name(), os.getpid(), time.time_ns())
+            resumed = Resume(run.options.boot, os.uname().nodename, user_name(), os.getpid(), time.time_ns())
             journal.append_durably(resumed)
         yield _Transaction(begin, paths, journal)
     finally:

@@ -8,7 +8,8 @@ from typing import Any
 
 from typer.main import get_group
 
-from qa2pack.pack.cli import application
+from qa2pack.pack.cli import COMMANDS
+from qa2pack.pack.command_tree import application
 from qa2pack.pack.exit_codes import EXIT_WORDS
 
 
@@ -23,7 +24,7 @@ def _lines() -> Iterator[str]:
     yield "What `pack COMMAND --help` shows, for every command. More on each is in [commands.md](commands.md), on"
     yield "variables and defaults in [configuration.md](configuration.md). This page is made by"
     yield "`python -m qa2pack.pack.reference_page`."
-    commands = get_group(application()).commands
+    commands = get_group(application(COMMANDS)).commands
     for name, command in commands.items():
         yield from _command_lines(name, command)
     yield ""

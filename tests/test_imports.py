@@ -28,7 +28,7 @@ from support.source_code import (
 FLOORS = """
 pack       __main__ reference_page
 pack       cli tarsplit_command
-pack       legacy_call
+pack       command_tree legacy_call
 pack       dropin
 pack       commands/
 pack       delivery/ export/ report/ api

@@ -44,6 +44,16 @@ def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(capsys, "--version").out == f"qa2pack {__version__}\n"
 
 
+@pytest.mark.parametrize(("device", "words"), [("/dev/full", "pack: No space left on device\n"), ("/dev/null", "")])
+def test_version_that_cannot_be_written_is_reported(device: str, words: str) -> None:
+    command = [sys.executable, "-m", "qa2pack.pack", "--version"]
+    with open(device, "w") as out:
+        ran = subprocess.run(
+            command, stdout=out, stderr=subprocess.PIPE, cwd=ROOT, check=False, text=True, timeout=600
+        )
+    assert (ran.returncode, ran.stderr) == (Exit.FAILED if words else Exit.DONE, words)
+
+
 def test_usage_names_arguments_without_braces(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(capsys, "plan", "--help").out.startswith("Usage: pack plan [OPTIONS] ORIGIN PACKAGE\n")
 
@@ -98,8 +108,30 @@ def test_program_starts_no_threads_of_numpy() -> None:
     assert done.stdout.split()[-1] == "1"
 
 
+# What takes long to import, and most commands need not. Of our own modules each costs some 0.3 ms.
+_SLOW = {"_hashlib", "casacore", "importlib.resources", "jinja2", "multiprocessing", "numpy", "rich", "socket", "ssl"}
+
+
+def test_version_imports_no_parser_of_the_command_line() -> None:
+    found = _imported("--version")
+    assert found.isdisjoint({*_SLOW, "typer", "dataclasses"})
+    assert _own_count(found) <= 15
+
+
+def test_status_imports_no_layouts_and_nothing_slow(delivery: Delivery) -> None:
+    found = _imported("status", str(delivery.path))
+    assert found.isdisjoint({*_SLOW, "qa2pack.manifest.layout.rules", "qa2pack.executor.preflight", "tarfile"})
+    assert _own_count(found) <= 140
+
+
 def test_plan_without_tables_imports_nothing_slow(delivery: Delivery) -> None:
-    assert _imported("plan", str(delivery.origin), str(delivery.path)).isdisjoint({"rich", "numpy", "casacore"})
+    found = _imported("plan", str(delivery.origin), str(delivery.path))
+    assert found.isdisjoint({*_SLOW, "qa2pack.executor.casa.split", "qa2pack.executor.apply", "zipfile"})
+    assert _own_count(found) <= 230
+
+
+def _own_count(names: set[str]) -> int:
+    return sum(name.startswith("qa2pack.") for name in names)
 
 
 def _imported(*arguments: str) -> set[str]:

@@ -6,7 +6,8 @@ import tomllib
 import pytest
 from typer.main import get_group
 
-from qa2pack.pack.cli import application
+from qa2pack.pack.cli import COMMANDS
+from qa2pack.pack.command_tree import application
 from qa2pack.pack.settings.keys import KEYS, Kind, key_of, read_settings, values_of
 from qa2pack.pack.settings.option_source import SettingsError
 
@@ -80,7 +81,7 @@ def test_lists_are_gathered_and_of_other_keys_the_first_counts() -> None:
 
 
 def test_every_key_is_an_option_with_a_variable() -> None:
-    commands = get_group(application()).commands.items()
+    commands = get_group(application(COMMANDS)).commands.items()
     options = [(name, option) for name, command in commands for option in command.params if option.envvar]
     variables = {key_of(name, str(option.name)): option.envvar for name, option in options}
     del variables["no-settings"]

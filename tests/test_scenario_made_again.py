@@ -11,7 +11,8 @@ from typer.main import get_group
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code
-from qa2pack.pack.cli import application, main
+from qa2pack.pack.cli import main
+from qa2pack.pack.command_tree import application
 from support.commands import run_here
 from support.in_process import Delivery, make_reduction
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qa2pack.executor.casa.child_process import ChildDiedError, start_host
+from qa2pack.executor.casa.child_process import ChildDiedError
 from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import check_casacore, run_isolated
 from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
@@ -34,7 +34,6 @@ from qa2pack.manifest.alma.split_spec import (
     manager_files,
 )
 from qa2pack.manifest.casa.table_dat import UnreadableTableError
-from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code
 
@@ -47,23 +46,6 @@ _OF_DAMAGE = (UnreadableTableError, RuntimeError, OSError, MemoryError, Arithmet
 _NUMBERS = {Code.SCRATCH_FULL: errno.ENOSPC, Code.MEMORY_SHORT: errno.ENOMEM}
 _IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/work/(?:table|skeleton|here|new)")
 _OWN = (b"table.dat", b"table.info", b"table.lock")
-
-
-@dataclass(frozen=True, slots=True)
-class TableReader:
-    """The `TableReader` of planning: calls casacore; picklable."""
-
-    def prepare(self) -> None:
-        """See `start_host`."""
-        start_host()
-
-    def describe(self, table: bytes) -> TableShape:
-        """See `describe_table`."""
-        return describe_table(table)
-
-    def measure(self, table: bytes, spec: SplitSpec) -> SplitSpec:
-        """See `measure_split`."""
-        return measure_split(table, spec)
 
 
 def describe_table(table: bytes) -> TableShape:

@@ -62,10 +62,10 @@ def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) ->
         StreamError: the manifest of a member that stays cannot be used.
         OSError: the state of a file is not known.
     """
+    if not (header.staying and makes_tickets(package, header, opened)):
+        return
     from qa2pack.executor.tickets.write import Member, ticket_files  # slow to import, and most plans append nothing
 
-    if not makes_tickets(package, header, opened):
-        return
     for name, digest in header.staying:
         if digest:
             member = Member(opened.manifest(package.manifest(name)), package.member(name))

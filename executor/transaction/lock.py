@@ -11,7 +11,6 @@ workers are still writing, and a worker that comes late finds the file gone.
 import errno
 import fcntl
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -104,7 +103,7 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
         _check_ours(path, fd)
         _shut_out_strays(path)
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        os.pwrite(fd, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
         yield
         os.ftruncate(fd, 0)
     finally:

@@ -6,7 +6,7 @@ read here is the template that comes with the program.
 
 import re
 from collections.abc import Iterable, Sequence
-from importlib import resources
+from pathlib import Path
 
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import README
@@ -43,7 +43,7 @@ _BLANK_KNOWN_FIELD = re.compile(
 
 def header_template() -> bytes:
     """Return the header that comes with the program: blank fields and the explanation of the folders."""
-    return (resources.files("qa2pack.manifest") / "templates" / "README.header.txt").read_bytes()
+    return (Path(__file__).parents[1] / "templates" / "README.header.txt").read_bytes()
 
 
 def readme_text(

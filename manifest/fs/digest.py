@@ -4,7 +4,6 @@ A small file is one `read` of its size plus one byte, which shows a file that gr
 page-aligned buffer that is made once per process (an unaligned buffer reads several times slower on some CPUs).
 """
 
-import hashlib
 import math
 import mmap
 import os
@@ -103,7 +102,9 @@ def digests_of_fd(fd: int, size: int) -> tuple[bytes, bytes]:
     Raises:
         FileGrewOrShrankError: the file does not have `size` bytes.
     """
-    digest, sha256 = xxhash.xxh3_128(), hashlib.sha256()
+    from hashlib import sha256 as new_sha256  # loads OpenSSL, which few commands need
+
+    digest, sha256 = xxhash.xxh3_128(), new_sha256()
     done = 0
     for block in blocks_of(fd):
         digest.update(block)

@@ -8,7 +8,6 @@ import errno
 import os
 import warnings
 from contextlib import suppress
-from multiprocessing import parent_process
 from typing import NoReturn
 
 from qa2pack.manifest.fs.safe_open import opened_file
@@ -21,7 +20,7 @@ def read_lock(name: bytes, *, dir_fd: int | None = None) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    if parent_process() is not None or not _has_casacore():  # a worker opens no tables
+    if not _has_casacore() or _is_worker():
         return _read(name, dir_fd)
     receiver, sender = os.pipe()
     with warnings.catch_warnings():
@@ -53,6 +52,13 @@ def _answer(name: bytes, dir_fd: int | None, sender: int) -> NoReturn:
             file.write(answer)
     finally:
         os._exit(0)
+
+
+def _is_worker() -> bool:
+    """Return whether this process is a worker, which opens no tables."""
+    from multiprocessing import parent_process  # takes a while, and most processes have no casacore
+
+    return parent_process() is not None
 
 
 def _has_casacore() -> bool:

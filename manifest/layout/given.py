@@ -4,13 +4,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from qa2pack.manifest.layout.patterns import Variable
+from qa2pack.manifest.layout.remedies import SET_ONE
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.template import PROJECT
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-
-SET_ONE = Remedy(
-    "Write --set NAME=VALUE with a variable of the layout. To see which it has:", ("pack layout --check NAME",)
-)
 
 
 def parse_value(text: str) -> tuple[str, str]:

@@ -1,44 +1,22 @@
-"""Loading of a layout: from a TOML file to rules, places and checks, or a refusal that names table and line.
+"""Loading of a layout: by its name, or from a TOML file.
 
-Everything is validated here and in the modules that read one kind of table each, so no rule places a file outside of
-the member, and what is misspelt is refused. Only loading reads a file.
+Only loading reads a file. What makes rules, places and checks of it is imported by `load_layout` itself: most
+commands can load a layout, and do so only for members of old, or after a mistake.
 """
 
 import os
-from dataclasses import replace
-from importlib import resources
-from importlib.resources.abc import Traversable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
-from qa2pack.manifest.layout.known_names import Known
-from qa2pack.manifest.layout.read_checks import read_check
-from qa2pack.manifest.layout.read_deliveries import read_deliveries
-from qa2pack.manifest.layout.read_places import read_places, read_tree, read_variables
-from qa2pack.manifest.layout.read_rules import read_folders, read_foreign, read_rule
-from qa2pack.manifest.layout.read_writes import read_writes, readme_header, sources_of
-from qa2pack.manifest.layout.rules import Layout, Rule
-from qa2pack.manifest.layout.table import Table, has_readme, is_layout_path, refuse_layout
+from qa2pack.manifest.layout.table import Table, is_layout_path, refuse_layout
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.rules import Layout
 
 __all__ = ["is_layout_path", "known_layouts", "layout_text", "layouts_folder", "load_layout"]
-
-_KEYS = frozenset(
-    {
-        "name",
-        "title",
-        "tree",
-        "variable",
-        "place",
-        "folder",
-        "foreign",
-        "rule",
-        "write",
-        "check",
-        "readme",
-        "delivery",
-    }
-)
 
 
 def known_layouts() -> tuple[str, ...]:
@@ -46,9 +24,9 @@ def known_layouts() -> tuple[str, ...]:
     return tuple(sorted(file.name[:-5] for file in layouts_folder().iterdir() if file.name.endswith(".toml")))
 
 
-def layouts_folder() -> Traversable:
+def layouts_folder() -> Path:
     """Return the folder of the layouts that come with the program."""
-    return resources.files("qa2pack.manifest") / "layouts"
+    return Path(__file__).parents[1] / "layouts"
 
 
 def layout_text(name: str) -> str:
@@ -56,7 +34,7 @@ def layout_text(name: str) -> str:
     return (layouts_folder() / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def load_layout(name: str) -> Layout:
+def load_layout(name: str) -> "Layout":
     """Load a layout by its name, or from a TOML file by its path (it holds a `/` or ends in `.toml`).
 
     Raises:
@@ -72,49 +50,9 @@ def load_layout(name: str) -> Layout:
         refuse_layout(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
     except ValueError as error:
         refuse_layout(name, expected="TOML", found=str(error))
-    return _layout(Table(name, values, data.decode()))
+    from qa2pack.manifest.layout.read_layout import read_layout
 
-
-def _layout(top: Table) -> Layout:
-    top.check_keys(_KEYS, "layout")
-    known = _known(top)
-    rules = tuple(_rule(top, table, known) for table in top.tables("rule"))
-    writes = read_writes(top, known, lambda name: _file_beside(top.layout, name))
-    targets = (*(target for rule in rules for target in rule.targets), *(write.to for write in writes))
-    known = replace(known, has_free_folders=any(target.is_in_any_folder for target in targets))
-    return Layout(
-        name=top.text("name") or top.layout,
-        title=top.text("title"),
-        tree=read_tree(top, known),
-        variables=known.variables,
-        places=known.places,
-        roles=known.roles,
-        rules=tuple(rule for rule in rules if not rule.included),
-        included=tuple(rule for rule in rules if rule.included),
-        foreign=tuple(read_foreign(table) for table in top.tables("foreign")),
-        checks=tuple(read_check(table, known) for table in top.tables("check")),
-        writes=writes,
-        has_readme=has_readme(top),
-        deliveries=read_deliveries(top, known),
-        readme_header=readme_header(top, lambda name: _file_beside(top.layout, name)),
-    )
-
-
-def _rule(top: Table, table: Table, known: Known) -> Rule:
-    """Return a rule, which never takes the place of the README that the layout gives each member."""
-    rule = read_rule(table, known)
-    if has_readme(top) and any(target.text == README.decode() for target in rule.targets):
-        expected = "readme = false at the top, because each member has a README"
-        table.refuse(expected=expected, found="a rule that puts a file there")
-    return rule
-
-
-def _known(top: Table) -> Known:
-    """Return the names of the layout; of these the places refer to the others."""
-    paths = sources_of(top)
-    known = Known(read_variables(top, paths), paths=paths)
-    roles = read_folders(top)
-    return replace(known, places=read_places(top, known), roles=roles)
+    return read_layout(Table(name, values, data.decode()), partial(_file_beside, name))
 
 
 def _file_beside(layout: str, name: str) -> bytes:

@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.path import join
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.rules import Layout
 
 _DEEPEST = 3
 _MOST_ENTRIES = 10_000
 
 
-def scheduling_blocks(folder: bytes, layout: Layout) -> list[bytes]:
+def scheduling_blocks(folder: bytes, layout: "Layout") -> list[bytes]:
     """Return the folders that hold execution blocks: this one, or those a few levels below it; sorted.
 
     Folders that cannot be read are left out, and so is what comes after the first thousands of entries.

@@ -8,6 +8,7 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.member_ids import folder_of, member_at
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names, read_state
@@ -16,10 +17,12 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.layout.load import known_layouts, load_layout
-from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.tree import Tree
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Refused
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.rules import Layout
 
 _ADOPT = "pack adopt PACKAGE"
 _DEFAULT = "cycle0"
@@ -62,7 +65,7 @@ def adopting(layouts: Iterable[str]) -> tuple[str, ...]:
     return tuple(_ADOPT if name == _DEFAULT else f"{_ADOPT} --layout {shlex.quote(name)}" for name in layouts)
 
 
-def _remembered(package: Package, opened: OpenedFiles) -> dict[str, Layout]:
+def _remembered(package: Package, opened: OpenedFiles) -> dict[str, "Layout"]:
     """Return the layouts that manifests and the last plan remember, as far as these and the layouts can be read."""
     manifests = [(join(package.manifests, name), StreamKind.MANIFEST) for name in manifest_names(package)]
     found = {}
@@ -74,7 +77,7 @@ def _remembered(package: Package, opened: OpenedFiles) -> dict[str, Layout]:
     return found
 
 
-def _shipped(package: Package) -> dict[str, Layout]:
+def _shipped(package: Package) -> dict[str, "Layout"]:
     """Return the layouts of the program that have every folder of the members.
 
     One without a tree is not among them: any folder is its member.
@@ -83,12 +86,12 @@ def _shipped(package: Package) -> dict[str, Layout]:
     return {name: layout for name, layout in layouts.items() if layout.tree.parts and _has_all(package, layout)}
 
 
-def _has_all(package: Package, layout: Layout) -> bool:
+def _has_all(package: Package, layout: "Layout") -> bool:
     roles = {role.folder for role in layout.roles}
     return all(_subfolders(member) <= roles for member in _folders(package, layout))
 
 
-def _folders(package: Package, layout: Layout) -> list[bytes]:
+def _folders(package: Package, layout: "Layout") -> list[bytes]:
     return [path_in(package.path, folder_of(member)) for member in state_by_tree(package, layout.tree).members]
 
 

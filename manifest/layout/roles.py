@@ -1,13 +1,16 @@
 """Roles of a member by its manifest: those that it recorded, else those of the layout of that time; and its names."""
 
 import functools
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.member_ids import is_of_cycle0
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.layout.load import load_layout
-from qa2pack.manifest.layout.name_rules import NameRules
-from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.role import Role
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.name_rules import NameRules
+    from qa2pack.manifest.layout.rules import Layout
 
 # Members that were made before roles were recorded, all in the tree of Cycle 0, and those that were adopted without
 # a layout, have its folders. Other members without roles are those of a layout that declares none.
@@ -26,11 +29,11 @@ def has_ticket_files(header: Header) -> bool:
     return any(role.in_tickets for role in roles_of(header))
 
 
-def adopted_names() -> NameRules:
+def adopted_names() -> "NameRules":
     """Return what names are warned of in a member of which no layout is known."""
     return _first_layout().name_rules
 
 
 @functools.cache
-def _first_layout() -> Layout:
+def _first_layout() -> "Layout":
     return load_layout(_FIRST_LAYOUT)

@@ -18,7 +18,6 @@ _CORRECTION = (
     "Or, if all of them belong into one package, write {{{variable}}} as * in the path of the place {place} of the "
     "layout, and in targets {{{place}}}, the name of the folder."
 )
-PLAN_ONE = Remedy("Plan one of them, with its value:", ("pack plan ORIGIN PACKAGE --mode MODE --set PATH",))
 
 
 @dataclass(frozen=True, slots=True)

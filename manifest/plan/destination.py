@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import Append, folder_of, member_named
@@ -22,7 +23,6 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.layout.decide import Choice
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.tree import Tree, adds_folder
 from qa2pack.manifest.path import is_within, shown
@@ -32,6 +32,9 @@ from qa2pack.manifest.plan.other_paths import path_remedies
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Count, Size
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.decide import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     return Destination(package, state, member, base_of(state, opened), opened, request.append)
 
 
-def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_compared: bool = False) -> Destination:
+def with_member(destination: Destination, tree: Tree, choice: "Choice", *, is_compared: bool = False) -> Destination:
     """Return the destination with the member that the layout tells.
 
     Where variables tell the members apart, one that is there already is replaced, and another one is added.

@@ -14,8 +14,9 @@ from qa2pack.manifest.layout.fitting import fitting_layouts
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import choose, measurement_sets, opened_bundles, place
+from qa2pack.manifest.layout.remedies import PLAN_ONE
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.layout.several_values import PLAN_ONE, in_one_package, several_values
+from qa2pack.manifest.layout.several_values import in_one_package, several_values
 from qa2pack.manifest.layout.survey import Node, survey
 from qa2pack.manifest.layout.units import planned_together
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs

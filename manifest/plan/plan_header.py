@@ -1,11 +1,10 @@
 """Plan header: the request, user and host, README text, and the state that the plan relies on."""
 
 import codecs
-import getpass
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.readme import header_template, project_of, readme_text
@@ -14,17 +13,20 @@ from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.recorded_checks import rows_of
-from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.plan.written import Writes, with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.rules import Layout
 
 _ENDS_OF_PIPES = (b"/proc/", b"/dev/fd/", b"/dev/std")
 
 
-def readme_header(request: PlanRequest, layout: Layout | None = None) -> bytes:
+def readme_header(request: PlanRequest, layout: "Layout | None" = None) -> bytes:
     """Return the header text of README: the given file, or that of the layout, or the template.
 
     Raises:
@@ -76,7 +78,7 @@ def make_header(
     header_text: bytes,
     items: tuple[Item, ...],
     *,
-    layout: Layout,
+    layout: "Layout",
     writes: Writes,
     delivery_sets: tuple[DeliveryRow, ...],
     now_ns: int,
@@ -113,7 +115,7 @@ def make_header(
         standing=destination.state.standing,
         base=destination.base,
         readme=readme if layout.has_readme else b"",
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         user=user_name(),
         program=request.program,
         made_with=MadeWith(
@@ -149,7 +151,7 @@ def header_of_member(member: Header, destination: Destination, *, program: str, 
         scanned_ns=now_ns,
         standing=destination.state.standing,
         base=destination.base,
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         user=user_name(),
         program=program,
     )
@@ -161,11 +163,3 @@ def lasting_path(readme: bytes | None) -> bytes:
     Only these names in `/dev` are of pipes: `/dev/shm` is a file system for everybody.
     """
     return b"" if readme is None or readme.startswith(_ENDS_OF_PIPES) else readme
-
-
-def user_name() -> str:
-    """Return the name of the current user, or the numeric id where there is no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())  # a container may run under an id without a name

@@ -6,7 +6,6 @@ the delivery. The functions below say what a manifest has; the executor uses the
 """
 
 import os
-import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -35,7 +34,7 @@ from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.obstacles import enclosing_package
 from qa2pack.manifest.plan.place_origin import refuse_any
-from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.collect import Gathered
@@ -231,7 +230,7 @@ def _header(
         standing=destination.state.standing,
         base=destination.base,
         readme=b"",
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         user=user_name(),
         program=program,
         is_adopted=True,

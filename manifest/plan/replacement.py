@@ -23,8 +23,8 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.extra_files import differences_in_member, extra_in_member, extra_in_package
-from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import EXTRAS, Code, Problem
 
 _SAME_FILE = frozenset((Action.LINK, Action.MOVE, Action.CARRY))

@@ -7,6 +7,7 @@ known before. What is known of it in the plan is how it will be made, and about 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import README
@@ -22,12 +23,14 @@ from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.roles import roles_of
-from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.template import PROJECT, NoPathError, NoValueError
 from qa2pack.manifest.layout.text_template import FACTS, FILES, TextTemplateError, render_text
 from qa2pack.manifest.layout.write import Write
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.rules import Layout
 
 # Of one text that a plan holds, and of all together: they are read whole, by every command.
 TEXT_LIMIT_BYTES = SMALL_BYTES
@@ -63,7 +66,7 @@ class Writes:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def choose_writes(layout: Layout, values: Mapping[str, bytes], items: Iterable[Item]) -> Writes:
+def choose_writes(layout: "Layout", values: Mapping[str, bytes], items: Iterable[Item]) -> Writes:
     """Return the files that the layout writes, and those that it would if they had a value; of templates no text yet.
 
     Args:

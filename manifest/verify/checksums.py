@@ -4,7 +4,6 @@ The content is also compared with the manifest, so that a checksum is only made 
 damaged file would confirm the damage for ever. Read-only.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -152,7 +151,9 @@ def _sum_file(batch: SumBatch, record: FolderRecord, index: int, dir_fd: int, re
 
 def _sums_of(fd: int, algorithms: tuple[str, ...]) -> tuple[int, bytes, tuple[str, ...]]:
     """Return size, XXH3-128 and sums of all that is read from the open file."""
-    states = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
+    from hashlib import new  # loads OpenSSL, which few commands need
+
+    states = [new(name, usedforsecurity=False) for name in algorithms]
     digest = xxhash.xxh3_128()
     size = 0
     for block in blocks_of(fd):

@@ -5,7 +5,6 @@ member has beside the package, then its files in the order of the manifest. Its 
 the package: `sha256sum -c` checks all of it there. Placeholders and the locks of tables are not in it.
 """
 
-import hashlib
 from collections.abc import Iterator
 from io import BufferedReader
 from itertools import chain
@@ -111,8 +110,10 @@ def read_sum_list(package: Package, manifest: Described, *, engine: Engine, prog
 
 def sum_of_file(path: bytes) -> bytes:
     """Return the sha256 of a regular file; raises as `opened_control`."""
+    from hashlib import file_digest  # loads OpenSSL, and `pack status` asks only who signed
+
     with opened_control(path) as file:
-        return hashlib.file_digest(cast("BufferedReader", file), ALGORITHM).digest()
+        return file_digest(cast("BufferedReader", file), ALGORITHM).digest()
 
 
 def _manifest_name(package: Package, member: bytes) -> bytes:

@@ -4,7 +4,6 @@ Precedence: command line, environment, the `pack.toml` beside the origin, the us
 `--exclude`) are collected from all of these.
 """
 
-import errno
 import os
 import sys
 from collections.abc import Container, Iterator, Sequence
@@ -19,12 +18,12 @@ from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.alma.member_ids import tidy_name
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import shown
-from qa2pack.pack import __version__
+from qa2pack.pack import PROGRAM
 from qa2pack.pack.commands.completion import use_own_zsh
 from qa2pack.pack.commands.options import KEEP_PREVIOUS
 from qa2pack.pack.exit_codes import Exit, exit_code_lines
 from qa2pack.pack.settings.option_source import Default, SettingsError
-from qa2pack.pack.terminal.output_streams import redirect_to_null
+from qa2pack.pack.terminal.output_streams import report_os_error
 
 if TYPE_CHECKING:
     from qa2pack.pack.settings.keys import Settings
@@ -103,7 +102,7 @@ def _current_folder() -> tuple[bytes, ...]:
 def print_version(is_wanted: bool) -> None:
     """Print the version and exit, if requested."""
     if is_wanted:
-        print(f"qa2pack {__version__}")
+        print(PROGRAM)
         raise typer.Exit
 
 
@@ -127,11 +126,7 @@ def run_program(program: typer.Typer, words: Sequence[str] | None, name: str) ->
     except typer.Abort:
         return Exit.FAILED
     except OSError as error:  # help or version could not be written, or a path not be followed
-        if error.errno == errno.EPIPE:  # nobody reads a message, and Python must not fail again at its end
-            redirect_to_null(sys.stdout.fileno())
-            return Exit.FAILED
-        path = f": {shown(error.filename)}" if isinstance(error.filename, str | bytes) else ""
-        print(f"{name}: {error.strerror}{path}", file=sys.stderr)
+        report_os_error(name, error)
         return Exit.FAILED
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else Exit.FAILED

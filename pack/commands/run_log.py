@@ -2,7 +2,6 @@
 
 import os
 import platform
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from importlib import metadata
 import typer
 
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.exit_codes import Exit
@@ -44,7 +43,7 @@ def run_logged(path: bytes, verb: str, command: str) -> Iterator[None]:
     began = time.monotonic()
     with logging_to(path, verb) as log:
         log.write(Level.INFO, f"begin: {command}")
-        log.write(Level.INFO, f"folder {_folder()}, user {user_name()}, host {socket.gethostname()}")
+        log.write(Level.INFO, f"folder {_folder()}, user {user_name()}, host {os.uname().nodename}")
         log.write(Level.INFO, f"{PROGRAM}, Python {platform.python_version()}, {platform.platform()}")
         log.write(Level.INFO, ", ".join(_versions()))
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import field
 from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.alma.package import Package
@@ -25,8 +25,10 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.packages_below import DEPTH, packages_below
 from qa2pack.pack.target import Target, target_of
 from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.view import View
+
+if TYPE_CHECKING:
+    from qa2pack.pack.views.json_fields import Fields
 
 # From the worst: stopped, so not all was done; not known; known to be wrong; in use.
 _WORST = (Exit.RESUMABLE, Exit.FAILED, Exit.PROBLEMS, Exit.LOCKED, Exit.DONE)
@@ -44,7 +46,7 @@ class Task:
     name: str
     attempt: Attempt
     view_of: Callable[[], View]
-    fields: Fields = field(default_factory=dict)
+    fields: "Fields" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Result:
 
     name: str
     code: Exit
-    fields: Fields
+    fields: "Fields"
     text: str
 
 
@@ -137,6 +139,7 @@ def _results(tasks: Sequence[Task], *, is_json: bool, shows_all: bool) -> Iterat
 
 def _failed(task: Task, error: BaseException) -> Result:
     from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
+    from qa2pack.pack.views.json_fields import path_fields, problem_fields
 
     failure = failure_of(error, task.attempt, style_for(sys.stderr))
     print(failure.title, *failure.rest, sep="\n", file=sys.stderr)

@@ -7,8 +7,7 @@ Commands are apart from the sentences, because each is shown alone on a line, to
 
 from collections.abc import Iterator, Mapping
 
-from qa2pack.manifest.layout.given import SET_ONE
-from qa2pack.manifest.layout.several_values import PLAN_ONE
+from qa2pack.manifest.layout.remedies import PLAN_ONE, SET_ONE
 from qa2pack.manifest.problem import Code, Remedy
 from qa2pack.manifest.verify.remedies import AGAIN, REPAIR_TEXT
 from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS

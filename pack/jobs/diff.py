@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from qa2pack.executor.casa.split import TableReader
+from qa2pack.executor.casa.table_reader import TableReader
 from qa2pack.manifest.alma.package import README, PackageState, check_not_lost, read_state
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.diff import Change, diff_members

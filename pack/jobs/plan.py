@@ -8,7 +8,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 
-from qa2pack.executor.casa.split import TableReader
+from qa2pack.executor.casa.table_reader import TableReader
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.preflight import check_space
 from qa2pack.executor.probe.package_disk import check_disk, has_holes

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from qa2pack.executor.preflight import check_plan
-from qa2pack.executor.rollback_checks import rollback_obstacles
 from qa2pack.executor.status import State, Status, read_status
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
@@ -22,6 +20,8 @@ def status(package: Package, opened: OpenedFiles) -> Status:
         case Status(state=State.PLANNED, plan=Described() as plan):
             return replace(found, plan_problems=plan_problems(package, plan, opened))
         case Status(state=State.FINISHED) if found.member_count:
+            from qa2pack.executor.rollback_checks import rollback_obstacles  # these checks of this state alone
+
             return replace(found, rollback_problems=rollback_obstacles(package, opened))
         case _:
             return found
@@ -29,6 +29,8 @@ def status(package: Package, opened: OpenedFiles) -> Status:
 
 def plan_problems(package: Package, plan: Described, opened: OpenedFiles) -> tuple[Problem, ...]:
     """Return why a waiting plan would be refused: what it relies on has changed."""
+    from qa2pack.executor.preflight import check_plan
+
     try:
         check_plan(package, plan, opened)
     except Refused as error:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from qa2pack.manifest.path import shown
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -171,6 +173,15 @@ def report_loss(who: str, fault: OSError | None, *rest: str) -> None:
     if fault is not None and fault.errno != errno.EPIPE:
         first = f"{who}: the output could not be written ({fault.strerror})."
         print(first, *rest, sep="\n  ", file=sys.stderr)
+
+
+def report_os_error(program: str, error: OSError) -> None:
+    """Print what could not be read or written; nothing behind a closed pipe, where nobody reads it."""
+    if error.errno == errno.EPIPE:
+        redirect_to_null(sys.stdout.fileno())  # where Python would fail again at its end
+    else:
+        path = f": {shown(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        print(f"{program}: {error.strerror}{path}", file=sys.stderr)
 
 
 def redirect_to_null(descriptor: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
-from qa2pack.executor.casa.split import TableReader as CasaReader
+from qa2pack.executor.casa.table_reader import TableReader as CasaReader
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.preflight import check_space

@@ -8,7 +8,8 @@ from typing import Any
 
 from typer.main import get_command
 
-from qa2pack.pack.cli import COMMANDS, application
+from qa2pack.pack.cli import COMMANDS
+from qa2pack.pack.command_tree import application
 
 PROGRAMS = frozenset({"pack", "tarsplit", "mkdir", "rm", "chmod", "iconv", "cd", "mv"})
 _COMMAND = re.compile(

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import pytest
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
-from qa2pack.executor.casa.split import TableReader
+from qa2pack.executor.casa.table_reader import TableReader
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.rollback import RolledBack, roll_back_package

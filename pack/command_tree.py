@@ -1,0 +1,45 @@
+"""The tree of the commands, as typer parses it and prints its help; only the called command is set up."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from qa2pack.pack.commands.base import Command, print_version
+from qa2pack.pack.commands.options import spread
+from qa2pack.pack.exit_codes import exit_code_lines
+
+_HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Package an ALMA data reduction for delivery: plan it, read the plan, apply it, verify it at any later time.
+
+    The steps: `pack plan ORIGIN PACKAGE`, read the plan, `pack apply PACKAGE`, `pack verify PACKAGE`.
+
+    The documents are in the folder docs/ of the program: tutorial.md to begin with, how-to/ for a task,
+    commands.md, problems.md for a code in a message.
+    """
+
+
+def application(names: Sequence[str]) -> typer.Typer:
+    """Return the commands of these names."""
+    # Without rich for help and errors: importing it takes longer than the rest of `pack --help`.
+    program = typer.Typer(
+        callback=_top,
+        epilog=exit_code_lines(),
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings=_HELP_NAMES,
+    )
+    for name in names:
+        module = import_module(f"qa2pack.pack.commands.{name}")
+        command_class = getattr(module, "command_class", Command)
+        program.command(name, cls=command_class)(spread(getattr(module, name)))
+    return program
