@@ -156,15 +156,16 @@ def chunk_batches(sidecar: Sidecar, place: Place) -> deque[CheckBatch]:
 
 def _check_complete(sidecar: Sidecar, index: RecordIndex) -> None:
     may_lack_folders = bool(sidecar.header.sets)  # those above the files of a set have no entry
+    may_overlap = any(each.row.also for each in sidecar.header.sets)
     for spans, count, may_lack in (
         ([span for row in sidecar.chunks for span in row.folders], len(index.offsets) - 1, may_lack_folders),
         ([span for row in sidecar.chunks for span in row.files], index.first_files[-1], False),
     ):
         place = 0
         for start, end in sorted(spans):
-            if start < place or (start > place and not may_lack):
+            if (start < place and not may_overlap) or (start > place and not may_lack):
                 raise ValueError("an entry is in no chunk, or in two")
-            place = end
+            place = max(place, end)
         if place > count or (place < count and not may_lack):
             raise ValueError("an entry is in no chunk")
 

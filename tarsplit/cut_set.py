@@ -11,7 +11,6 @@ from qa2pack.manifest.format.delivery_row import DeliveryRow, named
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Count
-from qa2pack.tarsplit.contents import Selected
 from qa2pack.tarsplit.naming import chunk_name, in_tar
 from qa2pack.tarsplit.packing.bins import Span
 from qa2pack.tarsplit.packing.measure import measure
@@ -23,7 +22,7 @@ from qa2pack.tarsplit.packing.partition import (
     TooManyChunksError,
     partition,
 )
-from qa2pack.tarsplit.selection import spread
+from qa2pack.tarsplit.selection import SetShare, spread
 
 NO_LIMIT_BYTES = 1 << 62
 _MOST_LEFT_OUT = 20
@@ -119,23 +118,22 @@ class MeasuredSet:
     sizes: "array[int]" = field(default_factory=lambda: array("Q"))
     name_bytes: int = 0
 
-    def add(self, each: Selected, own: int, number: int, first_file: int, *, project: bytes, is_member: bool) -> None:
+    def add(
+        self, folder: FolderRecord, share: SetShare, number: int, first_file: int, *, project: bytes, is_member: bool
+    ) -> None:
         """Add what the set has of a folder.
 
         Args:
-            own: index of the set.
             number, first_file: index of the folder, and of its first file, in the whole delivery.
         """
-        indexes = [index for index, found in enumerate(each.sets) if found == own]
-        record = each.record.selected(indexes)
+        record = folder.selected(share.files)
         measured = measure(record, project, is_member=is_member)
-        has_folder = each.folder_set == own
-        self.folders.append(measured if has_folder else replace(measured, blocks=0))
-        self.has_folder.append(has_folder)
+        self.folders.append(measured if share.has_folder else replace(measured, blocks=0))
+        self.has_folder.append(share.has_folder)
         self.folder_places.append(number)
-        self.file_places.extend(first_file + index for index in indexes)
+        self.file_places.extend(first_file + index for index in share.files)
         self.sizes.extend(record.sizes)
-        self.name_bytes += _name_bytes(record, project, has_folder=has_folder)
+        self.name_bytes += _name_bytes(record, project, has_folder=share.has_folder)
 
     def chunks(self, row: DeliveryRow, project: bytes, fill: Fill, *, level: int) -> Iterator[PlannedChunk]:
         """Yield the chunks of the set.

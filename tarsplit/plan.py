@@ -13,7 +13,6 @@ from qa2pack.tarsplit.cut_set import LeftOut, MeasuredSet, PlannedChunk, part_li
 from qa2pack.tarsplit.naming import DeliveryName, chunk_name
 from qa2pack.tarsplit.packing.measure import measure
 from qa2pack.tarsplit.packing.partition import Fill, capacity_blocks, cut_tables
-from qa2pack.tarsplit.selection import NO_SET
 from qa2pack.tarsplit.sidecar import DeliveryHeader, DeliverySet
 
 DEFAULT_LIMIT_BYTES = 6 << 30
@@ -125,9 +124,9 @@ def _cut_sets(header: DeliveryHeader, members: Sequence[Delivered], fill: Fill, 
     file = 0
     has_all = all(len(member.rows) == len(member.manifest.header.delivery_sets) for member in members)
     for number, folder in enumerate(selected_records(members, left_out.add if has_all else None)):
-        for own in sorted({folder.folder_set, *folder.sets} - {NO_SET}):
+        for share in folder.shares:
             is_member = folder.record.path in paths
-            measuring[own].add(folder, own, number, file, project=header.project, is_member=is_member)
+            measuring[share.set].add(folder.record, share, number, file, project=header.project, is_member=is_member)
         file += len(folder.record.names)
         progress.advance(file_count=len(folder.record.names))
     levels = {member.path: member.manifest.header.compression for member in members}

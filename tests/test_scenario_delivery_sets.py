@@ -206,6 +206,40 @@ def test_one_set_alone(home: Path, capsys: Capsys) -> None:
     assert checked(home, capsys, home / "P") == []
 
 
+BESIDE = """
+[[delivery]]
+set = "all"
+name = "{unit}_all.tar"
+select = "**"
+also = true
+"""
+
+
+def test_set_beside_the_others_has_what_they_have_too(home: Path, capsys: Capsys) -> None:
+    unit(home, capsys, "1", SETS + BESIDE)
+    said = delivered(home, capsys)
+    assert said["left_out"] == []
+    with tarfile.open(home / "out/1_all.tar") as tar:
+        tar.extractall(home / "unpacked", filter="data")
+    subprocess.run(["diff", "-r", home / "P", home / "unpacked/P"], check=True)
+    with tarfile.open(home / "out/P_1_pictures.tar") as tar:
+        assert len(tar.getnames()) == 5, "the others have what they had"
+    assert checked(home, capsys, home / "P") == []
+    (home / "other").mkdir()
+    ran = run_here(capsys, "receive", home / "out", home / "other/P", "--json")
+    assert ran.code == 0, ran.err
+    subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
+
+
+def test_receiver_reads_no_file_for_what_others_have(home: Path, capsys: Capsys) -> None:
+    unit(home, capsys, "1", BESIDE.replace("also = true", "") + SETS.replace("select", "also = true\nselect"))
+    delivered(home, capsys)
+    (home / "out/P_1_pictures.tar").write_bytes(b"damaged, and not needed")
+    (home / "other").mkdir()
+    assert run_here(capsys, "receive", home / "out", home / "other/P").code == 0
+    assert run_here(capsys, "verify", home / "other/P").code == 0
+
+
 def test_other_number_of_parts_is_in_the_way(home: Path, capsys: Capsys) -> None:
     delivered(home, capsys)
     unit(home, capsys, "1", SETS.replace("60kB", "200kB"))
@@ -296,6 +330,7 @@ def test_date_is_asked_for_where_a_name_has_it(home: Path, capsys: Capsys) -> No
         ('"{unit}_videos.tar"', '"{units}_videos.tar"', "one of the variables"),
         ('"{unit}_videos.tar"', '""', "name of a file"),
         ('set = "videos"', 'set = "videos"\nkind = "zip"', "delivery keys"),
+        ('set = "videos"', 'set = "videos"\nalso = "yes"', "true or false"),
         ("[[delivery]]", "[variable.part]\n[[delivery]]", "no variable of a name"),
     ],
 )

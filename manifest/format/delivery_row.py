@@ -18,7 +18,7 @@ LATE = (PROJECT, DATE, PART, PARTS)
 MOST_PARTS = 999  # their numbers have three digits
 _PIECE = re.compile(rb"\{\{|\}\}|\{(%b)\}" % "|".join(LATE).encode())
 _BELOW = "**"
-_LATER = ("form", "checksums")
+_LATER = ("form", "checksums", "also")
 CHECKSUMS = ("md5", "sha256", "xxh128")  # that are written beside a file
 
 
@@ -34,6 +34,7 @@ class DeliveryRow:
         limit_bytes: of a part; what does not fit goes into more. 0: it has one part of any size.
         form: what its files are made into; None: as the name of its file says.
         checksums: that are written beside its files; None: those of the delivery.
+        also: it has all that it selects, and takes none of it from the other sets.
     """
 
     name: str
@@ -42,6 +43,7 @@ class DeliveryRow:
     limit_bytes: int = 0
     form: DeliveryForm | None = None
     checksums: tuple[str, ...] | None = None
+    also: bool = False
 
     @property
     def kind(self) -> DeliveryForm:
@@ -73,7 +75,7 @@ def check_row(row: DeliveryRow) -> None:
 
 def without_unsaid(wire: dict[str, Any]) -> dict[str, Any]:
     """Return a row as it is written: what came later is left out where it says nothing."""
-    return {name: value for name, value in wire.items() if value is not None or name not in _LATER}
+    return {name: value for name, value in wire.items() if name not in _LATER or value not in (None, False)}
 
 
 def escaped(value: bytes) -> bytes:

@@ -15,7 +15,7 @@ from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PROJECT, Template
 from qa2pack.manifest.quantity import parse_size
 
-_KEYS = frozenset({"set", "name", "select", "limit", "form", "checksums"})
+_KEYS = frozenset({"set", "name", "select", "limit", "form", "checksums", "also"})
 _OWN = frozenset({DATE, PART, PARTS})
 _WILD = frozenset("*?[")
 
@@ -50,7 +50,16 @@ def _delivery(table: Table, known: Known) -> Delivery:
     if kind is DeliveryForm.FILE and (len(select) > 1 or _WILD & set(select[0])):
         expected = "one path without * ? and [ for select, because the file is no container"
         table.refuse(expected=expected, found=file.text)
-    return Delivery(name, file, select, _limit(table, file, kind), table.line, form, _checksums(table))
+    return Delivery(
+        name,
+        file,
+        select,
+        _limit(table, file, kind),
+        table.line,
+        form,
+        _checksums(table),
+        also=table.flag("also"),
+    )
 
 
 def _form(table: Table, file: Template) -> DeliveryForm | None:

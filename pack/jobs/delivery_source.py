@@ -2,7 +2,6 @@
 
 import atexit
 import os
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Set
 from contextlib import ExitStack
@@ -24,6 +23,7 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.packing.bins import without
 from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
 
@@ -87,15 +87,15 @@ class SidecarSource:
         return tuple(each.row for each in self.sidecar.header.sets if each.member == folder)
 
     def needed(self) -> list[ChunkRow]:
-        """Return the chunks that hold a file of the members."""
-        spans = list(self._file_spans())
-        starts = [start for start, _ in spans]
-
-        def holds_some(start: int, end: int) -> bool:
-            place = bisect_right(starts, end - 1) - 1  # the last that begins before the end
-            return start < end and place >= 0 and spans[place][1] > start
-
-        return [row for row in self.sidecar.chunks if any(holds_some(*span) for span in row.files)]
+        """Return the chunks that hold a file of the members which none before them holds."""
+        missing = without(self._file_spans(), ())
+        found = []
+        for row in self.sidecar.chunks:
+            left = without(missing, row.files)
+            if left != missing:
+                found.append(row)
+                missing = left
+        return found
 
     def chunks(
         self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
