@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from qa2pack.manifest.bundle.gzip_format import largest_gzip_bytes
 from qa2pack.manifest.bundle.zip_header import zip_bytes
-from qa2pack.manifest.format.delivery_form import WITH_PARTS, DeliveryForm
+from qa2pack.manifest.format.delivery_form import TREES, WITH_PARTS, DeliveryForm, own_checksums
 from qa2pack.manifest.format.delivery_row import DeliveryRow, named
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
@@ -33,7 +33,7 @@ class PlannedChunk:
     """One chunk of the plan.
 
     Attributes:
-        plain_bytes: its size before compression.
+        plain_bytes: its size before compression; of a tree, that of its files.
         is_oversized: it holds one file that is larger than the limit.
         set: name of its delivery set; empty if the delivery has none.
         level: of the compression; 0 for none.
@@ -57,7 +57,7 @@ class PlannedChunk:
 
     def sums_beside(self, usual: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of its checksums, given those of the delivery."""
-        return usual if self.checksums is None else self.checksums
+        return own_checksums(self.form, usual if self.checksums is None else self.checksums)
 
 
 def part_limit(row: DeliveryRow) -> int:
@@ -149,13 +149,14 @@ class MeasuredSet:
     def _whole(self, row: DeliveryRow) -> PlannedChunk:
         """Return the only chunk of a set that has one."""
         is_file = row.kind is DeliveryForm.FILE
+        has_framing = not is_file and row.kind not in TREES
         folders = [] if is_file else self._own([(0, len(self.folders))])
         files = spread([(0, len(self.sizes))], self.file_places)
         chunk = Chunk(tuple(spread(folders, self.folder_places)), tuple(files), 0)
         return PlannedChunk(
             name=named(row.file, {}),
             chunk=chunk,
-            plain_bytes=sum(self.sizes) if is_file else self._zip_bytes(),
+            plain_bytes=self._zip_bytes() if has_framing else sum(self.sizes),
             entry_count=chunk.entry_count,
             form=row.kind,
             set=row.name,

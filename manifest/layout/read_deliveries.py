@@ -4,6 +4,7 @@ from qa2pack.manifest.format.delivery_form import (
     WITH_PARTS,
     DeliveryForm,
     fits_form,
+    own_checksums,
     suffixes_in_words,
     usual_form,
 )
@@ -57,7 +58,7 @@ def _delivery(table: Table, known: Known) -> Delivery:
         _limit(table, file, kind),
         table.line,
         form,
-        _checksums(table),
+        _checksums(table, kind),
         also=table.flag("also"),
     )
 
@@ -73,12 +74,12 @@ def _form(table: Table, file: Template) -> DeliveryForm | None:
     return None if form is usual_form(name) else form
 
 
-def _checksums(table: Table) -> tuple[str, ...] | None:
+def _checksums(table: Table, form: DeliveryForm) -> tuple[str, ...] | None:
     if "checksums" not in table:
         return None
     said = table.texts("checksums")
     for name in said:
-        table.one_of(name, CHECKSUMS)
+        table.one_of(name, own_checksums(form, CHECKSUMS))
     return tuple(name for name in CHECKSUMS if name in said)
 
 

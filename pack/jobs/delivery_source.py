@@ -12,6 +12,7 @@ from qa2pack.executor.stage.received_tree import ReceivedFiles, ReceivedTree
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.record import FolderRecord
@@ -124,10 +125,12 @@ class SidecarSource:
 
 
 def _with_strong_checksums(check: CheckBatch) -> CheckBatch:
-    """Return the check of a chunk without md5, which takes longer than all else.
+    """Return the check of a container without md5, which takes longer than all else; a tree has the lists of it.
 
     Against damage XXH3-128 of the chunk, which is compared in any case, says as much; against a forger neither does.
     """
+    if check.row.form in TREES:
+        return check
     checksums = tuple((name, digest) for name, digest in check.row.checksums if name not in _WEAK)
     return replace(check, row=replace(check.row, checksums=checksums))
 
