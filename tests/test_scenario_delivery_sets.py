@@ -362,3 +362,57 @@ def test_receiver_gets_the_member_as_it_is_in_the_sets(home: Path, capsys: Capsy
 def sizes_of_files(folder: Path) -> dict[str, int]:
     """Return the sizes of what is delivered, by name."""
     return {path.name: path.stat().st_size for path in folder.iterdir() if path.suffix in (".tar", ".README")}
+
+
+AT_APPLY = """
+[[delivery]]
+set = "papers"
+name = "{unit}_papers.tar"
+select = ["README", "notes/**"]
+when = "apply"
+"""
+
+
+def packaged(home: Path, capsys: Capsys, name: str) -> tuple[int, dict[str, object]]:
+    """Package a unit with the set of each apply; return exit code and what is said."""
+    for path, data in FILES.items():
+        write(home / f"run{name}/unit_{name}" / path, data)
+    (home / "papers.toml").write_text(LAYOUT + SETS + AT_APPLY)
+    words = ("--layout", home / "papers.toml", "--mode", "copy", "--as-is", "--no-settings", "--json")
+    ran = run_here(capsys, "package", home / f"run{name}", home / "P", *words)
+    return ran.code, json.loads(ran.out)
+
+
+def test_set_of_each_apply_is_written_beside_the_package(tmp_path: Path, capsys: Capsys) -> None:
+    code, said = packaged(tmp_path, capsys, "1")
+    assert (code, said["delivered"]) == (0, [{"path": str(tmp_path / "1_papers.tar")}])
+    with tarfile.open(tmp_path / "1_papers.tar") as tar:
+        assert "P/unit.1/README" in tar.getnames()
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+    assert packaged(tmp_path, capsys, "2")[0] == 0, "the delivery of one member is replaced by that of two"
+    assert {path.name for path in tmp_path.glob("*.manifest")} == {"P_papers.manifest"}
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+    assert run_here(capsys, "deliver", tmp_path / "P", "--output", tmp_path / "out").code == 0
+    assert {"1_papers.tar", "2_papers.tar", "1.README"} <= names(tmp_path), "on request it is one of all"
+
+
+def test_package_is_applied_where_its_set_is_not_written(tmp_path: Path, capsys: Capsys) -> None:
+    (tmp_path / "1_papers.tar").write_bytes(b"of somebody else")
+    code, said = packaged(tmp_path, capsys, "1")
+    assert (code, said["delivered"]) == (4, [])
+    assert [each["code"] for each in said["delivery_problems"]] == ["delivery-in-the-way"]  # type: ignore[attr-defined]
+    assert run_here(capsys, "verify", tmp_path / "P").code == 0
+    assert (tmp_path / "1_papers.tar").read_bytes() == b"of somebody else"
+    (tmp_path / "1_papers.tar").unlink()
+    ran = run_here(capsys, "apply", tmp_path / "P")
+    assert (ran.code, str(tmp_path / "1_papers.tar") in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [('"apply"', '"always"', "one of request, apply"), ("{unit}_papers", "{date}", "no {date} in the name")],
+)
+def test_mistake_in_when_is_refused(tmp_path: Path, capsys: Capsys, old: str, new: str, expected: str) -> None:
+    (tmp_path / "bad.toml").write_text(LAYOUT + AT_APPLY.replace(old, new))
+    ran = run_here(capsys, "layout", tmp_path / "bad.toml", "--check")
+    assert (ran.code, expected in ran.err) == (1, True), ran.err

@@ -1,5 +1,7 @@
 """Reading of the `[[delivery]]` tables of a layout: the delivery sets."""
 
+from enum import StrEnum
+
 from qa2pack.manifest.format.delivery_form import (
     WITH_PARTS,
     DeliveryForm,
@@ -16,9 +18,16 @@ from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PROJECT, Template
 from qa2pack.manifest.quantity import parse_size
 
-_KEYS = frozenset({"set", "name", "select", "limit", "form", "checksums", "also"})
+_KEYS = frozenset({"set", "name", "select", "limit", "form", "checksums", "also", "when"})
 _OWN = frozenset({DATE, PART, PARTS})
 _WILD = frozenset("*?[")
+
+
+class _When(StrEnum):
+    """When a set is written."""
+
+    REQUEST = "request"  # by `pack deliver` alone
+    APPLY = "apply"  # with each apply, too
 
 
 def read_deliveries(top: Table, known: Known) -> tuple[Delivery, ...]:
@@ -60,6 +69,7 @@ def _delivery(table: Table, known: Known) -> Delivery:
         form,
         _checksums(table, kind),
         also=table.flag("also"),
+        at_apply=_is_at_apply(table, file),
     )
 
 
@@ -81,6 +91,14 @@ def _checksums(table: Table, form: DeliveryForm) -> tuple[str, ...] | None:
     for name in said:
         table.one_of(name, own_checksums(form, CHECKSUMS))
     return tuple(name for name in CHECKSUMS if name in said)
+
+
+def _is_at_apply(table: Table, file: Template) -> bool:
+    if "when" not in table or table.choice(_When, table.text("when")) is _When.REQUEST:
+        return False
+    if DATE in file.variables:
+        table.refuse(expected="no {date} in the name of what is written with each apply", found=file.text)
+    return True
 
 
 def _file(table: Table, known: Known) -> Template:
