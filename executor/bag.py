@@ -14,7 +14,7 @@ from qa2pack.executor.io.output_file import PARTIAL, write_output
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.bundle.bag_tags import PAYLOAD, PAYLOAD_SUMS, bag_tags
+from qa2pack.manifest.bundle.bag_tags import PAYLOAD, bag_tags, payload_sums
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_there
@@ -124,14 +124,15 @@ def _write_tags(
 ) -> None:
     """Write the sums of the payload, and the tag files beside them."""
     digest = hashlib.sha256()
+    name = payload_sums("sha256")
 
     def summed() -> Iterator[bytes]:
         for block in lines:
             digest.update(block)
             yield block
 
-    write_output(disk, join(folder, PAYLOAD_SUMS), summed(), is_replacing=False)
+    write_output(disk, join(folder, name), summed(), is_replacing=False)
     counts = {"file_count": payload.file_count, "byte_count": payload.byte_count}
-    tags = bag_tags(project, **counts, payload_sums=digest.hexdigest(), program=program)
+    tags = bag_tags(project, **counts, payload_sums={name: digest.hexdigest()}, program=program)
     for name, text in tags.items():
         write_output(disk, join(folder, name), [text], is_replacing=False)

@@ -14,6 +14,7 @@ import xxhash
 from qa2pack.manifest.alma.member_ids import member_at
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
@@ -61,7 +62,8 @@ def check_delivery(sidecar: Sidecar, place: Place, *, engine: Engine, progress: 
         progress.advance(file_count=row.file_count + row.folder_count, byte_count=row.byte_count)
         yield from result.problems
     for row in sidecar.chunks:
-        yield from _checksum_problems(row, folder)
+        if row.form not in TREES:  # the lists of these were compared with them
+            yield from _checksum_problems(row, folder)
     yield from sidecar_checksum_problems(sidecar.path, sidecar.stream.path, sidecar.header.checksums)
 
 
@@ -156,15 +158,16 @@ def chunk_batches(sidecar: Sidecar, place: Place) -> deque[CheckBatch]:
 
 def _check_complete(sidecar: Sidecar, index: RecordIndex) -> None:
     may_lack_folders = bool(sidecar.header.sets)  # those above the files of a set have no entry
+    may_overlap = any(each.row.also for each in sidecar.header.sets)
     for spans, count, may_lack in (
         ([span for row in sidecar.chunks for span in row.folders], len(index.offsets) - 1, may_lack_folders),
         ([span for row in sidecar.chunks for span in row.files], index.first_files[-1], False),
     ):
         place = 0
         for start, end in sorted(spans):
-            if start < place or (start > place and not may_lack):
+            if (start < place and not may_overlap) or (start > place and not may_lack):
                 raise ValueError("an entry is in no chunk, or in two")
-            place = end
+            place = max(place, end)
         if place > count or (place < count and not may_lack):
             raise ValueError("an entry is in no chunk")
 

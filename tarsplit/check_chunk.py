@@ -7,13 +7,12 @@ extracted here; a `Taker` may take the content of the files as it is read, by wh
 
 from collections.abc import Iterable
 from dataclasses import field
-from typing import Protocol
 
 import xxhash
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.delivery_form import DeliveryForm
-from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
+from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
@@ -23,8 +22,11 @@ from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, 
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
-from qa2pack.tarsplit.taken_before import Beginning, HasTaken, nothing_before, taken_before
+from qa2pack.tarsplit.taken_before import Beginning, nothing_before, taken_before
+from qa2pack.tarsplit.taker import NOBODY, Taker
 from qa2pack.tarsplit.tar.checksums import ALWAYS
+from qa2pack.tarsplit.tree.compare import tree_problems
+from qa2pack.tarsplit.tree.shape import Amount, Shape, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,14 @@ class CheckBatch:
         """Where the chunk is."""
         return join(self.place.path, self.row.name)
 
+    def shape(self) -> Shape:
+        """Return what is where in a tree."""
+        row = self.row
+        amount = Amount(row.file_count, row.byte_count)
+        return shape_of(row.form, row.name, self.project, [name for name, _ in row.checksums], amount)
+
     def framing(self) -> Framing:
-        """Return what is beside its contents."""
+        """Return what is beside the contents of a container."""
         row = self.row
         return framing_of(
             row.form, self.project, self.part, folder_mtime=self.folder_mtime, byte_count=row.byte_count
@@ -58,56 +66,14 @@ class CheckResult:
     problems: list[Problem] = field(default_factory=list)
 
 
-class Taker(HasTaken, Protocol):
-    """Takes the files of a chunk, one after the other, while they are read.
-
-    A small file is given with `take`, a large one with `begin`, `add` and `end`. After the first problem of a chunk
-    nothing more is given to it. Its own errors end the check.
-    """
-
-    def take(self, record: FolderRecord, index: int, content: bytes) -> None:
-        """Take the file at `index`, if it is wanted; its content is as in the sidecar."""
-        ...
-
-    def begin(self, record: FolderRecord, index: int) -> bool:
-        """Begin the file at `index`; False if it is not wanted, and then the two others are not called."""
-        ...
-
-    def add(self, block: bytes | memoryview) -> None:
-        """Take the next bytes of its content."""
-        ...
-
-    def end(self) -> None:
-        """End it: all its bytes were given, and they are as in the sidecar."""
-        ...
-
-
-class _TakesNothing:
-    """The taker of a check alone."""
-
-    def taken(self, record: FolderRecord, index: int) -> None:
-        pass
-
-    def take(self, record: FolderRecord, index: int, content: bytes) -> None:
-        pass
-
-    def begin(self, record: FolderRecord, index: int) -> bool:
-        return False
-
-    def add(self, block: bytes | memoryview) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
-
-_NOBODY = _TakesNothing()
 _WITH_BEGINNING = (DeliveryForm.TAR, DeliveryForm.FILE)  # of which a part can be left out, as nothing depends on it
 
 
-def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
+def check_chunk(batch: CheckBatch, taker: Taker = NOBODY) -> CheckResult:
     """Read one chunk and compare every entry, and give the content of its files to a taker."""
     result, name = CheckResult(batch), batch.row.name
+    if batch.row.form in TREES:
+        return _check_tree(batch, taker)
     try:
         opened = batch.place.opened(name)
     except FileNotFoundError:
@@ -124,6 +90,13 @@ def check_chunk(batch: CheckBatch, taker: Taker = _NOBODY) -> CheckResult:
         except PlaceError as error:
             result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
     return result
+
+
+def _check_tree(batch: CheckBatch, taker: Taker) -> CheckResult:
+    try:
+        return CheckResult(batch, tree_problems(batch.place, batch.row, batch.part, batch.shape(), taker))
+    except PlaceError as error:
+        return CheckResult(batch, [Problem(Code.UNREADABLE, batch.row.name, found=error.text)])
 
 
 def _compare(file: OpenedFile, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:

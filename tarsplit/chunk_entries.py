@@ -67,6 +67,11 @@ class ChunkPart:
     files: tuple[Span, ...]
     segments: tuple[Segment, ...]
 
+    @property
+    def file_count(self) -> int:
+        """Number of its files."""
+        return sum(end - start for start, end in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

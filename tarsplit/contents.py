@@ -22,7 +22,7 @@ from qa2pack.manifest.path import folders_above, is_within, join, shown, sort_ke
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Name
 from qa2pack.manifest.table_lock import is_table_lock
-from qa2pack.tarsplit.selection import NO_SET, Selection
+from qa2pack.tarsplit.selection import Selection, SetShare
 
 _SECOND = 10**9
 
@@ -94,13 +94,11 @@ class Selected:
 
     Attributes:
         record: its files and subfolders that are delivered.
-        sets: index of the set of each file, counted over the sets of all members.
-        folder_set: index of the set that has the entry of the folder itself; NO_SET for none.
+        shares: what each set has of it; their indexes are counted over the sets of all members.
     """
 
     record: FolderRecord
-    sets: Sequence[int]
-    folder_set: int
+    shares: Sequence[SetShare]
 
 
 def delivered_records(members: Sequence[Delivered]) -> Iterator[FolderRecord]:
@@ -124,44 +122,35 @@ def selected_records(
     Args:
         left_out: is called with the path of each file that is in no set.
     """
-    held = {each.record.path for each in _marked(members) if each.folder_set != NO_SET}
+    held = {each.record.path for each in _marked(members) if each.shares}
     above = folders_above(held)
     for each in _marked(members):
-        record, sets = each.record, each.sets
-        if left_out and NO_SET in sets:
-            for name, number in zip(record.names, sets, strict=True):
-                if number == NO_SET:
+        record = each.record
+        places = {index: place for place, index in enumerate(sorted({i for one in each.shares for i in one.files}))}
+        if left_out and len(places) < len(record.names):
+            for index, name in enumerate(record.names):
+                if index not in places:
                     left_out(join(record.path, name))
         if record.path in held or record.path in above:
-            indexes = [index for index, number in enumerate(sets) if number != NO_SET]
-            chosen = replace(record.selected(indexes), folders=above.get(record.path, ()))
-            yield Selected(chosen, [sets[index] for index in indexes], each.folder_set)
+            chosen = replace(record.selected(list(places)), folders=above.get(record.path, ()))
+            yield Selected(chosen, [replace(one, files=[places[i] for i in one.files]) for one in each.shares])
 
 
 def _marked(members: Sequence[Delivered]) -> Iterator[Selected]:
-    """Yield all folders of the members, with the set of each file."""
+    """Yield all folders of the members, with what each set has of them."""
     selections, first = {}, 0
     for each in members:
-        selections[each.path] = Selection(each.rows), first
+        selections[each.path] = Selection(each.rows, first)
         first += len(each.rows)
     member: bytes | None = None
     for record in _all_records(members):
         if record.path in selections:
             member = record.path
         elif member is None or (member and not is_within(record.path, member)):
-            yield Selected(record, [], NO_SET)  # above the members
+            yield Selected(record, ())  # above the members
             continue
-        selection, first = selections[member]
         folder = record.path[len(member) :].lstrip(b"/")
-        found = selection.sets(folder, record.names)
-        own = next((number for number in found if number != NO_SET), NO_SET)
-        if own == NO_SET:
-            own = selection.set_of_all_below(folder)
-        yield Selected(
-            record,
-            [number if number == NO_SET else first + number for number in found],
-            own if own == NO_SET else first + own,
-        )
+        yield Selected(record, tuple(selections[member].shares(folder, record.names)))
 
 
 def _all_records(members: Sequence[Delivered]) -> Iterator[FolderRecord]:

@@ -7,12 +7,11 @@ from dataclasses import field, replace
 from qa2pack.manifest.bundle.gzip_format import largest_gzip_bytes
 from qa2pack.manifest.bundle.zip_header import zip_bytes
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.delivery_form import WITH_PARTS, DeliveryForm
+from qa2pack.manifest.format.delivery_form import TREES, WITH_PARTS, DeliveryForm, own_checksums
 from qa2pack.manifest.format.delivery_row import DeliveryRow, named
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Count
-from qa2pack.tarsplit.contents import Selected
 from qa2pack.tarsplit.naming import chunk_name, in_tar
 from qa2pack.tarsplit.packing.bins import Span
 from qa2pack.tarsplit.packing.measure import measure
@@ -24,7 +23,7 @@ from qa2pack.tarsplit.packing.partition import (
     TooManyChunksError,
     partition,
 )
-from qa2pack.tarsplit.selection import spread
+from qa2pack.tarsplit.selection import SetShare, spread
 
 NO_LIMIT_BYTES = 1 << 62
 _MOST_LEFT_OUT = 20
@@ -35,7 +34,7 @@ class PlannedChunk:
     """One chunk of the plan.
 
     Attributes:
-        plain_bytes: its size before compression.
+        plain_bytes: its size before compression; of a tree, that of its files.
         is_oversized: it holds one file that is larger than the limit.
         set: name of its delivery set; empty if the delivery has none.
         level: of the compression; 0 for none.
@@ -59,7 +58,7 @@ class PlannedChunk:
 
     def sums_beside(self, usual: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of its checksums, given those of the delivery."""
-        return usual if self.checksums is None else self.checksums
+        return own_checksums(self.form, usual if self.checksums is None else self.checksums)
 
 
 def part_limit(row: DeliveryRow) -> int:
@@ -120,23 +119,22 @@ class MeasuredSet:
     sizes: "array[int]" = field(default_factory=lambda: array("Q"))
     name_bytes: int = 0
 
-    def add(self, each: Selected, own: int, number: int, first_file: int, *, project: bytes, is_member: bool) -> None:
+    def add(
+        self, folder: FolderRecord, share: SetShare, number: int, first_file: int, *, project: bytes, is_member: bool
+    ) -> None:
         """Add what the set has of a folder.
 
         Args:
-            own: index of the set.
             number, first_file: index of the folder, and of its first file, in the whole delivery.
         """
-        indexes = [index for index, found in enumerate(each.sets) if found == own]
-        record = each.record.selected(indexes)
+        record = folder.selected(share.files)
         measured = measure(record, project, is_member=is_member)
-        has_folder = each.folder_set == own
-        self.folders.append(measured if has_folder else replace(measured, blocks=0))
-        self.has_folder.append(has_folder)
+        self.folders.append(measured if share.has_folder else replace(measured, blocks=0))
+        self.has_folder.append(share.has_folder)
         self.folder_places.append(number)
-        self.file_places.extend(first_file + index for index in indexes)
+        self.file_places.extend(first_file + index for index in share.files)
         self.sizes.extend(record.sizes)
-        self.name_bytes += _name_bytes(record, project, has_folder=has_folder)
+        self.name_bytes += _name_bytes(record, project, has_folder=share.has_folder)
 
     def chunks(self, row: DeliveryRow, project: bytes, fill: Fill, *, level: int) -> Iterator[PlannedChunk]:
         """Yield the chunks of the set.
@@ -152,13 +150,14 @@ class MeasuredSet:
     def _whole(self, row: DeliveryRow) -> PlannedChunk:
         """Return the only chunk of a set that has one."""
         is_file = row.kind is DeliveryForm.FILE
+        has_framing = not is_file and row.kind not in TREES
         folders = [] if is_file else self._own([(0, len(self.folders))])
         files = spread([(0, len(self.sizes))], self.file_places)
         chunk = Chunk(tuple(spread(folders, self.folder_places)), tuple(files), 0)
         return PlannedChunk(
             name=named(row.file, {}),
             chunk=chunk,
-            plain_bytes=sum(self.sizes) if is_file else self._zip_bytes(),
+            plain_bytes=self._zip_bytes() if has_framing else sum(self.sizes),
             entry_count=chunk.entry_count,
             form=row.kind,
             set=row.name,

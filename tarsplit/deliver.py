@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import StreamWriter
 from qa2pack.manifest.path import join
@@ -84,7 +85,14 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         fingerprint = writer.digest().hex()
         finished = find_finished(cut, place, folder, fingerprint, engine=engine, progress=progress)
         leftovers = find_leftovers(cut, place, finished, is_replacing=destination.is_replacing)
-        run = _Run(cut, destination, join(folder, name.manifest + PART), fingerprint, dict(finished or {}))
+        run = _Run(
+            cut,
+            destination,
+            join(folder, name.manifest + PART),
+            fingerprint,
+            dict(finished or {}),
+            keeps_trees=finished is not None,
+        )
         run.check_space(leftovers)
         place.remove(leftovers)
         run.keep_state()
@@ -95,7 +103,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
             publish_sidecar(file, join(folder, name.manifest), cut.header.checksums, destination.key)
             place.take(folder, _of_sidecar(cut, destination))
             place.remove([name.state])
-    return Outcome(tuple(rows), len(finished or {}), tuple(problems))
+    return Outcome(tuple(rows), len(finished or {}) + run.kept_trees, tuple(problems))
 
 
 def _of_sidecar(cut: Cut, destination: Destination) -> Iterator[bytes]:
@@ -126,6 +134,8 @@ class _Run:
 
     Attributes:
         records: path of the file with the records, for the workers.
+        keeps_trees: what there is of trees is of this delivery.
+        kept_trees: number of those of which all was there.
     """
 
     cut: Cut
@@ -133,12 +143,15 @@ class _Run:
     records: bytes
     fingerprint: str
     finished: dict[int, FinishedChunk]
+    keeps_trees: bool = False
+    kept_trees: int = 0
 
     def check_space(self, leftovers: Iterable[bytes]) -> None:
         """Refuse, before anything is removed, if the missing chunks do not fit even without the leftovers."""
         needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
         place = self.destination.place
-        room = place.room_bytes(leftovers)
+        trees = {chunk.name + ending for chunk in self.cut.chunks if chunk.form in TREES for ending in (b"", PART)}
+        room = place.room_bytes({*leftovers, *trees.intersection(place.names())})
         if room is not None and needed > room:
             sizes = Size(needed, is_rounded=True), Size(room, is_rounded=True)
             problem = Problem(Code.NO_SPACE, place.path, *sizes)
@@ -208,15 +221,20 @@ class _Run:
             byte_count=planned.byte_count,
             form=planned.form,
             level=planned.level,
+            keeps=self.keeps_trees,
         )
 
     def _finish(self, result: ChunkResult) -> None:
         chunk = FinishedChunk(result.number, result.byte_count, result.xxh128, result.checksums, result.stored)
         self._write_checksums(chunk)
+        self.kept_trees += result.is_kept
         self.finished[result.number] = chunk
         self.keep_state()  # also syncs the folder, and with it the chunk's name
 
     def _write_checksums(self, chunk: FinishedChunk) -> None:
-        name = self.cut.chunks[chunk.number].name
+        planned = self.cut.chunks[chunk.number]
+        if planned.form in TREES:
+            return  # its lists were written with it
+        name = planned.name
         for algorithm, digest in chunk.checksums:
             self.destination.place.write(checksum_name(name, algorithm), checksum_line(name, digest))

@@ -6,16 +6,17 @@ not kept: another delivery may have it whole.
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import groupby
 
 import xxhash
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.delivery_form import DeliveryForm
+from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
 from qa2pack.manifest.format.record import NO_DIGEST
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, path_in
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
-from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF
+from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, shares
 from qa2pack.tarsplit.container.framing import entries
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Unpacked
 from qa2pack.tarsplit.output_files import new_part, publish_part, set_time, write_all
@@ -43,18 +44,16 @@ def extract(sidecar: Sidecar, place: Place, wanted: set[Content], folder: bytes)
         found = [each for each in _contents(batch) if each.content in wanted]
         if not found:
             continue
-        try:
-            with place.opened(batch.row.name) as opened:
+        for path, inside in groupby(found, lambda each: each.path):
+            with suppress(PlaceError, FileNotFoundError, EndedError, DamagedError), place.opened(path) as opened:
                 file = Unpacked(opened.read) if batch.row.form is DeliveryForm.TGZ else opened
-                for each in found:
+                for each in inside:
                     if each.content in wanted:
                         target = join(folder, each.content[1].hex().encode())
                         with suppress(_OtherContentError):
                             _copy(file, each, target)
                             wanted.remove(each.content)
                             yield target, batch.path
-        except (PlaceError, FileNotFoundError, EndedError, DamagedError):
-            continue
 
 
 class _OtherContentError(Exception):
@@ -66,10 +65,12 @@ class _InChunk:
     """Where in a chunk a file is.
 
     Attributes:
+        path: of the container, or in a tree its own.
         offset: of its content, in bytes.
         mtime_ns: of the file, ns since the epoch.
     """
 
+    path: bytes
     offset: int
     content: Content
     mtime_ns: int
@@ -77,12 +78,25 @@ class _InChunk:
 
 def _contents(batch: CheckBatch) -> Iterator[_InChunk]:
     """Yield where each file of the chunk is."""
+    return _in_tree(batch) if batch.row.form in TREES else _in_container(batch)
+
+
+def _in_tree(batch: CheckBatch) -> Iterator[_InChunk]:
+    shape = batch.shape()
+    for share in shares(batch.part):
+        folder, record = path_in(batch.row.name, shape.folder(share.record.path)), share.record
+        for i in share.files:
+            content = record.sizes[i], record.digest(i)
+            yield _InChunk(join(folder, record.names[i]), 0, content, record.mtimes[i])
+
+
+def _in_container(batch: CheckBatch) -> Iterator[_InChunk]:
     offset, framing = 0, batch.framing()
     for header, record, index in entries(framing, batch.part):
         offset += len(header)
         if index != FOLDER_ITSELF:
             size = record.sizes[index]
-            yield _InChunk(offset, (size, record.digest(index)), record.mtimes[index])
+            yield _InChunk(batch.row.name, offset, (size, record.digest(index)), record.mtimes[index])
             offset += size + len(framing.after_file(size))
 
 

@@ -3,17 +3,22 @@
 A file whose name does not end in `.part` is complete and synced. Errors of the system are raised as OSError.
 """
 
+import ctypes
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from qa2pack.manifest.fs.control_file import control_fd
-from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.presence import is_folder, is_plain_folder
+from qa2pack.manifest.fs.safe_open import opened_beneath
+from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.naming import PART
 
+_libc = ctypes.CDLL(None, use_errno=True)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
@@ -39,6 +44,51 @@ def make_folder(path: bytes) -> None:
     with suppress(FileExistsError):  # another run made it at the same time; if it is no folder, its first use fails
         os.mkdir(path)
     sync_folder(above)
+
+
+def make_folder_below(root: bytes, path: bytes) -> None:
+    """Make a folder, its parents, and the folder that they are in; a symlink in any part is an error."""
+    with suppress(FileExistsError):
+        os.mkdir(root)
+    made = b""
+    for part in filter(None, path.split(b"/")):
+        with suppress(FileExistsError), opened_beneath(root, made) as fd:
+            os.mkdir(part, dir_fd=fd)
+        made = join(made, part)
+
+
+@contextmanager
+def new_file_below(root: bytes, folder: bytes, name: bytes, mode: int) -> Iterator[int]:
+    """Yield the descriptor of an empty file in a folder below another one, truncated if it existed; it is not synced.
+
+    Args:
+        folder: relative to the root.
+    """
+    with opened_beneath(root, folder) as dir_fd, _naming(os.path.join(root, folder, name)):
+        fd = os.open(name, _NEW | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=dir_fd)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def publish_tree(path: bytes) -> None:
+    """Sync all that is in the folder `path.part`, and rename it to its final name; that is synced, too."""
+    fd = os.open(path + PART, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(fd):  # one call for any number of files
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), path + PART)
+    finally:
+        os.close(fd)
+    os.rename(path + PART, path)
+    sync_folder(os.path.dirname(path))
+
+
+def withdraw_tree(path: bytes) -> None:
+    """Take the final name from a folder that is not complete any more."""
+    os.rename(path, path + PART)
+    sync_folder(os.path.dirname(path))
 
 
 @contextmanager
@@ -145,3 +195,11 @@ def remove(path: bytes) -> None:
     """Remove a file, if it exists."""
     with suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def remove_all(path: bytes) -> None:
+    """Remove a file or a folder with all below it, if it exists."""
+    if is_plain_folder(path):
+        shutil.rmtree(path)
+    else:
+        remove(path)

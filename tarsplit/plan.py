@@ -5,16 +5,18 @@ from dataclasses import field
 
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, RECORD_BLOCKS
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
+from qa2pack.manifest.verify.bag_names import check_in_bag
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime, selected_records
 from qa2pack.tarsplit.cut_set import LeftOut, MeasuredSet, PlannedChunk, part_limit, partitioned
-from qa2pack.tarsplit.naming import DeliveryName, chunk_name
+from qa2pack.tarsplit.naming import DeliveryName, chunk_name, in_tar
 from qa2pack.tarsplit.packing.measure import measure
 from qa2pack.tarsplit.packing.partition import Fill, capacity_blocks, cut_tables
-from qa2pack.tarsplit.selection import NO_SET
 from qa2pack.tarsplit.sidecar import DeliveryHeader, DeliverySet
 
 DEFAULT_LIMIT_BYTES = 6 << 30
@@ -73,7 +75,7 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
     """Return the plan of a delivery of these members, from one pass over their manifests.
 
     Raises:
-        Refused: the limit is too small, or there would be more than 999 chunks.
+        Refused: the limit is too small, there would be more than 999 chunks, or a bag cannot hold a name.
     """
     sets = tuple(DeliverySet(member.path, row) for member in members for row in member.rows)
     limits = [part_limit(each.row) for each in sets] or [request.limit_bytes]
@@ -126,9 +128,12 @@ def _cut_sets(header: DeliveryHeader, members: Sequence[Delivered], fill: Fill, 
     file = 0
     has_all = all(len(member.rows) == len(member.manifest.header.delivery_sets) for member in members)
     for number, folder in enumerate(selected_records(members, left_out.add if has_all else None)):
-        for own in sorted({folder.folder_set, *folder.sets} - {NO_SET}):
+        for share in folder.shares:
+            if header.sets[share.set].row.kind is DeliveryForm.BAG:
+                for index in share.files:
+                    check_in_bag(in_tar(header.project, join(folder.record.path, folder.record.names[index])))
             is_member = folder.record.path in paths
-            measuring[own].add(folder, own, number, file, project=header.project, is_member=is_member)
+            measuring[share.set].add(folder.record, share, number, file, project=header.project, is_member=is_member)
         file += len(folder.record.names)
         progress.advance(file_count=len(folder.record.names))
     levels = {member.path: member.manifest.header.compression for member in members}

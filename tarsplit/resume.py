@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.control_file import read_control
 from qa2pack.manifest.humanize import counted
@@ -33,7 +34,7 @@ def find_finished(
 ) -> Mapping[int, FinishedChunk] | None:
     """Return the chunks, by number, that an earlier run finished and that are still there as they were.
 
-    None if there is no earlier run of the same delivery.
+    None if there is no earlier run of the same delivery. A tree is not one of them: who writes it keeps its files.
 
     Args:
         folder: where the state file and the sidecar of the place are on this machine.
@@ -44,7 +45,7 @@ def find_finished(
     batches = deque(
         KeptBatch(place, cut.chunks[chunk.number].name, chunk)
         for chunk in state.chunks
-        if 0 <= chunk.number < len(cut.chunks)
+        if 0 <= chunk.number < len(cut.chunks) and cut.chunks[chunk.number].form not in TREES
     )
     progress.phase("check finished chunks", byte_count=sum(batch.chunk.byte_count for batch in batches))
     kept = {}
@@ -76,7 +77,8 @@ def find_leftovers(
     name = cut.header.name
     there = [entry for entry in place.names() if name.owns(entry) and entry != name.manifest + PART]
     expected = _expected(cut) if finished is not None else set()
-    kept = {file + PART for file in expected if place.goes_on}
+    trees = {chunk.name for chunk in cut.chunks if chunk.form in TREES}
+    kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     if foreign and not is_replacing:
         more = f" and {counted(len(foreign) - 1, 'more file')}" if len(foreign) > 1 else ""

@@ -1,7 +1,8 @@
-"""Selection: which delivery set of a member each of its files is in. Pure.
+"""Selection: which delivery sets of a member each of its files is in. Pure.
 
-A file is in the first set that selects it. A folder goes with the first file directly in it; one without files, with
-the set that selects all below it. Other folders are made by unpacking.
+A file is in the first set that selects it, and in each set beside the others (`also`) that selects it. A folder goes
+with the first file directly in it; one without files, with the set that selects all below it. Other folders are made
+by unpacking.
 """
 
 from array import array
@@ -9,34 +10,74 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_row import DeliveryRow, selects_all_below
 from qa2pack.manifest.layout.patterns import Patterns, compile_patterns
 from qa2pack.tarsplit.packing.bins import Span
 
-NO_SET = -1
+_NO_SET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class SetShare:
+    """What a delivery set has of one folder.
+
+    Attributes:
+        set: its index.
+        files: indexes of its files in the folder, ascending.
+        has_folder: the entry of the folder itself is in it.
+    """
+
+    set: int
+    files: Sequence[int]
+    has_folder: bool
 
 
 class Selection:
-    """The sets of one member, in order."""
+    """The sets of one member, in order.
 
-    def __init__(self, rows: Iterable[DeliveryRow]) -> None:
-        self._paths = [(number, _Path(path)) for number, row in enumerate(rows) for path in row.select]
+    Args:
+        first: index of the first of them.
+    """
 
-    def sets(self, folder: bytes, names: Sequence[bytes]) -> Sequence[int]:
-        """Return the set of each file of a folder, relative to the member; NO_SET for none."""
+    def __init__(self, rows: Iterable[DeliveryRow], first: int = 0) -> None:
+        numbered = list(enumerate(rows, first))
+        beside = [_Group([each]) for each in numbered if each[1].also]
+        self._groups = [_Group([each for each in numbered if not each[1].also]), *beside]
+
+    def shares(self, folder: bytes, names: Sequence[bytes]) -> Iterator[SetShare]:
+        """Yield the share of each set that has something of a folder, relative to the member."""
         parts = _parts(folder)
+        for group in self._groups:
+            found = group.sets(parts, names)
+            own = next((number for number in found if number != _NO_SET), _NO_SET)
+            if own == _NO_SET:
+                own = group.set_of_all_below(parts)
+            for each in sorted({own, *found} - {_NO_SET}):
+                yield SetShare(each, [i for i, number in enumerate(found) if number == each], each == own)
+
+
+class _Group:
+    """Sets that share out the files among them."""
+
+    def __init__(self, rows: Iterable[tuple[int, DeliveryRow]]) -> None:
+        self._paths = [(number, _Path(path)) for number, row in rows for path in row.select]
+
+    def sets(self, parts: Sequence[bytes], names: Sequence[bytes]) -> Sequence[int]:
+        """Return the set of each file of a folder, given by its parts; _NO_SET for none."""
         found = ((number, path.names_in(parts)) for number, path in self._paths)
         rules = [(number, fits) for number, fits in found if fits is not None]
         if not rules:
-            return [NO_SET] * len(names)
+            return [_NO_SET] * len(names)
         if rules[0][1] is _ALL:
             return [rules[0][0]] * len(names)
-        return [next((number for number, fits in rules if fits is _ALL or fits.fits(name)), NO_SET) for name in names]
+        return [
+            next((number for number, fits in rules if fits is _ALL or fits.fits(name)), _NO_SET) for name in names
+        ]
 
-    def set_of_all_below(self, folder: bytes) -> int:
-        """Return the set that selects all below a folder; NO_SET for none."""
-        parts = _parts(folder)
-        return next((number for number, path in self._paths if path.names_in(parts) is _ALL), NO_SET)
+    def set_of_all_below(self, parts: Sequence[bytes]) -> int:
+        """Return the set that selects all below a folder; _NO_SET for none."""
+        return next((number for number, path in self._paths if path.names_in(parts) is _ALL), _NO_SET)
 
 
 _ALL = compile_patterns(("*",), {})

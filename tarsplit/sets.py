@@ -51,14 +51,20 @@ def with_sets(
 
 
 def name_of_sets(
-    members: Sequence[Delivered], project: bytes, wanted: Sequence[str] = (), day: str = ""
+    members: Sequence[Delivered],
+    project: bytes,
+    wanted: Sequence[str] = (),
+    day: str = "",
+    *,
+    of_package: bool = False,
 ) -> DeliveryName:
     """Return the name of a delivery of sets: project, then the member if it is one alone, the date, and the sets.
 
     Args:
         wanted: the sets that were asked for by name.
+        of_package: it is the same name, however many members there are.
     """
-    leaf = members[0].path.rpartition(b"/")[2] if len(members) == 1 else b""
+    leaf = members[0].path.rpartition(b"/")[2] if len(members) == 1 and not of_package else b""
     parts = (leaf, day.encode(), *sorted({name.encode() for name in wanted}))
     files = tuple(row.file for member in members for row in member.rows)
     return DeliveryName(project, day, b"_".join(filter(None, parts)), files)

@@ -8,26 +8,17 @@ without its content ends what was taken.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Protocol
 
 import xxhash
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import blocks_of
-from qa2pack.manifest.fs.safe_open import OpenFile
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, Entry
+from qa2pack.tarsplit.taker import HasTaken
 from qa2pack.tarsplit.tar.checksums import Sums
 
 Behind = Callable[[int], bytes]
-
-
-class HasTaken(Protocol):
-    """Who may have files of a chunk."""
-
-    def taken(self, record: FolderRecord, index: int) -> OpenFile | None:
-        """Return the opened file at `index` as it was taken before; None if none has its size and mtime."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,19 @@
-"""Write one chunk: read, compare with the manifest, checksum and write in one pass. Runs in a worker.
+"""Write one chunk, a container or a tree: read, compare with the manifest, checksum and write in one pass.
 
-A file that differs from the manifest stops its chunk with a problem that names the file; the partial tar is removed.
-The tar gets its final name only after it is synced.
+Runs in a worker. A file that differs from the manifest stops its chunk with a problem that names the file; a partial
+tar is removed. The chunk gets its final name only after it is synced.
 """
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 import xxhash
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.delivery_form import DeliveryForm
-from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
@@ -20,8 +22,10 @@ from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
-from qa2pack.tarsplit.place.place import Place, Upload
-from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
+from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.tar.checksums import threaded_sums
+from qa2pack.tarsplit.tree.shape import Amount, shape_of
+from qa2pack.tarsplit.tree.writer import TreeWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
 
@@ -38,6 +42,7 @@ class ChunkBatch:
         plain_bytes: the computed size, before compression.
         byte_count: the largest size that it can have.
         level: of the compression; 0 for none.
+        keeps: what a tree has of an earlier run is of the same delivery.
     """
 
     number: int
@@ -54,6 +59,7 @@ class ChunkBatch:
     byte_count: int
     form: DeliveryForm = DeliveryForm.TAR
     level: int = 0
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class ChunkResult:
     Attributes:
         problem: why it was not written, or None.
         stored: the checksum that the place tells of it, or empty.
+        is_kept: an earlier run had written all of it.
     """
 
     number: int
@@ -71,6 +78,23 @@ class ChunkResult:
     checksums: tuple[tuple[str, str], ...] = ()
     problem: Problem | None = None
     stored: str = ""
+    is_kept: bool = False
+
+
+class _Sink(Protocol):
+    """What the files of a chunk are written into, in their order."""
+
+    def begin(self, share: Share) -> Iterator[bytes]:
+        """Begin a folder; yield what is given back with each of its files, when the one before is added."""
+
+    def add_file(self, header: bytes, content: bytes, /) -> None:
+        """Add a small file."""
+
+    def add_large(self, header: bytes, size: int, blocks: Iterable[memoryview], /) -> None:
+        """Add a large file; the blocks are in the memory of `free_block`."""
+
+    def free_block(self) -> memoryview:
+        """Return memory for the next block."""
 
 
 class _StoppedError(Exception):
@@ -101,14 +125,7 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
         PlaceError: the store failed; what it has of the tar stays.
     """
     try:
-        with (
-            threaded_sums(batch.checksums) as sums,
-            batch.place.upload(batch.name, batch.byte_count) as upload,
-        ):
-            byte_count = _write_all(batch, upload, sums)
-            stored = upload.finish()
-            checksums = tuple((name, sums.result(name)) for name in batch.checksums)
-            return ChunkResult(batch.number, byte_count, sums.result(), checksums, stored=stored)
+        return _write_tree(batch) if batch.form in TREES else _write_container(batch)
     except _StoppedError as stopped:
         return ChunkResult(batch.number, problem=stopped.problem)
     except OutputFailedError as failed:
@@ -116,40 +133,58 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
         raise OSError(failed.error.errno, failed.error.strerror, path) from failed
 
 
-def _write_all(batch: ChunkBatch, upload: Upload, sums: Sums) -> int:
-    """Write all of the chunk, and return how many bytes that were."""
-    framing = framing_of(
-        batch.form, batch.project, batch.part, folder_mtime=batch.folder_mtime, byte_count=batch.plain_bytes
-    )
-    output = Output(upload.write, sums)
-    out = ContainerWriter(output, framing, level=batch.level)
+def _write_container(batch: ChunkBatch) -> ChunkResult:
+    with (
+        threaded_sums(batch.checksums) as sums,
+        batch.place.upload(batch.name, batch.byte_count) as upload,
+    ):
+        framing = framing_of(
+            batch.form, batch.project, batch.part, folder_mtime=batch.folder_mtime, byte_count=batch.plain_bytes
+        )
+        output = Output(upload.write, sums)
+        out = ContainerWriter(output, framing, level=batch.level)
+        try:
+            _write_shares(batch, out)
+        except _StoppedError:
+            upload.give_up()  # what was written is of a file that changed; after any other stop it may go on
+            raise
+        out.finish(batch.plain_bytes)
+        stored = upload.finish()
+        checksums = tuple((name, sums.result(name)) for name in batch.checksums)
+        return ChunkResult(batch.number, output.byte_count, sums.result(), checksums, stored=stored)
+
+
+def _write_tree(batch: ChunkBatch) -> ChunkResult:
+    amount = Amount(batch.part.file_count, batch.plain_bytes)
+    shape = shape_of(batch.form, batch.name, batch.project, batch.checksums, amount)
+    out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps)
     try:
-        for share in shares(batch.part):
-            _write_share(batch, share, out)
+        _write_shares(batch, out)
     except _StoppedError:
-        upload.give_up()  # what was written is of a file that changed; after any other stop it may go on
+        out.give_up()
         raise
-    out.finish(batch.plain_bytes)
-    return output.byte_count
+    out.finish()
+    lists = shape.lists
+    return ChunkResult(batch.number, batch.plain_bytes, lists.of_all, lists.results(), is_kept=out.is_kept)
 
 
-def _write_share(batch: ChunkBatch, share: Share, out: ContainerWriter) -> None:
-    if share.has_folder:
-        out.add_header(out.framing.before_folder(share.record))
-    if not share.files:
-        return
-    folder = os.path.join(batch.root, _on_disk(batch, share.record.path))
-    try:
-        with opened_folder(folder) as dir_fd:
-            _write_files(batch, share, dir_fd, out)
-    except OSError as error:
-        raise _StoppedError(_problem(error, folder, "a folder")) from error
+def _write_shares(batch: ChunkBatch, out: _Sink) -> None:
+    for share in shares(batch.part):
+        headers = out.begin(share)
+        if not share.files:
+            continue
+        folder = os.path.join(batch.root, _on_disk(batch, share.record.path))
+        try:
+            with opened_folder(folder) as dir_fd:
+                _write_files(batch, share, headers, dir_fd, out)
+        except OSError as error:
+            raise _StoppedError(_problem(error, folder, "a folder")) from error
 
 
-def _write_files(batch: ChunkBatch, share: Share, dir_fd: int, out: ContainerWriter) -> None:
+def _write_files(batch: ChunkBatch, share: Share, headers: Iterator[bytes], dir_fd: int, out: _Sink) -> None:
     record = share.record
     texts = {path: text for path, text in batch.texts if path.rpartition(b"/")[0] == record.path}
-    for index, header in zip(share.files, out.framing.before_files(share), strict=True):
+    for index, header in zip(share.files, headers, strict=True):
         text = texts.get(join(record.path, record.names[index])) if texts else None
         if text is not None and record.sizes[index]:
             out.add_file(header, text)
@@ -161,27 +196,31 @@ def _write_files(batch: ChunkBatch, share: Share, dir_fd: int, out: ContainerWri
             raise _StoppedError(_problem(error, join(batch.root, path))) from error
 
 
-def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out: ContainerWriter) -> None:
+def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out: _Sink) -> None:
     size = record.sizes[index]
     with opened_file(record.names[index], dir_fd=dir_fd) as fd:
         if size > _SMALL_BYTES:
-            found = _copy_big(fd, size, header, out)
+            state = xxhash.xxh3_128()
+            out.add_large(header, size, _blocks(fd, size, state, out))
+            _check_digest(record, index, state.digest())
         else:
             data = os.read(fd, size + 1)
             if pace := current_pace():
                 pace.take(len(data))
             if len(data) != size:
                 raise _DiffersError(size_problem(b"", size, os.fstat(fd).st_size))
+            _check_digest(record, index, xxhash.xxh3_128_digest(data))
             out.add_file(header, data)
-            found = xxhash.xxh3_128_digest(data)
-    expected = record.digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
+
+
+def _check_digest(record: FolderRecord, index: int, found: bytes) -> None:
+    expected = record.digest(index)
     if found != expected != NO_DIGEST:
         raise _DiffersError(Problem(Code.CHANGED, b"", Digest(expected.hex()), Digest(found.hex())))
 
 
-def _copy_big(fd: int, size: int, header: bytes, out: ContainerWriter) -> bytes:
-    state = xxhash.xxh3_128()
-    out.add_header(header)
+def _blocks(fd: int, size: int, state: xxhash.xxh3_128, out: _Sink) -> Iterator[memoryview]:
+    """Yield the content of a file, which must have this size, and add it to the digest."""
     pace = current_pace()
     rest = size
     while rest:
@@ -190,14 +229,12 @@ def _copy_big(fd: int, size: int, header: bytes, out: ContainerWriter) -> bytes:
         if not count:
             raise _DiffersError(size_problem(b"", size, size - rest))
         state.update(block[:count])
-        out.add_block(block[:count])
+        yield block[:count]
         rest -= count
         if pace:
             pace.take(count)
     if os.read(fd, 1):
         raise _DiffersError(size_problem(b"", size, os.fstat(fd).st_size))
-    out.end_content(size)
-    return state.digest()
 
 
 def _problem(error: _DiffersError | OSError, path: bytes, expected: str = "") -> Problem:

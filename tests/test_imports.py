@@ -53,7 +53,7 @@ executor   memory
 tarsplit   deliver extract
 tarsplit   resume check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
-tarsplit   taken_before
+tarsplit   taken_before tree/
 tarsplit   container/
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set
@@ -63,7 +63,7 @@ tarsplit   packing/
 tarsplit   place/
 tarsplit   tar/
 tarsplit   output_files
-tarsplit   naming state
+tarsplit   naming state taker
 
 manifest   plan/ verify/ adopt
 manifest   scan/

@@ -206,6 +206,40 @@ def test_one_set_alone(home: Path, capsys: Capsys) -> None:
     assert checked(home, capsys, home / "P") == []
 
 
+BESIDE = """
+[[delivery]]
+set = "all"
+name = "{unit}_all.tar"
+select = "**"
+also = true
+"""
+
+
+def test_set_beside_the_others_has_what_they_have_too(home: Path, capsys: Capsys) -> None:
+    unit(home, capsys, "1", SETS + BESIDE)
+    said = delivered(home, capsys)
+    assert said["left_out"] == []
+    with tarfile.open(home / "out/1_all.tar") as tar:
+        tar.extractall(home / "unpacked", filter="data")
+    subprocess.run(["diff", "-r", home / "P", home / "unpacked/P"], check=True)
+    with tarfile.open(home / "out/P_1_pictures.tar") as tar:
+        assert len(tar.getnames()) == 5, "the others have what they had"
+    assert checked(home, capsys, home / "P") == []
+    (home / "other").mkdir()
+    ran = run_here(capsys, "receive", home / "out", home / "other/P", "--json")
+    assert ran.code == 0, ran.err
+    subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
+
+
+def test_receiver_reads_no_file_for_what_others_have(home: Path, capsys: Capsys) -> None:
+    unit(home, capsys, "1", BESIDE.replace("also = true", "") + SETS.replace("select", "also = true\nselect"))
+    delivered(home, capsys)
+    (home / "out/P_1_pictures.tar").write_bytes(b"damaged, and not needed")
+    (home / "other").mkdir()
+    assert run_here(capsys, "receive", home / "out", home / "other/P").code == 0
+    assert run_here(capsys, "verify", home / "other/P").code == 0
+
+
 def test_other_number_of_parts_is_in_the_way(home: Path, capsys: Capsys) -> None:
     delivered(home, capsys)
     unit(home, capsys, "1", SETS.replace("60kB", "200kB"))
@@ -296,6 +330,7 @@ def test_date_is_asked_for_where_a_name_has_it(home: Path, capsys: Capsys) -> No
         ('"{unit}_videos.tar"', '"{units}_videos.tar"', "one of the variables"),
         ('"{unit}_videos.tar"', '""', "name of a file"),
         ('set = "videos"', 'set = "videos"\nkind = "zip"', "delivery keys"),
+        ('set = "videos"', 'set = "videos"\nalso = "yes"', "true or false"),
         ("[[delivery]]", "[variable.part]\n[[delivery]]", "no variable of a name"),
     ],
 )
@@ -327,3 +362,57 @@ def test_receiver_gets_the_member_as_it_is_in_the_sets(home: Path, capsys: Capsy
 def sizes_of_files(folder: Path) -> dict[str, int]:
     """Return the sizes of what is delivered, by name."""
     return {path.name: path.stat().st_size for path in folder.iterdir() if path.suffix in (".tar", ".README")}
+
+
+AT_APPLY = """
+[[delivery]]
+set = "papers"
+name = "{unit}_papers.tar"
+select = ["README", "notes/**"]
+when = "apply"
+"""
+
+
+def packaged(home: Path, capsys: Capsys, name: str) -> tuple[int, dict[str, object]]:
+    """Package a unit with the set of each apply; return exit code and what is said."""
+    for path, data in FILES.items():
+        write(home / f"run{name}/unit_{name}" / path, data)
+    (home / "papers.toml").write_text(LAYOUT + SETS + AT_APPLY)
+    words = ("--layout", home / "papers.toml", "--mode", "copy", "--as-is", "--no-settings", "--json")
+    ran = run_here(capsys, "package", home / f"run{name}", home / "P", *words)
+    return ran.code, json.loads(ran.out)
+
+
+def test_set_of_each_apply_is_written_beside_the_package(tmp_path: Path, capsys: Capsys) -> None:
+    code, said = packaged(tmp_path, capsys, "1")
+    assert (code, said["delivered"]) == (0, [{"path": str(tmp_path / "1_papers.tar")}])
+    with tarfile.open(tmp_path / "1_papers.tar") as tar:
+        assert "P/unit.1/README" in tar.getnames()
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+    assert packaged(tmp_path, capsys, "2")[0] == 0, "the delivery of one member is replaced by that of two"
+    assert {path.name for path in tmp_path.glob("*.manifest")} == {"P_papers.manifest"}
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+    assert run_here(capsys, "deliver", tmp_path / "P", "--output", tmp_path / "out").code == 0
+    assert {"1_papers.tar", "2_papers.tar", "1.README"} <= names(tmp_path), "on request it is one of all"
+
+
+def test_package_is_applied_where_its_set_is_not_written(tmp_path: Path, capsys: Capsys) -> None:
+    (tmp_path / "1_papers.tar").write_bytes(b"of somebody else")
+    code, said = packaged(tmp_path, capsys, "1")
+    assert (code, said["delivered"]) == (4, [])
+    assert [each["code"] for each in said["delivery_problems"]] == ["delivery-in-the-way"]  # type: ignore[attr-defined]
+    assert run_here(capsys, "verify", tmp_path / "P").code == 0
+    assert (tmp_path / "1_papers.tar").read_bytes() == b"of somebody else"
+    (tmp_path / "1_papers.tar").unlink()
+    ran = run_here(capsys, "apply", tmp_path / "P")
+    assert (ran.code, str(tmp_path / "1_papers.tar") in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [('"apply"', '"always"', "one of request, apply"), ("{unit}_papers", "{date}", "no {date} in the name")],
+)
+def test_mistake_in_when_is_refused(tmp_path: Path, capsys: Capsys, old: str, new: str, expected: str) -> None:
+    (tmp_path / "bad.toml").write_text(LAYOUT + AT_APPLY.replace(old, new))
+    ran = run_here(capsys, "layout", tmp_path / "bad.toml", "--check")
+    assert (ran.code, expected in ran.err) == (1, True), ran.err

@@ -4,16 +4,15 @@ from qa2pack.manifest.bundle.gzip_format import largest_gzip_bytes
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.tarsplit.contents import Selected
 from qa2pack.tarsplit.cut_set import MeasuredSet, part_limit
 from qa2pack.tarsplit.packing.partition import Fill
+from qa2pack.tarsplit.selection import SetShare
 
 ROW = DeliveryRow("rest", b"rest_{part}_of_{parts}.tar", ("**",), 20_480)
 
 
-def folder(path: bytes, sets: list[int], folder_set: int) -> Selected:
-    count = len(sets)
-    record = FolderRecord(
+def folder(path: bytes, count: int) -> FolderRecord:
+    return FolderRecord(
         path=path,
         names=[b"%d" % number for number in range(count)],
         sizes=[100] * count,
@@ -24,13 +23,13 @@ def folder(path: bytes, sets: list[int], folder_set: int) -> Selected:
         inodes=[0] * count,
         ctimes=[0] * count,
     )
-    return Selected(record, sets, folder_set)
 
 
 def test_sizes_and_places_are_those_of_its_share() -> None:
     measured = MeasuredSet()
-    measured.add(folder(b"a", [0, 1, 1, 0, 1], 0), 1, 7, 100, project=b"P", is_member=False)
-    measured.add(folder(b"b", [1, 0], 1), 1, 8, 105, project=b"P", is_member=False)
+    a, b = SetShare(1, [1, 2, 4], has_folder=False), SetShare(1, [0], has_folder=True)
+    measured.add(folder(b"a", 5), a, 7, 100, project=b"P", is_member=False)
+    measured.add(folder(b"b", 2), b, 8, 105, project=b"P", is_member=False)
     (planned,) = measured.chunks(ROW, b"P", Fill.ORDER, level=6)
     assert planned.name == b"rest_001_of_001.tar"
     assert planned.chunk.folders == ((8, 9),), "the other folder is in another set"

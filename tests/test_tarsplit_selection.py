@@ -1,6 +1,7 @@
 """Which delivery set a file is in, and where the entries of a set are among all entries."""
 
 from array import array
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,8 @@ from qa2pack.manifest.format.delivery_row import (
     named,
 )
 from qa2pack.manifest.path import UnsafePathError
-from qa2pack.tarsplit.selection import NO_SET, Selection, spread
+from qa2pack.tarsplit.packing.bins import without
+from qa2pack.tarsplit.selection import Selection, SetShare, spread
 
 FILES = (
     b"README",
@@ -28,13 +30,18 @@ FILES = (
 )
 
 
-def selected(*selects: str) -> dict[bytes, int]:
-    """Return the set of each file, of sets that select one path each."""
-    selection = Selection(DeliveryRow(str(number), b"x.tar", (path,)) for number, path in enumerate(selects))
+def row(select: str, *, also: bool = False) -> DeliveryRow:
+    return DeliveryRow(select, b"x.tar", (select,), also=also)
+
+
+def selected(*rows: str | DeliveryRow) -> dict[bytes, list[int]]:
+    """Return the sets of each file, of sets that select one path each; of none there is nothing."""
+    selection = Selection(each if isinstance(each, DeliveryRow) else row(each) for each in rows)
     found = {}
     for path in FILES:
         folder, _, name = path.rpartition(b"/")
-        (found[path],) = selection.sets(folder, [name])
+        if shares := [share.set for share in selection.shares(folder, [name]) if share.files]:
+            found[path] = shares
     return found
 
 
@@ -55,23 +62,39 @@ def selected(*selects: str) -> dict[bytes, int]:
     ],
 )
 def test_path_selects(select: str, files: set[bytes]) -> None:
-    assert {path for path, number in selected(select).items() if number == 0} == files
+    assert selected(select) == {path: [0] for path in files}
 
 
 def test_first_set_that_selects_a_file_has_it() -> None:
     found = selected("product/*.fits", "product/**", "**")
-    assert found == {path: 2 for path in FILES} | {b"product/a.fits": 0, b"product/a.txt": 1}
-    assert selected("qa/**", "README")[b"log/casa.log"] == NO_SET
+    assert found == {path: [2] for path in FILES} | {b"product/a.fits": [0], b"product/a.txt": [1]}
+    assert selected("qa/**", "README").keys().isdisjoint({b"log/casa.log", b"product/a.txt"})
+
+
+def test_set_beside_the_others_has_what_it_selects_and_takes_nothing_from_them() -> None:
+    found = selected(row("**", also=True), "product/*.fits", row("product/*", also=True), "product/**")
+    assert found == {path: [0] for path in FILES} | {b"product/a.fits": [1, 0, 2], b"product/a.txt": [3, 0, 2]}
 
 
 def test_folder_without_files_goes_with_what_selects_all_below_it() -> None:
-    selection = Selection([DeliveryRow("a", b"a.tar", ("qa/*",)), DeliveryRow("b", b"b.tar", ("qa/**",))])
-    assert [selection.set_of_all_below(folder) for folder in (b"", b"qa", b"qa/deep", b"log")] == [
-        NO_SET,
-        1,
-        1,
-        NO_SET,
+    selection = Selection([row("qa/*"), row("qa/**"), row("qa/deep/**", also=True)])
+    empty = {folder: list(selection.shares(folder, [])) for folder in (b"", b"qa", b"qa/deep", b"log")}
+    below = SetShare(1, [], has_folder=True)
+    assert empty == {b"": [], b"qa": [below], b"qa/deep": [below, SetShare(2, [], has_folder=True)], b"log": []}
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)).map(sorted).map(tuple), max_size=8)
+
+
+@given(flags=st.lists(st.booleans(), max_size=30), taken=SPANS)
+def test_what_is_left_of_spans_is_what_is_not_taken(flags: list[bool], taken: list[tuple[int, int]]) -> None:
+    spans = [(index, index + 1) for index, flag in enumerate(flags) if flag]
+    left = without(spans, taken)
+    gone = {index for start, end in taken for index in range(start, end)}
+    assert [index for start, end in left for index in range(start, end)] == [
+        start for start, _ in spans if start not in gone
     ]
+    assert all(first[1] < then[0] for first, then in pairwise(left))
 
 
 @given(flags=st.lists(st.booleans(), max_size=60), data=st.data())

@@ -5,7 +5,7 @@ gets its planned mtime last, when its content was compared. What an earlier run 
 """
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from stat import S_ISREG
 
 from qa2pack.executor.io.disk import Disk
@@ -89,12 +89,13 @@ class ReceivedFiles:
             return False
         self._mode, self._mtime_ns = record.modes[index] & 0o777, record.mtimes[index]
         name = record.names[index]
-        try:
-            self._fd = self._disk.create(name, dir_fd=self._dir_fd, mode=self._mode)
-        except FileExistsError:
-            self._disk.unlink(name, dir_fd=self._dir_fd)
-            self._fd = self._disk.create(name, dir_fd=self._dir_fd, mode=self._mode)
-        return True
+        while True:  # of what several chunks have, two workers may make the same file; the last one stays
+            try:
+                self._fd = self._disk.create(name, dir_fd=self._dir_fd, mode=self._mode)
+                return True
+            except FileExistsError:
+                with suppress(FileNotFoundError):
+                    self._disk.unlink(name, dir_fd=self._dir_fd)
 
     def add(self, block: bytes | memoryview) -> None:
         """Write the next bytes; raises as `begin`."""

@@ -1,5 +1,6 @@
 """Delivery form: what the files of a delivery set are made into, and which suffix its name has. Pure."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -10,10 +11,15 @@ class DeliveryForm(StrEnum):
     TGZ = "tgz"
     ZIP = "zip"
     FILE = "file"  # the one file that is selected, as it is
+    FOLDER = "folder"  # the files as they are, in a folder
+    BAG = "bag"  # the same, as a BagIt bag
 
 
 # Those whose files may go into several parts.
 WITH_PARTS = frozenset({DeliveryForm.TAR, DeliveryForm.TGZ})
+# Those that are folders: each file of the package is a file in them.
+TREES = frozenset({DeliveryForm.FOLDER, DeliveryForm.BAG})
+_IN_A_BAG = ("md5", "sha256")  # what programs that check bags know
 
 _SUFFIXES = {
     DeliveryForm.TAR: (b".tar",),
@@ -35,3 +41,8 @@ def suffixes_in_words(form: DeliveryForm) -> str:
 def usual_form(name: bytes) -> DeliveryForm:
     """Return the form of a set that says none."""
     return DeliveryForm.TAR if fits_form(name, DeliveryForm.TAR) else DeliveryForm.FILE
+
+
+def own_checksums(form: DeliveryForm, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the checksums that a form has, where these are wanted: a bag always has sha256."""
+    return tuple(wanted) if form is not DeliveryForm.BAG else tuple(n for n in _IN_A_BAG if n in (*wanted, "sha256"))

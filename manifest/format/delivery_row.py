@@ -18,7 +18,7 @@ LATE = (PROJECT, DATE, PART, PARTS)
 MOST_PARTS = 999  # their numbers have three digits
 _PIECE = re.compile(rb"\{\{|\}\}|\{(%b)\}" % "|".join(LATE).encode())
 _BELOW = "**"
-_LATER = ("form", "checksums")
+_LATER = ("form", "checksums", "also", "at_apply")
 CHECKSUMS = ("md5", "sha256", "xxh128")  # that are written beside a file
 
 
@@ -34,6 +34,8 @@ class DeliveryRow:
         limit_bytes: of a part; what does not fit goes into more. 0: it has one part of any size.
         form: what its files are made into; None: as the name of its file says.
         checksums: that are written beside its files; None: those of the delivery.
+        also: it has all that it selects, and takes none of it from the other sets.
+        at_apply: it is written whenever the package was applied, and not on request alone.
     """
 
     name: str
@@ -42,6 +44,8 @@ class DeliveryRow:
     limit_bytes: int = 0
     form: DeliveryForm | None = None
     checksums: tuple[str, ...] | None = None
+    also: bool = False
+    at_apply: bool = False
 
     @property
     def kind(self) -> DeliveryForm:
@@ -68,12 +72,14 @@ def check_row(row: DeliveryRow) -> None:
         raise ValueError("a delivery set whose file has the name of another form")
     if not set(row.checksums or ()) <= set(CHECKSUMS):
         raise ValueError("a delivery set with a checksum that is not known")
+    if row.at_apply and DATE in row.pieces:
+        raise ValueError("a delivery set of each apply whose name waits for a date")
     check_name(named(row.file, {PROJECT: b"P", DATE: b"2012-06-20", PART: b"001", PARTS: b"001"}))
 
 
 def without_unsaid(wire: dict[str, Any]) -> dict[str, Any]:
     """Return a row as it is written: what came later is left out where it says nothing."""
-    return {name: value for name, value in wire.items() if value is not None or name not in _LATER}
+    return {name: value for name, value in wire.items() if name not in _LATER or value not in (None, False)}
 
 
 def escaped(value: bytes) -> bytes:

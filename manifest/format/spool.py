@@ -16,8 +16,11 @@ from qa2pack.manifest.format.record import merge_records, with_digests
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.path import sort_key
 
+_IN_MEMORY_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20
 
-def _close_quietly(file: IO[bytes]) -> None:
+
+def _close_quietly(file: IO[bytes] | tempfile.SpooledTemporaryFile[bytes]) -> None:
     """Close a file and ignore errors: its content is not needed any more, and the disk may be full."""
     with suppress(OSError):
         file.close()
@@ -74,6 +77,24 @@ class RecordSpool:
         self._is_reading = True
         self._file.seek(offset)
         return self._file.read(length)
+
+
+class TextSpool:
+    """Collects a text, and yields it again from its beginning; a long one is kept in an unnamed temporary file."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - closed by the finalizer
+        self._closing = weakref.finalize(self, _close_quietly, self._file)
+
+    def add(self, data: bytes) -> None:
+        """Add what follows; nothing may be added after a block was read."""
+        self._file.write(data)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield all of it."""
+        self._file.seek(0)
+        while block := self._file.read(_BLOCK_BYTES):
+            yield block
 
 
 class OrderedSpool:

@@ -19,7 +19,7 @@ class Delivery:
 
     Attributes:
         file: name of its file, or of each part of it.
-        select, form, checksums: see `DeliveryRow`.
+        select, form, checksums, also, at_apply: see `DeliveryRow`.
         limit_bytes: of a part; 0 for a set of one part.
         line: where it begins in the layout file, for messages; 0 if that is not known.
     """
@@ -31,6 +31,8 @@ class Delivery:
     line: int = 0
     form: DeliveryForm | None = None
     checksums: tuple[str, ...] | None = None
+    also: bool = False
+    at_apply: bool = False
 
 
 def rows_of_sets(deliveries: Sequence[Delivery], values: Mapping[str, bytes]) -> tuple[DeliveryRow, ...]:
@@ -46,7 +48,18 @@ def rows_of_sets(deliveries: Sequence[Delivery], values: Mapping[str, bytes]) ->
     for each in deliveries:
         try:
             file = each.file.fill(known.get)
-            rows.append(DeliveryRow(each.name, file, each.select, each.limit_bytes, each.form, each.checksums))
+            rows.append(
+                DeliveryRow(
+                    each.name,
+                    file,
+                    each.select,
+                    each.limit_bytes,
+                    each.form,
+                    each.checksums,
+                    also=each.also,
+                    at_apply=each.at_apply,
+                )
+            )
         except NoValueError as error:
             problems.append(Problem(Code.VARIABLE_MISSING, error.variable.encode(), "one value for the package"))
         except NoPathError as error:

@@ -1,9 +1,12 @@
 """Reading of the `[[delivery]]` tables of a layout: the delivery sets."""
 
+from enum import StrEnum
+
 from qa2pack.manifest.format.delivery_form import (
     WITH_PARTS,
     DeliveryForm,
     fits_form,
+    own_checksums,
     suffixes_in_words,
     usual_form,
 )
@@ -15,9 +18,16 @@ from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PROJECT, Template
 from qa2pack.manifest.quantity import parse_size
 
-_KEYS = frozenset({"set", "name", "select", "limit", "form", "checksums"})
+_KEYS = frozenset({"set", "name", "select", "limit", "form", "checksums", "also", "when"})
 _OWN = frozenset({DATE, PART, PARTS})
 _WILD = frozenset("*?[")
+
+
+class _When(StrEnum):
+    """When a set is written."""
+
+    REQUEST = "request"  # by `pack deliver` alone
+    APPLY = "apply"  # with each apply, too
 
 
 def read_deliveries(top: Table, known: Known) -> tuple[Delivery, ...]:
@@ -50,7 +60,17 @@ def _delivery(table: Table, known: Known) -> Delivery:
     if kind is DeliveryForm.FILE and (len(select) > 1 or _WILD & set(select[0])):
         expected = "one path without * ? and [ for select, because the file is no container"
         table.refuse(expected=expected, found=file.text)
-    return Delivery(name, file, select, _limit(table, file, kind), table.line, form, _checksums(table))
+    return Delivery(
+        name,
+        file,
+        select,
+        _limit(table, file, kind),
+        table.line,
+        form,
+        _checksums(table, kind),
+        also=table.flag("also"),
+        at_apply=_is_at_apply(table, file),
+    )
 
 
 def _form(table: Table, file: Template) -> DeliveryForm | None:
@@ -64,13 +84,21 @@ def _form(table: Table, file: Template) -> DeliveryForm | None:
     return None if form is usual_form(name) else form
 
 
-def _checksums(table: Table) -> tuple[str, ...] | None:
+def _checksums(table: Table, form: DeliveryForm) -> tuple[str, ...] | None:
     if "checksums" not in table:
         return None
     said = table.texts("checksums")
     for name in said:
-        table.one_of(name, CHECKSUMS)
+        table.one_of(name, own_checksums(form, CHECKSUMS))
     return tuple(name for name in CHECKSUMS if name in said)
+
+
+def _is_at_apply(table: Table, file: Template) -> bool:
+    if "when" not in table or table.choice(_When, table.text("when")) is _When.REQUEST:
+        return False
+    if DATE in file.variables:
+        table.refuse(expected="no {date} in the name of what is written with each apply", found=file.text)
+    return True
 
 
 def _file(table: Table, known: Known) -> Template:

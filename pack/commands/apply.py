@@ -63,6 +63,7 @@ def apply(
     from qa2pack.executor.apply import AppliedPlan, ApplyOptions
     from qa2pack.manifest.signature.ssh_keygen import check_key
     from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.delivery.at_apply import deliver_applied, with_delivery
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import apply as job
     from qa2pack.pack.jobs.engines import Workers
@@ -87,6 +88,7 @@ def apply(
         if key:
             check_key(key)
         applied = job.apply(target.package, options, workers, target.opened)
-        return apply_view(applied, target, sign_applied(applied, target, key, workers) if key else None)
+        view = apply_view(applied, target, sign_applied(applied, target, key, workers) if key else None)
+        return with_delivery(view, deliver_applied(applied, target, workers))
 
     run_with_workers(Attempt("apply", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

@@ -60,6 +60,7 @@ def package(  # noqa: PLR0913 - one parameter per option or group
     from qa2pack.manifest.format.files import Described
     from qa2pack.pack.commands.run import print_view, run
     from qa2pack.pack.commands.workers import shown_workers
+    from qa2pack.pack.delivery.at_apply import deliver_applied, with_delivery
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import apply as applyjob
     from qa2pack.pack.jobs import plan as planjob
@@ -105,6 +106,8 @@ def package(  # noqa: PLR0913 - one parameter per option or group
                 print(line, file=sys.stderr)
             with shown_workers(run_options, trusted, wait) as workers:
                 result = applyjob.apply(target.package, how, workers, target.opened, is_locked=True)
-        return package_view(planned, result, target)
+        with shown_workers(run_options, trusted, wait) as workers:
+            delivered = deliver_applied(result, target, workers)
+        return with_delivery(package_view(planned, result, target), delivered)
 
     run(attempt, work, is_json=run_options.json)

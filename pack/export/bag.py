@@ -12,7 +12,8 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
+from qa2pack.manifest.verify.bag_names import check_in_bag
+from qa2pack.manifest.verify.checksum_lines import bag_line
 from qa2pack.manifest.verify.checksum_lists import in_package, read_sums, spooled
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.engines import Workers, started_engine
@@ -72,12 +73,5 @@ def _payload(package: Package, manifests: Sequence[Described]) -> Payload:
             files += len(record.names)
             size += sum(record.sizes)
             for name in record.names:
-                _check_name(join(folder, join(record.path, name)))
+                check_in_bag(join(folder, join(record.path, name)))
     return Payload(files, size)
-
-
-def _check_name(path: bytes) -> None:
-    try:
-        bag_line("", path)
-    except NotInABagError as error:
-        raise Refused(Problem(Code.BAG_NAME, path, found=error.reason)) from error

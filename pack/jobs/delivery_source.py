@@ -2,7 +2,6 @@
 
 import atexit
 import os
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Set
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.record import FolderRecord
@@ -25,6 +25,7 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.packing.bins import without
 from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
 
@@ -88,15 +89,15 @@ class SidecarSource:
         return tuple(each.row for each in self.sidecar.header.sets if each.member == folder)
 
     def needed(self) -> list[ChunkRow]:
-        """Return the chunks that hold a file of the members."""
-        spans = list(self._file_spans())
-        starts = [start for start, _ in spans]
-
-        def holds_some(start: int, end: int) -> bool:
-            place = bisect_right(starts, end - 1) - 1  # the last that begins before the end
-            return start < end and place >= 0 and spans[place][1] > start
-
-        return [row for row in self.sidecar.chunks if any(holds_some(*span) for span in row.files)]
+        """Return the chunks that hold a file of the members which none before them holds."""
+        missing = without(self._file_spans(), ())
+        found = []
+        for row in self.sidecar.chunks:
+            left = without(missing, row.files)
+            if left != missing:
+                found.append(row)
+                missing = left
+        return found
 
     def chunks(
         self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
@@ -125,10 +126,12 @@ class SidecarSource:
 
 
 def _with_strong_checksums(check: CheckBatch) -> CheckBatch:
-    """Return the check of a chunk without md5, which takes longer than all else.
+    """Return the check of a container without md5, which takes longer than all else; a tree has the lists of it.
 
     Against damage XXH3-128 of the chunk, which is compared in any case, says as much; against a forger neither does.
     """
+    if check.row.form in TREES:
+        return check
     checksums = tuple((name, digest) for name, digest in check.row.checksums if name not in _WEAK)
     return replace(check, row=replace(check.row, checksums=checksums))
 

@@ -15,6 +15,7 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import folder_of, member_at
 from qa2pack.manifest.alma.package import Package, PackageState, read_state
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
@@ -240,6 +241,10 @@ def _chunk_problems(source: SidecarSource) -> Iterator[Problem]:
     place = source.place
     for row in source.needed():
         path = join(place.path, row.name)
+        if row.form in TREES:  # each of its files is looked at when it is read
+            if not place.names(row.name):
+                yield Problem(Code.MISSING, path)
+            continue
         seen = place.seen(row.name)
         if seen is None:
             names = (row.name + ending for ending in _UNFINISHED)

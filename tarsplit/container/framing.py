@@ -69,6 +69,8 @@ def framing_of(form: DeliveryForm, project: bytes, part: ChunkPart, *, folder_mt
             return _ZipFraming(project, part, folder_mtime, byte_count)
         case DeliveryForm.FILE:
             return _NoFraming()
+        case DeliveryForm.FOLDER | DeliveryForm.BAG:
+            raise ValueError("a tree is no container")
         case _:
             assert_never(form)
 

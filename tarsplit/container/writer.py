@@ -1,11 +1,12 @@
 """Container writer: collects small entries into large writes, passes large ones through, compresses and sums up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 
 from qa2pack.manifest.bundle.encoder import GzipWriter
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.meter import current_meter
+from qa2pack.tarsplit.chunk_entries import Share
 from qa2pack.tarsplit.container.framing import Framing
 from qa2pack.tarsplit.tar.checksums import Sums
 
@@ -70,6 +71,12 @@ class ContainerWriter:
         # Two halves in turn: the thread may still compute checksums of one while the next block is read.
         self._blocks = cycle((buffer[:half], buffer[half:]))
 
+    def begin(self, share: Share) -> Iterator[bytes]:
+        """Add the entry of a folder, if it is in the share; yield what is before each of its files."""
+        if share.has_folder:
+            self.add_header(self.framing.before_folder(share.record))
+        return self.framing.before_files(share)
+
     def add_header(self, header: bytes) -> None:
         """Add the entry of a folder, or what is before a content that follows in blocks."""
         self._parts.append(header)
@@ -83,6 +90,13 @@ class ContainerWriter:
         self._waiting_bytes += len(header) + size
         if self._waiting_bytes >= _FLUSH_BYTES:
             self._flush()
+
+    def add_large(self, header: bytes, size: int, blocks: Iterable[memoryview]) -> None:
+        """Add a file of which the blocks, in the memory of `free_block`, have so many bytes."""
+        self.add_header(header)
+        for block in blocks:
+            self.add_block(block)
+        self.end_content(size)
 
     def free_block(self) -> memoryview:
         """Return page-aligned memory for the next block; it must not be changed after `add_block`."""

@@ -55,6 +55,24 @@ class Bin:
             self.add(piece)
 
 
+def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
+    """Return what is left of sorted spans, without those that are taken; what touches is joined."""
+    left: list[Span] = []
+    gaps = sorted(taken)
+    place = 0
+    for begin, end in spans:
+        start = begin
+        while start < end and place < len(gaps):
+            gap_start, gap_end = gaps[place]
+            _append(left, (start, min(max(start, gap_start), end)))
+            start = max(start, min(gap_end, end))
+            if gap_end > end:
+                break  # it goes on in the next span
+            place += 1
+        _append(left, (start, end))
+    return left
+
+
 def _append(spans: list[Span], span: Span) -> None:
     if span[0] == span[1]:
         return

@@ -8,10 +8,11 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import status_of
-from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_file
+from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath, opened_file
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit import output_files as outfile
-from qa2pack.tarsplit.place.place import PlaceError, Seen, Upload
+from qa2pack.tarsplit.place.folder_tree import FolderTree
+from qa2pack.tarsplit.place.place import PlaceError, Seen, Tree, Upload
 from qa2pack.tarsplit.state import FinishedChunk
 from qa2pack.tarsplit.tar.checksums import Sums
 
@@ -40,9 +41,17 @@ class Folder:
         """Make it and its missing parents."""
         outfile.make_folder(self.path)
 
-    def names(self) -> list[bytes]:
-        """Return the names of what is in it, sorted."""
-        return sorted(os.listdir(self.path))
+    def names(self, below: bytes = b"") -> list[bytes]:
+        """Return the names of what is in it, or in a folder below it."""
+        if not below:
+            return sorted(os.listdir(self.path))
+        try:
+            with opened_beneath(self.path, below) as fd:
+                return sorted(map(os.fsencode, os.listdir(fd)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise PlaceError(join(self.path, below), error.strerror or "") from error
 
     def seen(self, name: bytes) -> Seen | None:
         """Return size and kind."""
@@ -63,15 +72,15 @@ class Folder:
         return sums.result() == chunk.xxh128
 
     def opened(self, name: bytes) -> "_OpenedFile":
-        """Open a file, without following a symlink."""
-        return _OpenedFile(join(self.path, name))
+        """Open a file, without following a symlink in any part of its path."""
+        return _OpenedFile(self.path, name)
 
     def room_bytes(self, leftovers: Iterable[bytes]) -> int | None:
         """Return the free space of its disk, and what the files have of it."""
         status = os.statvfs(self.path)
         if not status.f_blocks:
             return None  # a file system that does not tell how big it is
-        freed = sum(os.lstat(join(self.path, name)).st_blocks for name in leftovers) * _BLOCK_BYTES
+        freed = sum(_blocks(join(self.path, name)) for name in leftovers) * _BLOCK_BYTES
         return status.f_bavail * status.f_frsize + freed
 
     @contextmanager
@@ -81,14 +90,18 @@ class Folder:
         with outfile.new_part(path) as fd:
             yield _Upload(fd, path)
 
+    def tree(self, name: bytes) -> Tree:
+        """Begin a tree, or go on with it."""
+        return FolderTree(self.path, name)
+
     def write(self, name: bytes, data: bytes) -> None:
         """Write a small file; its name and content are synced when this returns."""
         outfile.write_durably(join(self.path, name), data)
 
     def remove(self, names: Iterable[bytes]) -> None:
-        """Remove files; that is synced when this returns."""
+        """Remove files and trees; that is synced when this returns."""
         for name in names:
-            outfile.remove(join(self.path, name))
+            outfile.remove_all(join(self.path, name))
         outfile.sync_folder(self.path)
 
     @contextmanager
@@ -101,10 +114,12 @@ class Folder:
 
 
 class _OpenedFile:
-    def __init__(self, path: bytes) -> None:
-        self._path = path
+    def __init__(self, folder: bytes, name: bytes) -> None:
+        self._path = join(folder, name)
+        below, _, last = name.rpartition(b"/")
         try:
-            self._fd = os.open(path, FILE_FLAGS)
+            with opened_beneath(folder, below) as dir_fd:
+                self._fd = os.open(last, FILE_FLAGS, dir_fd=dir_fd)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -147,3 +162,13 @@ class _Upload:
 
     def give_up(self) -> None:
         pass  # it is removed as after any error
+
+
+def _blocks(path: bytes) -> int:
+    """Return how many blocks of the disk a file, or all below a folder, takes."""
+    below = (
+        os.lstat(os.path.join(folder, name)).st_blocks
+        for folder, folders, files in os.walk(path)
+        for name in (*folders, *files)
+    )
+    return os.lstat(path).st_blocks + sum(below)

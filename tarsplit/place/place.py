@@ -79,8 +79,35 @@ class Upload(Protocol):
         """Remove what was written, as far as that can be done: nobody will go on with it."""
 
 
+class Tree(Protocol):
+    """A tree that is being filled, one folder after the other; what is there of it stays after a stop."""
+
+    def enter(self, folder: bytes) -> None:
+        """Make a folder and those above it, where the place has folders; what follows is about its files.
+
+        Args:
+            folder: relative to the tree.
+        """
+
+    def has(self, name: bytes, size: int, digest: bytes) -> bool:
+        """Return whether a file of an earlier run is there as it should be, as far as that can be known."""
+
+    def upload(self, name: bytes, size: int, *, mode: int, mtime_ns: int | None) -> AbstractContextManager[Upload]:
+        """Begin a file of this size.
+
+        Args:
+            mtime_ns: ns since the epoch, where the place keeps that; None for now.
+        """
+
+    def remove(self, name: bytes) -> None:
+        """Remove a file, if it is there."""
+
+    def finish(self) -> None:
+        """Give the tree its name, when all of it is there to stay."""
+
+
 class Place(Protocol):
-    """A folder, of this machine or of a store.
+    """A folder, of this machine or of a store. The name of a file may be a path below it where that is read.
 
     Raises:
         OSError: a disk of this machine fails.
@@ -105,8 +132,8 @@ class Place(Protocol):
     def make(self) -> None:
         """Make it, if it is not there and does not come into being with its first file."""
 
-    def names(self) -> list[bytes]:
-        """Return the names of what is in it, sorted."""
+    def names(self, below: bytes = b"") -> list[bytes]:
+        """Return the names of what is in it, or in a folder below it, sorted; none where that folder is not there."""
 
     def seen(self, name: bytes) -> Seen | None:
         """Return what is told of a file; None if it is not there."""
@@ -128,11 +155,14 @@ class Place(Protocol):
     def upload(self, name: bytes, size: int) -> AbstractContextManager[Upload]:
         """Begin a file of this size, or go on with one that was not finished."""
 
+    def tree(self, name: bytes) -> Tree:
+        """Begin a tree of this name, or go on with it."""
+
     def write(self, name: bytes, data: bytes) -> None:
         """Write a small file; it is there, whole, when this returns."""
 
     def remove(self, names: Iterable[bytes]) -> None:
-        """Remove files, those of them that are there."""
+        """Remove files and trees, those of them that are there."""
 
     def local(self, is_wanted: Callable[[bytes], object]) -> AbstractContextManager[bytes]:
         """Yield a folder of this machine with the files that are wanted by name: itself, or one of copies."""

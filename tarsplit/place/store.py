@@ -16,9 +16,10 @@ from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused
 from qa2pack.tarsplit.place.folder import Folder
-from qa2pack.tarsplit.place.place import PlaceError, Seen, Upload, copy_file
+from qa2pack.tarsplit.place.place import PlaceError, Seen, Tree, Upload, copy_file
 from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of
 from qa2pack.tarsplit.place.s3_upload import S3Upload
+from qa2pack.tarsplit.place.store_tree import StoreTree
 from qa2pack.tarsplit.state import FinishedChunk
 
 READ_BYTES = 16 << 20
@@ -63,15 +64,20 @@ class Store:
     def make(self) -> None:
         """Do nothing: a folder comes into being with its first file."""
 
-    def names(self) -> list[bytes]:
-        """Return the names of the files in it, sorted; none where it is not there."""
+    def names(self, below: bytes = b"") -> list[bytes]:
+        """Return the names of what is in it, or in a folder below it, sorted; none where it is not there."""
+        return sorted(_name(each["name"]) for each in self._listed(below))
+
+    def _listed(self, below: bytes = b"") -> list[dict[str, Any]]:
         with self._opened() as (fs, root):
+            folder = _join(root, below) if below else root
             try:
                 fs.invalidate_cache()
-                found = fs.ls(root, detail=True)
-            except FileNotFoundError:
+                found: list[dict[str, Any]] = fs.ls(folder, detail=True)
+            except (FileNotFoundError, NotADirectoryError):
                 return []
-        return sorted(_name(each["name"]) for each in found if each["type"] == "file")
+        # An object store lists a folder that was made in it as an object of the same name.
+        return [each for each in found if each["name"].strip("/") != folder.strip("/")]
 
     def seen(self, name: bytes) -> Seen | None:
         """Return size and checksum of a file as the store tells them."""
@@ -105,6 +111,10 @@ class Store:
             upload = begin(fs, _join(root, name), size)
         yield _ToldUpload(upload, self._shown(name))
 
+    def tree(self, name: bytes) -> Tree:
+        """Begin a tree, or go on with it."""
+        return StoreTree(self, name)
+
     def write(self, name: bytes, data: bytes) -> None:
         """Write a small file."""
         with self.upload(name, len(data)) as upload:
@@ -112,17 +122,22 @@ class Store:
             upload.finish()
 
     def remove(self, names: Iterable[bytes]) -> None:
-        """Remove files."""
+        """Remove files and trees."""
         with self._opened() as (fs, root):
             for name in names:
                 with suppress(FileNotFoundError):
-                    fs.rm_file(_join(root, name))
+                    path = _join(root, name)
+                    if fs.isdir(path):
+                        fs.rm(path, recursive=True)
+                    else:
+                        fs.rm_file(path)
 
     @contextmanager
     def local(self, is_wanted: Callable[[bytes], object]) -> Iterator[bytes]:
         """Yield a temporary folder with copies of the files that are wanted."""
         with private_folder() as folder:
-            for name in filter(is_wanted, self.names()):
+            files = (_name(each["name"]) for each in self._listed() if each["type"] == "file")
+            for name in sorted(filter(is_wanted, files)):
                 with suppress(FileNotFoundError):  # gone since
                     copy_file(name, self, Folder(folder))
             yield folder

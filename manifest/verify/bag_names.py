@@ -1,0 +1,16 @@
+"""Names that a BagIt bag cannot hold are refused before one is made."""
+
+from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
+
+
+def check_in_bag(path: bytes) -> None:
+    """Check that a bag can hold a file of this path.
+
+    Raises:
+        Refused: it cannot.
+    """
+    try:
+        bag_line("", path)
+    except NotInABagError as error:
+        raise Refused(Problem(Code.BAG_NAME, path, found=error.reason)) from error

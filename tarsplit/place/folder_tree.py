@@ -1,0 +1,88 @@
+"""Tree in a folder of this machine: it has another name, with `.part`, until all of it is on the disk.
+
+Its files are not synced one by one, and a stop may leave any of them without its content: whoever goes on with it
+reads what is there. One that is complete is renamed only if something in it is wrong.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.presence import is_plain_folder
+from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
+from qa2pack.manifest.path import join
+from qa2pack.tarsplit import output_files as outfile
+from qa2pack.tarsplit.naming import PART
+from qa2pack.tarsplit.place.place import Upload
+
+
+class FolderTree:
+    """A tree of this machine; its methods as `Tree` has them.
+
+    Args:
+        parent: absolute path of the folder that it is in.
+    """
+
+    def __init__(self, parent: bytes, name: bytes) -> None:
+        self._path = join(parent, name)
+        self._is_finished = is_plain_folder(self._path)
+        self._folder = b""
+
+    def enter(self, folder: bytes) -> None:
+        """Make a folder."""
+        self._folder = folder
+        outfile.make_folder_below(self._root, folder)
+
+    def has(self, name: bytes, size: int, digest: bytes) -> bool:
+        """Read a file and compare its digest."""
+        try:
+            with opened_beneath(self._root, self._folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+                return os.fstat(fd).st_size == size and digest_of_fd(fd, size) == digest
+        except (OSError, FileGrewOrShrankError):
+            return False  # it is written again, which reports the error if it persists
+
+    @contextmanager
+    def upload(self, name: bytes, size: int, *, mode: int, mtime_ns: int | None) -> Iterator[Upload]:
+        """Begin a file anew."""
+        self._reopen()
+        with outfile.new_file_below(self._root, self._folder, name, mode) as fd:
+            yield _Upload(fd, mtime_ns)
+
+    def remove(self, name: bytes) -> None:
+        """Remove a file."""
+        outfile.remove(join(join(self._root, self._folder) if self._folder else self._root, name))
+
+    def finish(self) -> None:
+        """Sync all, and rename the tree."""
+        if not self._is_finished:
+            outfile.publish_tree(self._path)
+            self._is_finished = True
+
+    @property
+    def _root(self) -> bytes:
+        return self._path if self._is_finished else self._path + PART
+
+    def _reopen(self) -> None:
+        """Take the name of a complete tree away, in which something is to be written."""
+        if self._is_finished:
+            outfile.withdraw_tree(self._path)
+            self._is_finished = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    fd: int
+    mtime_ns: int | None
+
+    def write(self, data: bytes | memoryview) -> None:
+        outfile.write_all(self.fd, data)
+
+    def finish(self) -> str:
+        if self.mtime_ns is not None:
+            outfile.set_time(self.fd, self.mtime_ns)
+        return ""
+
+    def give_up(self) -> None:
+        pass  # it is written again

@@ -1,0 +1,1 @@
+"""Trees of a delivery (a folder, a BagIt bag): written, compared, and what is in them beside the files."""

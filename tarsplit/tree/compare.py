@@ -1,0 +1,166 @@
+"""Tree compared with the sidecar: each file, what is beside them, and nothing else.
+
+Files are read one by one, so each problem has the path of its file. A `Taker` may take their content, by which a
+delivery is received. Folders without files are not missed: neither a bag nor a store has them.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.fs.digest import BUFFER_BYTES, blocks_of
+from qa2pack.manifest.path import join, path_in
+from qa2pack.manifest.problem import Code, Problem, size_problem
+from qa2pack.manifest.quantity import Digest
+from qa2pack.tarsplit.chunk_entries import ChunkPart, shares
+from qa2pack.tarsplit.container.reader import EndedError, Reader, summed
+from qa2pack.tarsplit.place.place import Place, PlaceError
+from qa2pack.tarsplit.sidecar import ChunkRow
+from qa2pack.tarsplit.taker import Taker
+from qa2pack.tarsplit.tar.checksums import Sums
+from qa2pack.tarsplit.tree.shape import Beside, Shape
+
+_NOTHING_ELSE = "only files that the delivery names"
+
+
+def tree_problems(place: Place, row: ChunkRow, part: ChunkPart, shape: Shape, taker: Taker) -> list[Problem]:
+    """Return the problems of a tree, with paths that begin with its name; give the content of its files to the taker.
+
+    Raises:
+        PlaceError: what is in it cannot be listed.
+    """
+    if not place.names(row.name) and part.files:
+        return [Problem(Code.MISSING, row.name)]
+    comparing = _Tree(place, row.name, shape, taker)
+    inner = _inner_names(shape.names, (shape.folder(share.record.path) for share in shares(part)))
+    for share in shares(part):
+        folder, record = shape.folder(share.record.path), share.record
+        files = {record.names[index] for index in share.files}
+        comparing.find_others(folder, files | inner.pop(folder, set()))
+        for index in share.files:
+            comparing.compare(folder, record, index)
+    for folder, names in inner.items():
+        comparing.find_others(folder, names)
+    comparing.compare_lists(row)
+    return comparing.problems
+
+
+def _inner_names(beside: Iterable[bytes], folders: Iterable[bytes]) -> dict[bytes, set[bytes]]:
+    """Return what is in each folder of a tree beside the files of the package."""
+    inner: dict[bytes, set[bytes]] = {b"": set()}
+    for path in (*beside, *folders):
+        below = path
+        while below:
+            above, _, name = below.rpartition(b"/")
+            known = above in inner
+            inner.setdefault(above, set()).add(name)
+            if known:
+                break
+            below = above
+    return inner
+
+
+class _Tree:
+    """Compares the files of a tree, in their order."""
+
+    def __init__(self, place: Place, name: bytes, shape: Shape, taker: Taker) -> None:
+        self.problems: list[Problem] = []
+        self._place = place
+        self._name = name
+        self._shape = shape
+        self._taker = taker
+
+    def find_others(self, folder: bytes, known: set[bytes]) -> None:
+        """Find what is in a folder and not known."""
+        path = path_in(self._name, folder)
+        others = set(self._place.names(path)) - known
+        self.problems += [Problem(Code.EXTRA, join(path, name), _NOTHING_ELSE) for name in sorted(others)]
+
+    def compare(self, folder: bytes, record: FolderRecord, index: int) -> None:
+        """Compare a file; its content is given to the taker, unless that has it."""
+        sums = Sums(self._shape.lists.checksums)
+        if not self._is_taken(record, index, sums):
+            sums = Sums(self._shape.lists.checksums)
+            path = join(path_in(self._name, folder), record.names[index])
+            self.problems += self._read(path, record, index, sums)
+        self._shape.lists.add(join(record.path, record.names[index]), sums)
+
+    def compare_lists(self, row: ChunkRow) -> None:
+        """Compare what is beside the files, and the checksums of the lists, where all was right so far."""
+        if self.problems:
+            return  # these differ too: no need to report them
+        for each in self._shape.beside():
+            self.problems += self._differs(each)
+        lists = self._shape.lists
+        expected, found = (*row.checksums, ("", row.xxh128)), (*lists.results(), ("", lists.of_all))
+        if expected != found and not self.problems:
+            self.problems.append(Problem(Code.CHANGED, self._name, "the checksums of the manifest", "others"))
+
+    def _is_taken(self, record: FolderRecord, index: int, sums: Sums) -> bool:
+        file = self._taker.taken(record, index)
+        if file is None:
+            return False
+        with file as fd:
+            for block in blocks_of(fd):
+                sums.update(block)
+        return _is_right(record, index, sums)
+
+    def _read(self, path: bytes, record: FolderRecord, index: int, sums: Sums) -> Iterator[Problem]:
+        """Read a file to its end; yield a problem if it differs."""
+        size = record.sizes[index]
+        try:
+            opened = self._place.opened(path)
+        except FileNotFoundError:
+            yield Problem(Code.MISSING, path)
+            return
+        except PlaceError as error:
+            yield Problem(Code.UNREADABLE, path, found=error.text)
+            return
+        with opened as file:
+            if file.byte_count != size:
+                yield size_problem(path, size, file.byte_count)
+                return
+            try:
+                self._take(Reader(summed(file.read, sums)), record, index, sums)
+            except EndedError:
+                yield Problem(Code.TRUNCATED, path, "all of the file")
+            except PlaceError as error:
+                yield Problem(Code.UNREADABLE, path, found=error.text)
+            else:
+                if not _is_right(record, index, sums):
+                    yield Problem(Code.CHANGED, path, Digest(record.digest(index).hex()), Digest(sums.result()))
+
+    def _take(self, reader: Reader, record: FolderRecord, index: int, sums: Sums) -> None:
+        """Read a file, and give it to the taker, if all was right so far."""
+        size = record.sizes[index]
+        if size <= BUFFER_BYTES:
+            content = reader.read(size)
+            if _is_right(record, index, sums) and not self.problems:
+                self._taker.take(record, index, content)
+        elif not self.problems and self._taker.begin(record, index):
+            reader.digest(size, self._taker.add)
+            if _is_right(record, index, sums):
+                self._taker.end()
+        else:
+            reader.skip(size)
+
+    def _differs(self, each: Beside) -> Iterator[Problem]:
+        path = each.path if each.is_outside else join(self._name, each.path)
+        expected, found = Sums(()), Sums(())
+        for block in each.blocks():
+            expected.update(block)
+        try:
+            with self._place.opened(path) as file:
+                read = summed(file.read, found)
+                while read(BUFFER_BYTES):
+                    pass
+        except FileNotFoundError:
+            yield Problem(Code.MISSING, path)
+        except PlaceError as error:
+            yield Problem(Code.UNREADABLE, path, found=error.text)
+        else:
+            if found.result() != expected.result():
+                yield Problem(Code.CHANGED, path, "the checksums of the delivery", "others")
+
+
+def _is_right(record: FolderRecord, index: int, sums: Sums) -> bool:
+    return record.digest(index) in (bytes.fromhex(sums.result()), NO_DIGEST)

@@ -1,0 +1,162 @@
+"""Shape of a tree: where in it the files are, and what is beside them. It is written, and compared, by it.
+
+All that is beside the files follows from their paths and contents. So a check makes it again and compares, as it does
+with what is between the files of a container.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Protocol
+
+import xxhash
+
+from qa2pack.manifest.bundle.bag_tags import PAYLOAD, TAGS, bag_tags, payload_sums
+from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.format.delivery_form import DeliveryForm
+from qa2pack.manifest.format.spool import TextSpool
+from qa2pack.manifest.path import join, path_in
+from qa2pack.manifest.verify.checksum_lines import bag_line
+from qa2pack.tarsplit.naming import checksum_line, checksum_name, in_tar
+from qa2pack.tarsplit.tar.checksums import Sums
+
+_STRONG = "sha256"
+Line = Callable[[str, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Number of the files of a tree, and bytes of their contents."""
+
+    file_count: int
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A file that is beside those of the package.
+
+    Attributes:
+        path: relative to the tree; of one that is outside, relative to the folder of the tree.
+        blocks: returns its content; may be called again.
+    """
+
+    path: bytes
+    blocks: Callable[[], Iterator[bytes]]
+    is_outside: bool = False
+
+
+class Shape(Protocol):
+    """What is where in a tree."""
+
+    @property
+    def lists(self) -> "Lists":
+        """The checksums of the files, added in their order."""
+
+    @property
+    def names(self) -> Sequence[bytes]:
+        """The paths in the tree of what is beside the files."""
+
+    def folder(self, path: bytes) -> bytes:
+        """Return the path in the tree of a folder of the delivery; both may be empty."""
+
+    def beside(self) -> Iterator[Beside]:
+        """Yield what is beside the files, when the checksums of all are added."""
+
+
+class Lists:
+    """The checksums of the files of a tree: one list for each algorithm, kept in temporary files.
+
+    Args:
+        checksums: names of the algorithms.
+        line: returns the line of a file, given its digest and its path relative to the package.
+    """
+
+    def __init__(self, checksums: Sequence[str], line: Line) -> None:
+        self.checksums = tuple(checksums)
+        self._line = line
+        self._texts = {name: TextSpool() for name in checksums}
+        self._sums = {name: Sums((name, _STRONG)) for name in checksums}
+        self._all = xxhash.xxh3_128()
+
+    def add(self, path: bytes, sums: Sums) -> None:
+        """Add the next file.
+
+        Args:
+            path: relative to the package.
+            sums: of its content.
+        """
+        self._all.update(bytes.fromhex(sums.result()))
+        for name, text in self._texts.items():
+            line = self._line(sums.result(name), path)
+            text.add(line)
+            self._sums[name].update(line)
+
+    @property
+    def of_all(self) -> str:
+        """The XXH3-128 of the digests of all files, hexadecimal."""
+        return self._all.hexdigest()
+
+    def results(self) -> tuple[tuple[str, str], ...]:
+        """Return the name of each algorithm, and what it gives of its own list."""
+        return tuple((name, sums.result(name)) for name, sums in self._sums.items())
+
+    def strong(self, name: str) -> str:
+        """Return the sha256 of a list."""
+        return self._sums[name].result(_STRONG)
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Yield the text of a list."""
+        return self._texts[name].blocks()
+
+
+def shape_of(form: DeliveryForm, name: bytes, project: bytes, checksums: Sequence[str], amount: Amount) -> Shape:
+    """Return the shape of a tree.
+
+    Args:
+        name: of the tree.
+        checksums: names of those that are wanted of each file.
+    """
+    return _Bag(project, checksums, amount) if form is DeliveryForm.BAG else _Folder(name, checksums)
+
+
+class _Folder:
+    """A folder in place of that of the package; the lists are beside it."""
+
+    names = ()
+
+    def __init__(self, name: bytes, checksums: Sequence[str]) -> None:
+        self._name = name
+        self.lists = Lists(checksums, lambda digest, path: checksum_line(join(name, path), digest))
+
+    def folder(self, path: bytes) -> bytes:
+        return path
+
+    def beside(self) -> Iterator[Beside]:
+        for each in self.lists.checksums:
+            yield Beside(checksum_name(self._name, each), partial(self.lists.blocks, each), is_outside=True)
+
+
+class _Bag:
+    """A BagIt bag, with the folder of the package in its payload."""
+
+    def __init__(self, project: bytes, checksums: Sequence[str], amount: Amount) -> None:
+        self._project = project
+        self._amount = amount
+        self.lists = Lists(checksums, lambda digest, path: bag_line(digest, in_tar(project, path)))
+        self.names = (*map(payload_sums, checksums), *TAGS)
+
+    def folder(self, path: bytes) -> bytes:
+        return path_in(PAYLOAD, in_tar(self._project, path))
+
+    def beside(self) -> Iterator[Beside]:
+        names = {each: payload_sums(each) for each in self.lists.checksums}
+        for each, name in names.items():
+            yield Beside(name, partial(self.lists.blocks, each))
+        tags = bag_tags(
+            self._project,
+            file_count=self._amount.file_count,
+            byte_count=self._amount.byte_count,
+            payload_sums={name: self.lists.strong(each) for each, name in names.items()},
+        )
+        for name, text in tags.items():
+            yield Beside(name, partial(iter, [text]))

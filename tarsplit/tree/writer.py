@@ -1,0 +1,144 @@
+"""Tree writer: writes the files of a package into a tree, each by itself, and what is beside them.
+
+A file of an earlier run is kept where it is as it should be. Its source is read all the same, for the lists of
+checksums.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import cycle
+
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.fs.digest import aligned_buffer
+from qa2pack.manifest.path import join
+from qa2pack.tarsplit.chunk_entries import Share
+from qa2pack.tarsplit.container.writer import Output, OutputFailedError
+from qa2pack.tarsplit.place.place import Place, Upload
+from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
+from qa2pack.tarsplit.tree.shape import Beside, Shape
+
+_MODE = 0o644  # of what is beside the files
+
+
+class TreeWriter:
+    """Writes files into a tree, in the order in which `begin` yields them.
+
+    Attributes:
+        is_kept: all was there.
+
+    Args:
+        place: where the tree is.
+        keeps: what is there may be of an earlier run of the same delivery.
+    """
+
+    def __init__(self, place: Place, name: bytes, shape: Shape, *, keeps: bool) -> None:
+        self._place = place
+        self._tree = place.tree(name)
+        self._shape = shape
+        self._keeps = self.is_kept = keeps
+        self._record = FolderRecord(b"")
+        self._index = 0
+        self._written = b""  # the name of the last file, if it was not kept
+        buffer = aligned_buffer()
+        half = len(buffer) // 2
+        # Two halves in turn: the thread may still compute checksums of one while the next block is read.
+        self._blocks = cycle((buffer[:half], buffer[half:]))
+
+    def begin(self, share: Share) -> Iterator[bytes]:
+        """Make a folder; yield, for each of its files, what `add_file` is given with it: nothing."""
+        with _marked():
+            self._tree.enter(self._shape.folder(share.record.path))
+        self._record = share.record
+        return self._files(share)
+
+    def add_file(self, _: bytes, content: bytes) -> None:
+        """Add a file with its whole content."""
+        sums = Sums(self._shape.lists.checksums)
+        sums.update(content)
+        if not self._is_there(bytes.fromhex(sums.result())):
+            _copy([content] if content else [], self._upload(), Sums(()))
+        self._end(sums)
+
+    def add_large(self, _: bytes, __: int, blocks: Iterable[memoryview]) -> None:
+        """Add a file of which the blocks are in the memory of `free_block`."""
+        with threaded_sums(self._shape.lists.checksums) as sums:
+            if self._is_there(self._record.digest(self._index)):
+                for block in blocks:
+                    sums.update(block)
+            else:
+                _copy(blocks, self._upload(), sums)
+            self._end(sums)
+
+    def free_block(self) -> memoryview:
+        """Return page-aligned memory for the next block."""
+        return next(self._blocks)
+
+    def give_up(self) -> None:
+        """Remove the last file, if it was written: it was not as in the manifest."""
+        if self._written:
+            with _marked():
+                self._tree.remove(self._written)
+
+    def finish(self) -> None:
+        """Write what is beside the files, and give the tree its name."""
+        for each in self._shape.beside():
+            self._write_beside(each)
+        with _marked():
+            self._tree.finish()
+
+    def _files(self, share: Share) -> Iterator[bytes]:
+        for self._index in share.files:
+            self._written = b""
+            yield b""
+
+    def _is_there(self, digest: bytes) -> bool:
+        return self._has(self._record.names[self._index], self._record.sizes[self._index], digest)
+
+    def _has(self, name: bytes, size: int, digest: bytes) -> bool:
+        has = self._keeps and self._tree.has(name, size, digest)
+        self.is_kept = self.is_kept and has
+        return has
+
+    def _upload(self) -> AbstractContextManager[Upload]:
+        record, index = self._record, self._index
+        self._written = record.names[index]
+        mode, mtime_ns = record.modes[index], record.mtimes[index]
+        return self._tree.upload(self._written, record.sizes[index], mode=mode, mtime_ns=mtime_ns)
+
+    def _end(self, sums: Sums) -> None:
+        self._shape.lists.add(join(self._record.path, self._record.names[self._index]), sums)
+
+    def _write_beside(self, each: Beside) -> None:
+        sums, size = Sums(()), 0
+        for block in each.blocks():
+            sums.update(block)
+            size += len(block)
+        folder, _, name = each.path.rpartition(b"/")
+        if each.is_outside:
+            _copy(each.blocks(), self._place.upload(name, size), Sums(()))
+            return
+        with _marked():
+            self._tree.enter(folder)
+        if not self._has(name, size, bytes.fromhex(sums.result())):
+            _copy(each.blocks(), self._tree.upload(name, size, mode=_MODE, mtime_ns=None), Sums(()))
+
+
+def _copy(blocks: Iterable[bytes | memoryview], uploading: AbstractContextManager[Upload], sums: Sums) -> None:
+    """Write blocks into a file; what goes wrong with the file, not with the blocks, is an OutputFailedError."""
+    with ExitStack() as stack:
+        with _marked():
+            upload = stack.enter_context(uploading)
+        output = Output(upload.write, sums)
+        for block in blocks:
+            output.write(block)
+        with _marked():
+            upload.finish()
+
+
+@contextmanager
+def _marked() -> Iterator[None]:
+    """Raise errors of the system as those of the output."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputFailedError(error) from error

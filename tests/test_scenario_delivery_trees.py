@@ -1,0 +1,332 @@
+"""Delivery sets that are folders and bags: written, kept, checked, received, repaired from, and read by others."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qa2pack.tarsplit.place.store import Store
+from support.commands import Ran, run_redirected
+from support.in_process import write
+from support.s3_servers import BUCKET, s3_server
+
+LAYOUT = """
+tree = "unit"
+[[place]]
+name = "run"
+path = "in"
+needed = true
+[[folder]]
+name = "data"
+[[folder]]
+name = "notes"
+[[rule]]
+kind = "tree"
+match = ["one", "two"]
+to = "data/{name}"
+[[rule]]
+kind = "table"
+match = "*.ms"
+to = "data/{name}"
+[[rule]]
+match = "*.txt"
+to = "notes/{name}"
+[[rule]]
+match = "*"
+to = "data/{name}"
+[[delivery]]
+set = "plain"
+form = "folder"
+name = "P_files"
+select = "data/**"
+checksums = ["md5", "sha256"]
+[[delivery]]
+set = "archive"
+form = "bag"
+name = "P_bag"
+select = ["notes/**", "README", "data/one/**"]
+also = true
+"""
+FILES = {
+    "one/text": b"the same again and again\n" * 1000,
+    "one/deep/noise": random.Random(5).randbytes(400_000),  # more than is read at once
+    "two/b": b"of the folder alone",
+    "x.ms/table.dat": b"main",
+    "x.ms/table.lock": b"locked",
+    "µ\\": b"",
+    "left.txt": b"in the bag alone",
+}
+IN_FOLDER = {"one/text", "one/deep/noise", "two/b", "x.ms/table.dat", "x.ms/table.lock", "µ\\"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package P and its delivery `out`; tests that change something do so in a copy."""
+    home = tmp_path_factory.mktemp("world")
+    for path, data in FILES.items():
+        write(home / "run/in" / path, data)
+    os.chmod(home / "run/in/two/b", 0o755)
+    (home / "trees.toml").write_text(LAYOUT)
+    words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
+    ran = run_redirected("package", home / "run", home / "P", *words)
+    assert ran.code == 0, ran.err
+    ran = deliver(home)
+    assert ran.code == 0, ran.err
+    return home
+
+
+@pytest.fixture
+def home(world: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(world, tmp_path / "world", symlinks=True)
+
+
+def deliver(home: Path, *words: str | Path) -> Ran:
+    return run_redirected("deliver", home / "P", "--output", home / "out", "--jobs", "1", "--json", *words)
+
+
+def checked(folder: str | Path, *words: str | Path) -> list[str]:
+    """Check the delivery, and return code and path of each problem."""
+    ran = run_redirected("tarsplit", "--check", folder, "--json", *words)
+    problems = [f"{each['code']} {each['path']}" for each in json.loads(ran.out)["problems"]]
+    assert ran.code == (3 if problems else 0), ran.err
+    return problems
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_folder_has_the_files_as_they_are(world: Path) -> None:
+    assert files_in(world / "out/P_files") == {f"unit/data/{name}": FILES[name] for name in IN_FOLDER}
+    told = (world / "out/P_files/unit/data/two/b").stat()
+    assert told.st_mtime_ns == (world / "P/unit/data/two/b").stat().st_mtime_ns // 10**9 * 10**9
+    assert told.st_mode & 0o777 == 0o755
+    for program in ("md5sum", "sha256sum"):
+        subprocess.run(f"{program} --quiet -c *.{program}", shell=True, cwd=world / "out", check=True)
+    assert (world / "out/P_files.md5sum").read_text().count("\n") == len(IN_FOLDER)
+
+
+def test_bag_is_valid_for_bagit(world: Path) -> None:
+    bag = world / "out/P_bag"
+    subprocess.run([sys.executable, "-m", "bagit", "--quiet", "--validate", bag], check=True)
+    names = {"notes/left.txt", "README", "data/one/text", "data/one/deep/noise"}
+    assert set(files_in(bag / "data")) == {f"P/unit/{name}" for name in names}
+    assert {path.name for path in bag.iterdir() if path.name.startswith("manifest-")} == {
+        "manifest-md5.txt",
+        "manifest-sha256.txt",
+    }
+
+
+def test_files_of_folder_and_bag_are_the_package(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "out/P_files", tmp_path / "P")
+    shutil.copytree(world / "out/P_bag/data/P", tmp_path / "P", dirs_exist_ok=True)
+    subprocess.run(["diff", "-r", world / "P", tmp_path / "P"], check=True)
+    (tmp_path / "P").rename(tmp_path / "P_files")
+    assert run_redirected("verify", "--manifest", world / "out/P_unit.manifest", tmp_path / "P_files").code == 0
+
+
+def test_delivery_is_as_checked_alone_and_with_its_package(world: Path) -> None:
+    assert checked(world / "out") == []
+    assert checked(world / "out", world / "P") == []
+
+
+def damage(path: Path, kind: str) -> None:
+    match kind:
+        case "changed":
+            path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+        case "truncated":
+            path.write_bytes(path.read_bytes()[:-1])
+        case "grown":
+            path.write_bytes(path.read_bytes() + b"more")
+        case "missing":
+            path.unlink()
+        case "extra":
+            (path.parent / "extra").mkdir()
+            write(path.parent / "extra/file", b"not of the delivery")
+        case "unreadable":
+            path.rename(path.with_name("elsewhere"))
+            path.symlink_to("elsewhere")
+
+
+NOISE, LOCK = "P_files/unit/data/one/deep/noise", "P_files/unit/data/x.ms/table.lock"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "told"),
+    [
+        ("changed", NOISE, [f"changed {NOISE}"]),
+        ("truncated", NOISE, [f"truncated {NOISE}"]),
+        ("grown", NOISE, [f"grown {NOISE}"]),
+        ("missing", NOISE, [f"missing {NOISE}"]),
+        ("unreadable", NOISE, ["extra P_files/unit/data/one/deep/elsewhere", f"unreadable {NOISE}"]),
+        ("changed", LOCK, ["changed P_files.md5sum", "changed P_files.sha256sum"]),
+        ("truncated", LOCK, [f"truncated {LOCK}"]),
+        ("changed", "P_files.sha256sum", ["changed P_files.sha256sum"]),
+        ("missing", "P_files.md5sum", ["missing P_files.md5sum"]),
+        ("changed", "P_bag/manifest-sha256.txt", ["changed P_bag/manifest-sha256.txt"]),
+        ("missing", "P_bag/manifest-md5.txt", ["missing P_bag/manifest-md5.txt"]),
+        ("truncated", "P_bag/bag-info.txt", ["changed P_bag/bag-info.txt"]),
+        ("missing", "P_bag/bagit.txt", ["missing P_bag/bagit.txt"]),
+        ("grown", "P_bag/tagmanifest-sha256.txt", ["changed P_bag/tagmanifest-sha256.txt"]),
+        ("changed", "P_bag/data/P/unit/README", ["changed P_bag/data/P/unit/README"]),
+    ],
+)
+def test_every_damage_is_told_where_it_is(home: Path, kind: str, path: str, told: list[str]) -> None:
+    damage(home / "out" / path, kind)
+    assert checked(home / "out") == told
+
+
+@pytest.mark.parametrize(
+    "path", ["P_files/x", "P_files/unit/data/one/x", "P_bag/x", "P_bag/data/x", "P_bag/data/P/unit/x"]
+)
+def test_what_is_not_of_the_delivery_is_told(home: Path, path: str) -> None:
+    damage(home / "out" / path, "extra")
+    assert checked(home / "out") == [f"extra {os.path.dirname(path)}/extra"]
+
+
+def test_missing_tree_is_one_problem(home: Path) -> None:
+    shutil.rmtree(home / "out/P_bag")
+    assert checked(home / "out") == ["missing P_bag"]
+
+
+def test_same_command_keeps_files_one_by_one(home: Path) -> None:
+    before = files_in(home / "out")
+    inodes = {path: (home / "out" / path).stat().st_ino for path in before}
+    assert json.loads(deliver(home).out)["kept_count"] == 2
+    (home / "out/P_files/unit/data/two/b").unlink()
+    (home / "out/P_files/unit/data/one/text").write_bytes(b"x" * 25_000)
+    (home / "out/P_bag/bagit.txt").unlink()
+    assert json.loads(deliver(home).out)["kept_count"] == 0
+    assert files_in(home / "out") == before
+    kept = "P_files/unit/data/one/deep/noise"
+    assert (home / "out" / kept).stat().st_ino == inodes[kept]
+    assert checked(home / "out", home / "P") == []
+
+
+def test_stopped_tree_has_no_final_name_and_goes_on(home: Path) -> None:
+    data = (home / "P/unit/data/two/b").read_bytes()
+    (home / "P/unit/data/two/b").write_bytes(b"X" * len(data))
+    shutil.rmtree(home / "out")
+    ran = deliver(home)
+    assert ran.code == 4
+    assert [each["path"] for each in json.loads(ran.out)["problems"]] == [str(home / "P/unit/data/two/b")]
+    assert not (home / "out/P_files").exists()
+    done = home / "out/P_files.part/unit/data/one/deep/noise"
+    inode = done.stat().st_ino
+    (home / "P/unit/data/two/b").write_bytes(data)
+    assert deliver(home).code == 0
+    assert not (home / "out/P_files.part").exists()
+    assert (home / "out/P_files/unit/data/one/deep/noise").stat().st_ino == inode
+    assert checked(home / "out") == []
+
+
+def test_output_that_fails_is_not_taken_for_a_source_that_cannot_be_read(home: Path) -> None:
+    (home / "out/P_files").rename(home / "out/P_files.part")
+    (home / "out/P_files.part/unit/data/two/b").unlink()
+    os.mkfifo(home / "out/P_files.part/unit/data/two/b")
+    ran = deliver(home)
+    assert ran.code == 4
+    assert "/out/P_files" in ran.err + ran.out
+    assert "/P/unit" not in ran.err + ran.out
+
+
+def test_complete_tree_keeps_its_file_whose_source_was_damaged_since(home: Path) -> None:
+    damage(home / "P/unit/data/two/b", "changed")
+    assert deliver(home).code == 4
+    assert checked(home / "out") == ["extra P_unit.state"], "it is not finished, and all is there"
+
+
+def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -> None:
+    write(home / "run/in/two/b", b"another content")
+    words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
+    assert run_redirected("package", home / "run", home / "P", *words).code == 0
+    ran = deliver(home)
+    assert (ran.code, "delivery-in-the-way" in ran.out) == (1, True)
+    write(home / "out/P_files/old", b"of the other delivery")
+    assert deliver(home, "--replace").code == 0
+    assert checked(home / "out", home / "P") == []
+
+
+def test_receiver_gets_the_package_and_mends_it_from_the_delivery(home: Path) -> None:
+    (home / "other").mkdir()
+    ran = run_redirected("receive", home / "out", home / "other/P")
+    assert ran.code == 0, ran.err
+    assert run_redirected("verify", home / "other/P").code == 0
+    subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
+    for path in ("data/one/deep/noise", "data/two/b", "notes/left.txt"):
+        (home / "other/P/unit" / path).write_bytes(b"damaged")
+    ran = run_redirected("repair", home / "other/P", "--from", home / "out")
+    assert ran.code == 0, ran.err
+    subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
+
+
+def test_damaged_file_is_not_received(home: Path) -> None:
+    damage(home / "out/P_files/unit/data/one/deep/noise", "changed")
+    (home / "other").mkdir()
+    ran = run_redirected("receive", home / "out", home / "other/P")
+    assert ran.code == 1
+    assert "P_files/unit/data/one/deep/noise" in ran.err
+    assert not (home / "other/P").exists()
+    shutil.copy(home / "P/unit/data/one/deep/noise", home / "out/P_files/unit/data/one/deep/noise")
+    assert run_redirected("receive", home / "out", home / "other/P").code == 0
+    subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
+
+
+def test_sent_to_a_store_as_it_is_written_to_a_folder(world: Path, tmp_path: Path) -> None:
+    to = f"file://{tmp_path}/store"
+    words = ("--to", to, "--jobs", "1", "--json")
+    ran = run_redirected("deliver", world / "P", *words)
+    assert ran.code == 0, ran.err
+    assert files_in(tmp_path / "store") == files_in(world / "out")
+    assert checked(to) == []
+    assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 2
+    (tmp_path / "store/P_files/unit/data/two/b").unlink()
+    assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 1
+    damage(tmp_path / "store/P_bag/data/P/unit/README", "changed")
+    write(tmp_path / "store/P_bag/data/other", b"not of the delivery")
+    assert sorted(checked(to)) == ["changed P_bag/data/P/unit/README", "extra P_bag/data/other"]
+
+
+def test_sent_to_s3_and_read_back(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    to = f"s3://{BUCKET}/out"
+    words = ("--to", to, "--jobs", "1", "--json")
+    with s3_server(monkeypatch):
+        assert run_redirected("deliver", world / "P", *words).code == 0
+        assert checked(to) == []
+        assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 2
+        assert run_redirected("receive", to, tmp_path / "P").code == 0
+        store = Store(to)
+        store.remove([b"P_bag/bagit.txt", b"P_files"])
+        store.write(b"P_bag/data/P/more", b"not of the delivery")
+        assert sorted(checked(to)) == ["extra P_bag/data/P/more", "missing P_files"]
+        assert run_redirected("deliver", world / "P", *words, "--replace").code == 0
+        assert checked(to) == ["extra P_bag/data/P/more"], "it may be anyone's"
+    subprocess.run(["diff", "-r", world / "P", tmp_path / "P"], check=True)
+
+
+def test_name_that_no_bag_can_hold_is_refused_before_anything_is_written(home: Path) -> None:
+    write(home / "run/in/bad%0A.txt", b"")
+    words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
+    assert run_redirected("package", home / "run", home / "P", *words).code == 0
+    ran = deliver(home, "--replace")
+    assert (ran.code, "bag-name" in ran.out) == (1, True)
+    assert checked(home / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('name = "P_bag"', 'name = "P_bag"\nchecksums = ["xxh128"]', "one of md5, sha256"),
+        ('"P_files"', '"P_{part}_of_{parts}"', "limit"),
+    ],
+)
+def test_mistake_in_a_form_is_refused_with_its_line(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in LAYOUT
+    (tmp_path / "bad.toml").write_text(LAYOUT.replace(old, new, 1))
+    ran = run_redirected("layout", tmp_path / "bad.toml", "--check")
+    assert (ran.code, expected in ran.err) == (1, True), ran.err
