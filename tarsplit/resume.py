@@ -74,7 +74,9 @@ def find_leftovers(
         Refused: another delivery of the same name is there, and `is_replacing` is false.
     """
     name = cut.header.name
-    there = [entry for entry in place.names() if name.owns(entry) and entry != name.manifest + PART]
+    there = [
+        entry for entry in place.names() if name.owns(entry) and entry not in (name.manifest + PART, name.sender)
+    ]
     expected = _expected(cut) if finished is not None else set()
     kept = {file + PART for file in expected if place.goes_on}
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
