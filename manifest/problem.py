@@ -135,6 +135,7 @@ class Code(StrEnum):
     PLAN_WAITS = "plan-waits"
     STORE_UNUSABLE = "store-unusable"
     STORE_FAILED = "store-failed"
+    STORE_BUSY = "store-busy"
     PLAN_OTHER = "plan-other"
     CONTROL_MISSING = "control-missing"
     ORIGIN_IN_THE_WAY = "origin-in-the-way"

@@ -9,7 +9,7 @@ bytes, however often the run was stopped.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
@@ -41,12 +41,14 @@ class Destination:
         root: path of the package, absolute.
         is_replacing: remove the files of another delivery of the same name.
         key: file of the SSH key that signs the sidecar; empty for none.
+        is_taking_over: the run that a store names as the sender of this delivery has ended.
     """
 
     root: bytes
     place: Place
     is_replacing: bool = False
     key: bytes = b""
+    is_taking_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,14 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
 
     Raises:
         Refused: too little free space, or another delivery of the same name is in the output folder.
-        OutputBusyError: another process writes this delivery.
+        OutputBusyError, StoreBusyError: another process writes this delivery.
         NotSignedError: the key cannot be used any more; all chunks are finished, and are in the state file.
         OSError, PlaceError: the output cannot be written; finished chunks stay and are in the state file.
     """
     place, name = destination.place, cut.header.name
     place.make()
     with (
+        place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
         place.local({name.state, name.manifest}.__contains__) as folder,
         outfile.locked_part(join(folder, name.manifest)) as file,
     ):
@@ -90,6 +93,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
             destination,
             join(folder, name.manifest + PART),
             fingerprint,
+            check_alone,
             dict(finished or {}),
             keeps_trees=finished is not None,
         )
@@ -101,6 +105,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         if not problems:
             writer.close(notes_to_wire(fingerprint, rows))
             publish_sidecar(file, join(folder, name.manifest), cut.header.checksums, destination.key)
+            check_alone()
             place.take(folder, _of_sidecar(cut, destination))
             place.remove([name.state])
     return Outcome(tuple(rows), len(finished or {}) + run.kept_trees, tuple(problems))
@@ -134,6 +139,7 @@ class _Run:
 
     Attributes:
         records: path of the file with the records, for the workers.
+        check_alone: see `Place.alone`.
         keeps_trees: what there is of trees is of this delivery.
         kept_trees: number of those of which all was there.
     """
@@ -142,6 +148,7 @@ class _Run:
     destination: Destination
     records: bytes
     fingerprint: str
+    check_alone: Callable[[], None]
     finished: dict[int, FinishedChunk]
     keeps_trees: bool = False
     kept_trees: int = 0
@@ -159,6 +166,7 @@ class _Run:
 
     def keep_state(self) -> None:
         """Write the state file: the finished chunks."""
+        self.check_alone()
         self.destination.place.write(
             self.cut.header.name.state, encode_state(self.fingerprint, self.finished.values())
         )

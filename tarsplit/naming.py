@@ -15,7 +15,7 @@ from qa2pack.manifest.format.delivery_row import PARTS as PART_COUNT
 from qa2pack.manifest.path import check_name
 
 SIGNED_CHECKSUM = "sha256"  # the only one by which a signature of the sidecar covers the tars, too
-_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig)?|\.state")
+_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig)?|\.state|\.sender")
 _CHECKSUM = rb"(\.[a-z0-9]+sum)?"
 PART = b".part"  # suffix of every unfinished file
 
@@ -58,6 +58,11 @@ class DeliveryName:
     def state(self) -> bytes:
         """Name of the state file, which lists finished chunks until the delivery is complete."""
         return self.stem + b".state"
+
+    @property
+    def sender(self) -> bytes:
+        """Name of the file by which a store knows who sends the delivery, while it is sent."""
+        return self.stem + b".sender"
 
     @property
     def of_sets(self) -> tuple[bytes, ...]:

@@ -167,6 +167,11 @@ def publish_part(fd: int, path: bytes) -> None:
     os.rename(path + PART, path)
 
 
+def rename(path: bytes, target: bytes) -> None:
+    """Give a file of a folder of its own its name."""
+    os.rename(path, target)
+
+
 def flush(file: BinaryIO) -> None:
     """Sync what was written so far: on a network file system other machines do not see it before."""
     file.flush()

@@ -75,7 +75,9 @@ def find_leftovers(
         Refused: another delivery of the same name is there, and `is_replacing` is false.
     """
     name = cut.header.name
-    there = [entry for entry in place.names() if name.owns(entry) and entry != name.manifest + PART]
+    there = [
+        entry for entry in place.names() if name.owns(entry) and entry not in (name.manifest + PART, name.sender)
+    ]
     expected = _expected(cut) if finished is not None else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.form in TREES}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.casa.environment import run_isolated
-from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.split import describe_table
 from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError, TableBrokenError
+from qa2pack.manifest.fs.scratch import scratch_folder
 from qa2pack.manifest.problem import Code
 from support.commands import ROOT
 from support.file_systems import small_disk

@@ -99,7 +99,7 @@ WRITERS = {
     "tarsplit/output_files.py",
     # measurement sets, in folders of their own
     "executor/casa/environment.py",
-    "executor/casa/scratch.py",
+    "manifest/fs/scratch.py",
     "executor/casa/skeleton.py",
     "executor/casa/split.py",
     "executor/casa/rewrite.py",

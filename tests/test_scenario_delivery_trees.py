@@ -1,5 +1,6 @@
 """Delivery sets that are folders and bags: written, kept, checked, received, repaired from, and read by others."""
 
+import hashlib
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import pytest
 
 from qa2pack.tarsplit.place.store import Store
 from support.commands import Ran, run_redirected
+from support.forgery import twins
 from support.in_process import write
 from support.s3_servers import BUCKET, s3_server
 
@@ -52,7 +54,9 @@ name = "P_bag"
 select = ["notes/**", "README", "data/one/**"]
 also = true
 """
+FORGED, SIGNED = twins()  # with one XXH3-128
 FILES = {
+    "one/twin": SIGNED,
     "one/text": b"the same again and again\n" * 1000,
     "one/deep/noise": random.Random(5).randbytes(400_000),  # more than is read at once
     "two/b": b"of the folder alone",
@@ -61,7 +65,7 @@ FILES = {
     "µ\\": b"",
     "left.txt": b"in the bag alone",
 }
-IN_FOLDER = {"one/text", "one/deep/noise", "two/b", "x.ms/table.dat", "x.ms/table.lock", "µ\\"}
+IN_FOLDER = {"one/twin", "one/text", "one/deep/noise", "two/b", "x.ms/table.dat", "x.ms/table.lock", "µ\\"}
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +118,7 @@ def test_folder_has_the_files_as_they_are(world: Path) -> None:
 def test_bag_is_valid_for_bagit(world: Path) -> None:
     bag = world / "out/P_bag"
     subprocess.run([sys.executable, "-m", "bagit", "--quiet", "--validate", bag], check=True)
-    names = {"notes/left.txt", "README", "data/one/text", "data/one/deep/noise"}
+    names = {"notes/left.txt", "README", "data/one/text", "data/one/twin", "data/one/deep/noise"}
     assert set(files_in(bag / "data")) == {f"P/unit/{name}" for name in names}
     assert {path.name for path in bag.iterdir() if path.name.startswith("manifest-")} == {
         "manifest-md5.txt",
@@ -263,6 +267,33 @@ def test_receiver_gets_the_package_and_mends_it_from_the_delivery(home: Path) ->
     ran = run_redirected("repair", home / "other/P", "--from", home / "out")
     assert ran.code == 0, ran.err
     subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
+
+
+@pytest.mark.parametrize("tree", ["P_files/unit", "P_bag/data/P/unit"])
+def test_nothing_of_another_sha256_is_taken_of_a_tree(home: Path, tree: str) -> None:
+    """The sidecar has the sha256 of the list of the files, and the list that of each.
+
+    An address is read by the sidecar alone; a folder is searched for copies, too.
+    """
+    package = home / "other/P"  # it has no origin to be repaired from
+    package.parent.mkdir()
+    assert run_redirected("receive", home / "out", package).code == 0
+    twin, whole = package / "unit/data/one/twin", home / "whole"
+    other = {"P_files/unit": "P_bag", "P_bag/data/P/unit": "P_files"}[tree]
+    shutil.copytree(home / "out", whole)
+    shutil.rmtree(home / "out" / other)
+    (home / "out" / tree / "data/one/twin").write_bytes(FORGED)
+    twin.unlink()
+    assert run_redirected("repair", package, "--from", f"file://{home}/out").code == 3
+    for path in (home / "out").rglob("*sha256*"):  # nor where the list fits
+        path.write_bytes(path.read_bytes().replace(_sha256(SIGNED), _sha256(FORGED)))
+    assert run_redirected("repair", package, "--from", f"file://{home}/out").code == 3
+    assert run_redirected("repair", package, "--from", whole).code == 0
+    assert twin.read_bytes() == SIGNED
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
 
 
 def test_damaged_file_is_not_received(home: Path) -> None:

@@ -33,6 +33,7 @@ from qa2pack.pack.settings.dropin_settings import read_dropin_defaults
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from qa2pack.tarsplit.output_files import OutputBusyError
+from qa2pack.tarsplit.place.sender import StoreBusyError
 from qa2pack.tarsplit.place.store import StoreError
 from support.commands import run_here, run_redirected
 from support.faulty_disk import DiscardStoppingDisk, Stopped, StoppingDisk
@@ -439,6 +440,7 @@ RAISED: dict[Code, Callable[[], BaseException]] = {
     Code.CLUSTER_LOST: lambda: WorkersLostError("the scheduler does not answer any more"),
     Code.WORKERS_DIED: lambda: WorkersDiedError("again and again"),
     Code.OUTPUT_BUSY: lambda: OutputBusyError(b"/data/x"),
+    Code.STORE_BUSY: lambda: StoreBusyError(b"s3://bucket/x", "process 1 of alice on there"),
     Code.STORE_FAILED: lambda: StoreError(b"s3://bucket/x", "the service does not answer"),
     Code.TREE_UNKNOWN: lambda: UnknownTreeError(b"/data/x", b"/data/y"),
     Code.SETTINGS_UNUSABLE: _settings_error,

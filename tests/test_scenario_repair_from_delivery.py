@@ -1,15 +1,20 @@
 """Repair of a package from its delivery: a folder of tars, or a store, of which only what is needed is read."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.commands import run_here
 from support.deliveries import DAY, MEMBER, PROJECT, make_package
+from support.faulty_disk import Fault, FaultyDisk, Stopped
+from support.forgery import twins
 from support.s3_servers import BUCKET, s3_server
+from support.signatures import Key, sign_package
 
 Capsys = pytest.CaptureFixture[str]
 STEM = f"{PROJECT}_{DAY}"
@@ -88,6 +93,90 @@ def test_store_is_asked_for_what_is_needed_alone(
         refused = run_here(capsys, "repair", package, "--from", "s3://no-such-bucket/out")
         assert (refused.code, "store-unusable" in refused.err) == (1, True)
     assert run_here(capsys, "verify", package).code == 0
+
+
+FORGED, SIGNED = twins()  # with one XXH3-128
+
+
+def with_forged_tar(whole: Path, forged: Path) -> None:
+    """Copy a delivery, with another file of the same XXH3-128 in it."""
+    shutil.copytree(whole, forged)
+    for tar in forged.glob("*.tar"):
+        tar.write_bytes(tar.read_bytes().replace(SIGNED, FORGED))
+
+
+@pytest.mark.parametrize("is_in_place", [True, False])
+def test_signed_package_takes_no_copy_of_another_sha256(
+    tmp_path: Path, capsys: Capsys, key: Key, is_in_place: bool
+) -> None:
+    package = make_package(tmp_path / PROJECT, FILES | {"script/d.py": SIGNED})
+    sign_package(key, tmp_path / PROJECT)
+    assert run_here(capsys, "tarsplit", tmp_path / PROJECT, *CUT, "--output", tmp_path / "good").code == 0
+    with_forged_tar(tmp_path / "good", tmp_path / "bad")
+    script, copy = tmp_path / PROJECT / MEMBER / "script/d.py", tmp_path / "copy"
+    copy.mkdir()
+    (copy / "d.py").write_bytes(FORGED)
+    script.unlink()
+    if is_in_place:
+        script.write_bytes(FORGED)
+    words = ("repair", os.fsdecode(package.path), "--from", copy, "--from", tmp_path / "bad")
+    assert run_here(capsys, *words).code == 3
+    assert run_here(capsys, *words, "--from", tmp_path / "good").code == 0
+    assert script.read_bytes() == SIGNED
+
+
+@pytest.mark.parametrize("checksum", ["sha256", "md5"])
+def test_nothing_is_taken_of_a_tar_that_has_another_sha256(tmp_path: Path, capsys: Capsys, checksum: str) -> None:
+    package = tmp_path / PROJECT
+    make_package(package, FILES | {"script/d.py": SIGNED})
+    ran = run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "good", "--checksum", checksum)
+    assert ran.code == 0, ran.err
+    with_forged_tar(tmp_path / "good", tmp_path / "bad")
+    damage(package)
+    knows = checksum == "sha256"
+    assert run_here(capsys, "repair", package, "--from", tmp_path / "bad").code == (3 if knows else 0)
+    assert (package / MEMBER / "script/b.py").read_bytes() == (b"x" * 60_000 if knows else FILES["script/b.py"])
+    assert run_here(capsys, "repair", package, "--from", tmp_path / "good").code == 0
+    assert run_here(capsys, "verify", package).code == 0
+
+
+def test_repair_that_was_interrupted_reads_nothing_twice(
+    package: Path, tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "out").code == 0
+    damage(package)
+    with monkeypatch.context() as patch:
+        patch.setattr("qa2pack.pack.jobs.found_copies.take_out", _interrupted)  # after the deliveries were read
+        assert run_here(capsys, "repair", package, "--from", tmp_path / "out").code == 4
+    fetched = package.with_name(f"{package.name}.pack") / "fetched"
+    assert len(list(fetched.iterdir())) == 2
+    tar = tmp_path / f"out/{STEM}_002_of_002.tar"
+    tar.write_bytes(bytes(tar.stat().st_size))
+    assert run_here(capsys, "repair", package, "--from", tmp_path / "out").code == 0
+    assert run_here(capsys, "verify", package).code == 0
+    assert not fetched.exists()
+
+
+def _interrupted(*_: object) -> Any:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("verb", ["apply", "rollback"])
+def test_what_a_stopped_repair_fetched_goes_with_its_transaction(
+    package: Path, tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "out").code == 0
+    damage(package)
+    with monkeypatch.context() as patch:
+        patch.setattr("qa2pack.pack.jobs.apply.Disk", lambda: FaultyDisk(Fault.STOP_BEFORE, 30))
+        with pytest.raises(Stopped):
+            run_here(capsys, "repair", package, "--from", tmp_path / "out")
+    fetched = package.with_name(f"{package.name}.pack") / "fetched"
+    assert fetched.exists()
+    shutil.rmtree(tmp_path / "out")
+    assert run_here(capsys, verb, package).code == 0
+    assert (fetched.exists(), fetched.with_name("fetched.lock").exists()) == (False, False)
+    assert run_here(capsys, "verify", package).code == (0 if verb == "apply" else 3)
 
 
 def test_repair_that_was_killed_goes_on_with_what_was_read(package: Path, tmp_path: Path, capsys: Capsys) -> None:

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from qa2pack.tarsplit.place.s3_upload import part_bytes
+from qa2pack.tarsplit.place.sender import Sender
 from qa2pack.tarsplit.place.store import Store
 from support.commands import run_here
 from support.deliveries import DAY, PROJECT, make_package
@@ -23,6 +25,7 @@ Capsys = pytest.CaptureFixture[str]
 MIB = 1 << 20
 TO = f"s3://{BUCKET}/out"
 STEM = f"{PROJECT}_{DAY}"
+SENDER = f"{STEM}.sender"
 WORDS = ("-n", DAY, "--to", TO, "--jobs", "1")
 
 
@@ -116,13 +119,13 @@ def test_kill_in_a_tar_and_the_same_command_goes_on_with_its_parts(
             assert process.poll() is None
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
-    assert names() == {f"{STEM}.state"}
+    assert names() == {f"{STEM}.state", SENDER}, "who was killed, is known"
     proxy.decide = lambda method, path: PASS
     proxy.requests.clear()
     assert run_here(capsys, "tarsplit", package, *WORDS).code == 0
     assert ["partNumber=3" in path for path in proxy.parts_sent()] == [True]
     assert run_here(capsys, "tarsplit", "--check", TO, package).code == 0
-    assert f"{STEM}.state" not in names()
+    assert not {f"{STEM}.state", SENDER} & names()
 
 
 @pytest.mark.parametrize("failure", [503, BREAK])
@@ -200,6 +203,84 @@ def test_store_that_cannot_be_used_is_told_before_anything_is_read(
     assert (ran.code, "store-unusable" in ran.err) == (1, True)
     checked = run_here(capsys, "tarsplit", "--check", address)
     assert (checked.code, "store-unusable" in checked.err) == (1, True)
+
+
+def elsewhere() -> bytes:
+    """Return what a run on another machine writes of itself."""
+    return json.dumps(asdict(replace(Sender.this(), host="there", machine="another", user="alice"))).encode()
+
+
+def test_second_sender_is_told_who_sends_and_can_take_over(proxy: Proxy, tmp_path: Path, capsys: Capsys) -> None:
+    package = small_package(tmp_path)
+    Store(TO).write(SENDER.encode(), elsewhere())
+    ran = run_here(capsys, "tarsplit", package, *WORDS)
+    assert (ran.code, "of alice on there, since 20" in ran.err, names()) == (6, True, {SENDER}), ran.err
+    assert run_here(capsys, "tarsplit", package, *WORDS, "--take-over").code == 0
+    assert SENDER not in names()
+
+
+@pytest.mark.parametrize("content", ["of a run that has ended", "cut off"])
+def test_run_that_has_ended_does_not_keep_the_next_one_out(
+    proxy: Proxy, tmp_path: Path, capsys: Capsys, content: str
+) -> None:
+    ended = asdict(replace(Sender.this(), process=0))  # no process has that number
+    data = json.dumps(ended).encode()
+    Store(TO).write(SENDER.encode(), data if content != "cut off" else data[:50])
+    assert run_here(capsys, "tarsplit", small_package(tmp_path), *WORDS).code == 0
+    assert SENDER not in names()
+
+
+def test_of_two_that_begin_at_once_a_store_lets_one_begin(proxy: Proxy, tmp_path: Path, capsys: Capsys) -> None:
+    def other_was_first(method: str, path: str) -> int:
+        if method == "PUT" and path.endswith(SENDER):
+            proxy.decide = lambda method, path: PASS
+            Store(TO).write(SENDER.encode(), elsewhere())
+        return PASS
+
+    proxy.decide = other_was_first
+    ran = run_here(capsys, "tarsplit", small_package(tmp_path), *WORDS)
+    assert (ran.code, "on there" in ran.err, names()) == (6, True, {SENDER}), ran.err
+
+
+def test_run_whose_place_another_took_ends_before_its_sidecar(proxy: Proxy, tmp_path: Path, capsys: Capsys) -> None:
+    def other_takes_over(method: str, path: str) -> int:
+        if method == "PUT" and path.endswith(".tar"):
+            proxy.decide = lambda method, path: PASS
+            Store(TO).write(SENDER.encode(), elsewhere())
+        return PASS
+
+    proxy.decide = other_takes_over
+    ran = run_here(capsys, "tarsplit", small_package(tmp_path), *WORDS)
+    assert (ran.code, f"{STEM}.manifest" in names(), SENDER in names()) == (6, False, True), ran.err
+
+
+def test_store_that_does_not_know_how_to_make_only_what_is_new(proxy: Proxy, tmp_path: Path, capsys: Capsys) -> None:
+    refused: list[str] = []
+
+    def without_conditions(method: str, path: str) -> int:
+        if method == "PUT" and path.endswith(SENDER) and not refused:
+            refused.append(path)
+            return 501
+        return PASS
+
+    proxy.decide = without_conditions
+    assert run_here(capsys, "tarsplit", small_package(tmp_path), *WORDS).code == 0
+    assert refused
+    assert SENDER not in names()
+
+
+@pytest.mark.parametrize("kind", ["sftp", "file"])
+def test_second_sender_is_told_where_there_are_folders(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    package = small_package(tmp_path)
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        to = address if kind == "sftp" else f"file://{tmp_path}/server/sent"
+        with Store(to).alone(SENDER.encode(), is_taking_over=False):
+            ran = run_here(capsys, "tarsplit", package, "-n", DAY, "--to", to)
+            assert (ran.code, f"process {os.getpid()} " in ran.err) == (6, True), ran.err
+        assert run_here(capsys, "tarsplit", package, "-n", DAY, "--to", to).code == 0
+    assert not (tmp_path / "server/sent" / SENDER).exists()
 
 
 def test_dry_run_asks_no_store(tmp_path: Path, capsys: Capsys) -> None:

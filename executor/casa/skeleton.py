@@ -9,7 +9,7 @@ origin may be read-only, in use, or hard-linked with the package, so casacore ne
   other managers are taken from an empty twin, and only the files that are to be written are real. Dropping and
   renaming columns reads no row, so it works on that as on the table.
 
-They are made in scratch folders (`executor.casa.scratch`), whose names casacore accepts. They are small, whatever the
+They are made in scratch folders (`manifest.fs.scratch`), whose names casacore accepts. They are small, whatever the
 size of the table.
 """
 

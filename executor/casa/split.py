@@ -21,7 +21,6 @@ from qa2pack.executor.casa.child_process import ChildDiedError
 from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import check_casacore, run_isolated
 from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
-from qa2pack.executor.casa.scratch import SCRATCH_PREFIX
 from qa2pack.executor.casa.skeleton import file_names, make_skeleton, make_view, space_for
 from qa2pack.executor.casa.table import opened_table, read_shape, tile_bytes
 from qa2pack.manifest.alma.split_spec import (
@@ -34,6 +33,7 @@ from qa2pack.manifest.alma.split_spec import (
     manager_files,
 )
 from qa2pack.manifest.casa.table_dat import UnreadableTableError
+from qa2pack.manifest.fs.scratch import SCRATCH_PREFIX
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code
 

@@ -10,6 +10,8 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.path import folders_above, join
 
+LOCK_SUFFIX = b".lock"
+
 
 @dataclass(frozen=True, slots=True)
 class TransactionPaths:
@@ -165,6 +167,11 @@ def staging_path(package: Package) -> bytes:
     return join(package.control, b"staging")
 
 
+def fetched_path(package: Package) -> bytes:
+    """Return the folder of the copies from elsewhere that a repair uses, until its transaction has ended."""
+    return join(package.control, b"fetched")
+
+
 def probe_paths(package: Package) -> tuple[bytes, bytes]:
     """Return the two folders that are exchanged to test for RENAME_EXCHANGE."""
     return join(package.control, b"probe.one"), join(package.control, b"probe.two")
@@ -184,6 +191,8 @@ def litter_paths(package: Package) -> tuple[bytes, ...]:
         journal_path(package) + TEMPORARY,
         package.plan + TEMPORARY,
         staging_path(package),
+        fetched_path(package),
+        fetched_path(package) + LOCK_SUFFIX,
     )
 
 

@@ -15,7 +15,7 @@ from qa2pack.manifest.fs.presence import is_there, status_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 
-FOLDERS = (b"manifests", b"finished", b"staging", b"previous")  # all that there are in a control folder
+FOLDERS = (b"manifests", b"finished", b"staging", b"previous", b"fetched")  # all that there are in a control folder
 
 
 def check_control(path: bytes) -> None:

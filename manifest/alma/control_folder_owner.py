@@ -17,7 +17,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import owner_named
 
-_LISTED = (b"manifests", b"finished")  # each file in them is read
+_LISTED = (b"manifests", b"finished", b"fetched")  # each file in them is read
 _KEPT = (b"staging", b"previous")  # files in them may be links to those of others; folders are nobody else's
 _ROOT = 0
 

@@ -1,16 +1,16 @@
 """Private folder: copies of files that nobody else can change while they are checked and read.
 
 What is read from a shared folder twice may be two different files. A copy in a folder that only this user may enter
-can be read again. It is among the temporary files, and removed with the folder; a killed process leaves it there.
+can be read again. It is a scratch folder: what a killed process leaves of it, the next one removes.
 """
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from qa2pack.manifest.fs.control_file import opened_control
+from qa2pack.manifest.fs.scratch import scratch_folder
 from qa2pack.manifest.path import join
 
 
@@ -20,6 +20,7 @@ class PrivateFolder:
     def __init__(self) -> None:
         self._path = b""
         self._count = 0
+        self._held = ExitStack()
 
     def copy_of(self, path: bytes) -> bytes:
         """Copy a regular file and return the path of the copy; raises as `opened_control`, or if the disk is full."""
@@ -31,7 +32,7 @@ class PrivateFolder:
     def path(self) -> bytes:
         """The path of the folder."""
         if not self._path:
-            self._path = os.fsencode(tempfile.mkdtemp(prefix="qa2pack-"))
+            self._path = bytes(self._held.enter_context(scratch_folder()))
         return self._path
 
     def file_of(self, data: bytes) -> bytes:
@@ -46,9 +47,8 @@ class PrivateFolder:
 
     def close(self) -> None:
         """Remove the folder and all copies."""
-        if self._path:
-            shutil.rmtree(self._path)
-            self._path = b""
+        self._held.close()
+        self._path = b""
 
     def _new_path(self) -> bytes:
         self._count += 1

@@ -6,7 +6,8 @@ are searched. So a hard link that was changed in place is never taken from its o
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import folder_of
@@ -15,13 +16,15 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
-from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_fd
 from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.rebuild import Source
 from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
+
+Sums = Mapping[bytes, bytes]  # the sha256 of files, by their path in the member
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,13 @@ class CopySearch:
     Attributes:
         manifest: of the member.
         places: folders with other copies: a package, a member, unpacked tars; searched before the origin.
+        sums: those that a copy must have, besides its digest.
     """
 
     package: Package
     manifest: Described
     places: Sequence[bytes]
+    sums: Sums = field(default_factory=dict)
 
     def sources(self, wanted: Sequence[Entry]) -> dict[bytes, Source]:
         """Return where the files can be had, by path in the member; those that cannot be had are missing."""
@@ -87,7 +92,7 @@ class CopySearch:
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
                     return None
-                if digest_of_fd(fd, entry.size) != entry.digest:
+                if not self._has_content(fd, entry):
                     return None
         except (OSError, FileGrewOrShrankError):
             return None
@@ -95,6 +100,12 @@ class CopySearch:
         is_near = os.stat(self.package.parent).st_dev == status.st_dev
         is_linked = self.manifest.header.mode is Mode.HARD and is_own and is_near
         return Source(path, Action.LINK if is_linked else Action.COPY, state_of(status))
+
+    def _has_content(self, fd: int, entry: Entry) -> bool:
+        expected = self.sums.get(entry.path)
+        if expected is None:
+            return digest_of_fd(fd, entry.size) == entry.digest
+        return digests_of_fd(fd, entry.size) == (entry.digest, expected)
 
 
 def _row_count(lock: bytes) -> int | None:

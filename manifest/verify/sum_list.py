@@ -5,7 +5,7 @@ member has beside the package, then its files in the order of the manifest. Its 
 the package: `sha256sum -c` checks all of it there. Placeholders and the locks of tables are not in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import BufferedReader
 from itertools import chain
 from typing import cast
@@ -78,6 +78,16 @@ class SumList:
             yield b"".join(_sums_of(record, folder, lines))
         if next(lines, None) is not None:
             raise SumListError("it lists files that are not in the manifest")
+
+    def of_paths(self, manifest: Described, paths: Collection[bytes]) -> dict[bytes, bytes]:
+        """Return the sums of those of these files, by path in the member, that have one; raises SumListError."""
+        found = {}
+        for record, sums in zip(map(decode_record, manifest.stream.blobs()), self.sums(manifest), strict=True):
+            for index, name in enumerate(record.names):
+                path = join(record.path, name)
+                if path in paths and is_listed(record, index):
+                    found[path] = sums[index * len(NO_SUM) : (index + 1) * len(NO_SUM)]
+        return found
 
     def _taken(self, lines: Iterator[bytes]) -> bytes:
         return _take(lines, _manifest_name(self.package, self.member))

@@ -13,6 +13,7 @@ from qa2pack.pack.commands.tarsplit import (
     Member,
     Replace,
     Sign,
+    TakeOver,
     To,
     checksum_option,
     run_delivery,
@@ -60,6 +61,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
     allow_dummies: Dummies = False,
     replace: Replace = False,
     sign: Sign = "",
+    take_over: TakeOver = False,
     run_options: ClusterRunOptions,
 ) -> None:
     """Write the delivery sets of PACKAGE, as its layout has them.
@@ -84,6 +86,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
         sets=tuple(sets or ()),
         is_of_sets=True,
         key=os.fsencode(sign),
+        is_taking_over=take_over,
         defaults=defaults_of(context),
     )
     run_delivery("deliver", package, options, run_options, kept="files")

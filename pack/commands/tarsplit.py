@@ -148,6 +148,13 @@ Sign = Annotated[
         show_default=False,
     ),
 ]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over",
+        help="With --to: go on with what another run was sending. Only if that has ended.",
+    ),
+]
 Check = Annotated[
     str | None,
     typer.Option(
@@ -174,6 +181,7 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
     allow_dummies: Dummies = False,
     replace: Replace = False,
     sign: Sign = "",
+    take_over: TakeOver = False,
     check: Check = None,
     signers: SignersOptions,
     run_options: ClusterRunOptions,
@@ -220,6 +228,7 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
         allow_dummies=allow_dummies,
         is_replacing=replace,
         key=os.fsencode(sign),
+        is_taking_over=take_over,
         defaults=defaults_of(context),
     )
     run_delivery("tarsplit", package, options, run_options, kept="tars")

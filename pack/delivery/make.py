@@ -37,6 +37,7 @@ class DeliveryOptions:
         sets: names of the delivery sets that are wanted; none: all.
         is_of_sets: what the delivery sets of the members say is delivered, not all.
         key: file of the SSH key that signs the delivery; empty for none.
+        is_taking_over: the run that the store names as the sender has ended.
         defaults: the options that were not typed, with their source.
     """
 
@@ -54,6 +55,7 @@ class DeliveryOptions:
     sets: tuple[str, ...] = ()
     is_of_sets: bool = False
     key: bytes = b""
+    is_taking_over: bool = False
     defaults: tuple[Default, ...] = ()
 
 
@@ -62,7 +64,7 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
 
     Raises:
         Refused: the package cannot be cut like that; no tar was changed.
-        OutputBusyError: another process writes this delivery.
+        OutputBusyError, StoreBusyError: another process writes this delivery.
     """
     package = target.package
     state = existing_package(target)
@@ -71,7 +73,7 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     check_delivered_whole(package, state, target.opened, os.fsencode(options.member))
     request, members = _request(target, options)
     place = _place(package, options)
-    destination = Destination(package.path, place, options.is_replacing, options.key)
+    destination = Destination(package.path, place, options.is_replacing, options.key, options.is_taking_over)
     lock = _lock(request.name, place.path) if workers.cluster and not options.is_dry else b""
     with reading(package, workers, output=place.path, lock=lock) as engine:
         cut = plan_cut(request, members, workers.progress)

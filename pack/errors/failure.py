@@ -39,6 +39,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 from qa2pack.tarsplit.output_files import OutputBusyError
+from qa2pack.tarsplit.place.sender import StoreBusyError
 from qa2pack.tarsplit.place.store import StoreError
 from qa2pack.tarsplit.sidecar_files import NotSignedError
 
@@ -102,6 +103,9 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
             return _failure(Exit.LOCKED, attempt, title, *lines, problems=error.problems)
         case OutputBusyError():
             title, advice = f"another process writes {shown(error.path)}", WORDS[Code.OUTPUT_BUSY].remedy
+            return _failure(Exit.LOCKED, attempt, title, advice, problems=error.problems)
+        case StoreBusyError():
+            title, advice = f"the delivery is sent by {shown(error.sender)}", WORDS[Code.STORE_BUSY].remedy
             return _failure(Exit.LOCKED, attempt, title, advice, problems=error.problems)
         case StoreError():
             return _stopped(attempt, f"the store failed: {shown(error.text)}.", "", problems=error.problems)

@@ -125,6 +125,12 @@ REQUESTS: Mapping[Code, Row] = {
         "The command was given twice, here or on another machine.",
         "Wait for it, or choose another folder with --output",
     ),
+    Code.STORE_BUSY: Row(
+        "Another run sends the same delivery to this store.",
+        "The command was given twice; or a run was killed on another machine, or before this one was started anew, "
+        "and so nobody knows that it has ended.",
+        "Wait for it, or choose another folder with --to. If it has ended, go on in its place with --take-over",
+    ),
     Code.EXPORT_UNFINISHED: Row(
         "Another export works on this bag, or one was stopped.",
         "An unfinished bag has the ending .qa2pack-partial",

@@ -20,6 +20,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.jobs.delivery_source import open_source
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
+from qa2pack.pack.jobs.fetched import remove_fetched
 
 
 def apply(
@@ -52,7 +53,7 @@ def apply(
     with stopping() as stop, nullcontext() if is_locked else _locked(package, workers, opened, stop):
         folders = (package.parent, *_origin(package, opened))
         with started_engine(workers, folders, lock=lock, is_locked=True, stop=stop) as engine:
-            return apply_plan(
+            applied = apply_plan(
                 package,
                 options,
                 engine=engine,
@@ -63,6 +64,9 @@ def apply(
                 open_delivery=open_delivery,
                 is_locked=True,
             )
+        if not is_locked:  # a repair that was stopped may have been finished
+            remove_fetched(package)
+        return applied
 
 
 @contextmanager

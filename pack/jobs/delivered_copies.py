@@ -8,7 +8,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.path import is_address, join
 from qa2pack.tarsplit.check import find_sidecars
-from qa2pack.tarsplit.extract import Content, extract
+from qa2pack.tarsplit.extract import Wanted, extract
 from qa2pack.tarsplit.naming import is_beside_chunks
 from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.sidecar import open_sidecar
@@ -29,7 +29,7 @@ def check_stores(places: Iterable[bytes]) -> None:
         place_at(place).check()
 
 
-def extract_wanted(places: Iterable[bytes], wanted: set[Content], folder: bytes) -> Iterator[tuple[bytes, bytes]]:
+def extract_wanted(places: Iterable[bytes], wanted: Wanted, folder: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Write the files with these contents that the deliveries have into a folder; reads nothing else of the tars.
 
     Yields the path of each, and where its tar is.

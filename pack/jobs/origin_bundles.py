@@ -11,11 +11,11 @@ from qa2pack.manifest.format.inside import inside_of
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import real_path
-from qa2pack.manifest.fs.private_folder import PrivateFolder
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.scan.origin_bundle import form_of_bundle, inner_path
 from qa2pack.manifest.table_lock import is_table_lock
+from qa2pack.pack.jobs.fetched import Fetched
 
 
 def bundles_to_write(manifest: Described, missing: Collection[bytes]) -> list[BundleTask]:
@@ -42,7 +42,7 @@ def _has_content(origin: bytes, entry: Entry) -> bool:
         return False
 
 
-def take_out(manifest: Described, missing: Collection[Entry], folder: PrivateFolder) -> Iterator[tuple[bytes, bytes]]:
+def take_out(manifest: Described, missing: Collection[Entry], folder: Fetched) -> Iterator[tuple[bytes, bytes]]:
     """Write those of the missing files that were taken out of bundles of the origin, as these have them now.
 
     Yields the path of each, and that of the bundle. Whoever takes them compares the content.
@@ -58,9 +58,7 @@ def take_out(manifest: Described, missing: Collection[Entry], folder: PrivateFol
             yield from ((file, path) for file in _taken_out(path, bundle, wanted, folder))
 
 
-def _taken_out(
-    path: bytes, bundle: OpenedBundle, wanted: Collection[bytes], folder: PrivateFolder
-) -> Iterator[bytes]:
+def _taken_out(path: bytes, bundle: OpenedBundle, wanted: Collection[bytes], folder: Fetched) -> Iterator[bytes]:
     try:
         opened = opened_file(real_path(path))
     except OSError:

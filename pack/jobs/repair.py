@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
@@ -15,24 +16,27 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import PUT_BACK, read_state
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.record import NO_DIGEST, Entry
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_folder
-from qa2pack.manifest.fs.private_folder import PrivateFolder
 from qa2pack.manifest.path import join
-from qa2pack.manifest.plan.copy_search import CopySearch
 from qa2pack.manifest.plan.make import Plan
-from qa2pack.manifest.plan.rebuild import Repair, plan_rebuild
+from qa2pack.manifest.plan.rebuild import plan_rebuild
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
+from qa2pack.manifest.signature.signature import NOBODY, Verifier
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.manifest.verify.remedies import DamagedMember, is_unknown, member_remedies, packaged_entries
+from qa2pack.manifest.verify.signatures import signature_of
+from qa2pack.manifest.verify.sum_list import SumList, SumListError
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.change import change, check_name
-from qa2pack.pack.jobs.delivered_copies import check_stores, extract_wanted, is_delivery
+from qa2pack.pack.jobs.delivered_copies import check_stores, is_delivery
 from qa2pack.pack.jobs.engines import Workers, started_engine
+from qa2pack.pack.jobs.fetched import Fetched, fetched_copies
+from qa2pack.pack.jobs.found_copies import Found, Places, find_copies
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
-from qa2pack.pack.jobs.origin_bundles import bundles_to_write, take_out
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target, quoted
 
@@ -103,7 +107,7 @@ def repair(
         Refused: there is no package, a place is no folder, or a member has files that the manifest does not know.
         UnfinishedError, LockedError: as `jobs.change.change`.
     """
-    known = _Places(places, tuple(filter(is_delivery, places)))
+    known = Places(places, tuple(filter(is_delivery, places)))
     if missing := [Problem(Code.ORIGIN_MISSING, place) for place in known.folders if not is_folder(place)]:
         raise Refused(*missing)
     check_stores(known.deliveries)
@@ -115,35 +119,14 @@ def repair(
         remedy = Remedy("Name the member; one at a time:", commands)
         raise Refused(Problem(Code.MEMBER_NOT_NAMED, target.package.path), remedies=(remedy,))
     members = chosen_members(state, members_of(state, target.opened), wanted)
-    fetched = PrivateFolder()
-    repaired = tuple(
-        _repaired(target, usable_manifest(member), known, fetched, workers, options, removes_extra=removes_extra)
-        for member in members
-    )
-    fetched.close()  # not where it was stopped: the same command goes on with what is in it
+    with closing(Verifier(NOBODY)) as verifier, fetched_copies(target.package, workers.trusted) as fetched:
+        work = _Work(target, known, fetched, verifier, workers, options, removes_extra=removes_extra)
+        repaired = tuple(_repaired(work, usable_manifest(member)) for member in members)
     gone = () if wanted else tuple(_gone(member, problem) for member, problem in sorted(state.lost.items()))
     done = Repairs((*repaired, *gone), finished)
     return (
         replace(done, rollback_problems=rollback_obstacles(target.package, target.opened)) if done.applied else done
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Where copies are searched.
-
-    Attributes:
-        typed: all, as they were given.
-        deliveries: those of them that are deliveries.
-    """
-
-    typed: Sequence[bytes]
-    deliveries: Sequence[bytes]
-
-    @property
-    def folders(self) -> list[bytes]:
-        """Those that are folders of files."""
-        return [place for place in self.typed if place not in self.deliveries]
 
 
 def _gone(member: bytes, problem: Problem) -> Repaired:
@@ -202,62 +185,59 @@ class _Damage:
         return b"" in self.problems
 
 
-def _repaired(
-    target: Target,
-    manifest: Described,
-    places: _Places,
-    fetched: PrivateFolder,
-    workers: Workers,
-    options: ApplyOptions,
-    *,
-    removes_extra: bool,
-) -> Repaired:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the repair of each member works with."""
+
+    target: Target
+    places: Places
+    fetched: Fetched
+    verifier: Verifier
+    workers: Workers
+    options: ApplyOptions
+    removes_extra: bool
+
+    def signed_list(self, member: bytes) -> SumList | None:
+        """Return what was signed of a member, whoever signed it; None if nothing was, or another manifest."""
+        return signature_of(self.target.package, member, OpenedFiles(), self.verifier).sums
+
+
+def _repaired(work: _Work, manifest: Described) -> Repaired:
+    target, removes_extra = work.target, work.removes_extra
     check_name(target.package, manifest.header)  # before all content is read
-    damage = _damage(target, manifest, workers)
+    signed = work.signed_list(manifest.header.member)
+    damage = _damage(target, manifest, signed, work.workers)
     if not damage.problems and not (damage.extra and removes_extra):
         return Repaired(manifest.header.member, {}, damage.extra)
     if damage.extra and not removes_extra:
-        raise Refused(*damage.extra, remedies=(_leaving_out(manifest, target, places.typed),))
+        raise Refused(*damage.extra, remedies=(_leaving_out(manifest, target, work.places.typed),))
     wanted = damage.wanted(manifest)
-    made = damage.made(wanted)
-    searched = [entry for entry in wanted if entry.path not in made]
-    sources = CopySearch(target.package, manifest, places.folders).sources(searched)
-    missing = [entry for entry in searched if entry.path not in sources]
-    tars = _delivered(missing, places.deliveries, fetched) | dict(take_out(manifest, missing, fetched))
-    if tars:
-        sources |= CopySearch(target.package, manifest, (fetched.path,)).sources(missing)
-    bundles = bundles_to_write(manifest, {entry.path for entry in missing} - sources.keys())
-    written = {task.path for task in bundles}
-    lost = [entry for entry in searched if entry.path not in sources and entry.path not in written]
-    if lost:  # a list made now would have the digests of damaged files
-        lost += [entry for entry in wanted if entry.path in made & manifest.header.late]
-        made -= manifest.header.late
-    elif written:  # they may have other digests then
-        made |= manifest.header.late
-    problems = damage.of([entry.path for entry in lost])
-    found = Repaired(
-        manifest.header.member,
-        {
-            **dict.fromkeys(made, b""),
-            **dict.fromkeys(written, manifest.header.origin),
-            **{path: tars.get(source.path, source.path) for path, source in sources.items()},
-        },
-        problems,
-        _remedies(target, manifest, damage.member, problems),
-        split=tuple(entry.path for entry in lost if entry.action is Action.SPLIT),
-    )
-    if not found.sources and not damage.extra:
-        return found
+    sums = signed.of_paths(manifest, {entry.path for entry in wanted}) if signed else {}
+    found = find_copies(target.package, manifest, wanted, damage.made(wanted), work.places, work.fetched, sums)
+    found = found.with_late([entry for entry in wanted if entry.path in manifest.header.late])
+    repaired = _without_change(target, manifest, damage, found)
+    if not repaired.sources and not damage.extra:
+        return repaired
 
     def make() -> Plan:
-        how = Repair(sources, {entry.path for entry in lost}, removes_extra, made | written, bundles)
-        return plan_rebuild(
-            target.package, manifest, target.opened, program=PROGRAM, now_ns=time.time_ns(), repair=how
-        )
+        how, now_ns = found.how(removes_extra=removes_extra), time.time_ns()
+        return plan_rebuild(target.package, manifest, target.opened, program=PROGRAM, now_ns=now_ns, repair=how)
 
-    applied = change(target.package, make, options, workers, target.opened)
-    before = [entry for entry in searched if entry.path in written]
-    return replace(found, applied=applied, made_otherwise=_made_otherwise(target, manifest.header.member, before))
+    applied = change(target.package, make, work.options, work.workers, target.opened)
+    before = [entry for entry in wanted if entry.path in found.written]
+    return replace(repaired, applied=applied, made_otherwise=_made_otherwise(target, manifest.header.member, before))
+
+
+def _without_change(target: Target, manifest: Described, damage: _Damage, found: Found) -> Repaired:
+    """Return what is told of a member before anything of it is changed."""
+    lost = damage.of([entry.path for entry in found.lost])
+    return Repaired(
+        manifest.header.member,
+        found.places(manifest.header.origin),
+        lost,
+        _remedies(target, manifest, damage.member, lost),
+        split=tuple(entry.path for entry in found.lost if entry.action is Action.SPLIT),
+    )
 
 
 def _made_otherwise(target: Target, member: bytes, before: Sequence[Entry]) -> tuple[bytes, ...]:
@@ -269,18 +249,22 @@ def _made_otherwise(target: Target, member: bytes, before: Sequence[Entry]) -> t
     return tuple(entry.path for entry in before if now[entry.path].digest != entry.digest)
 
 
-def _delivered(missing: Sequence[Entry], deliveries: Sequence[bytes], fetched: PrivateFolder) -> dict[bytes, bytes]:
-    """Write those of the files that deliveries have into a folder; return the tar of each, by its path there."""
-    wanted = {(entry.size, entry.digest) for entry in missing if entry.digest != NO_DIGEST}
-    return dict(extract_wanted(deliveries, wanted, fetched.path)) if deliveries and wanted else {}
+def _damage(target: Target, manifest: Described, signed: SumList | None, workers: Workers) -> _Damage:
+    """Read a member, and return what is not as in its manifest, or does not have the sha256 that was signed.
 
-
-def _damage(target: Target, manifest: Described, workers: Workers) -> _Damage:
+    Raises:
+        Refused: what was signed is a list of other files.
+    """
     member, notes = target.package.member(manifest.header.member), manifest.notes
     with started_engine(workers, (target.package.path,)) as engine:
         workers.progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
-        blobs = manifest.stream.blobs()
-        found = list(verify_tree(member, blobs, is_quick=False, engine=engine, progress=workers.progress))
+        blobs, sums = manifest.stream.blobs(), signed.sums(manifest) if signed else None
+        try:
+            found = list(
+                verify_tree(member, blobs, is_quick=False, engine=engine, progress=workers.progress, sums=sums)
+            )
+        except SumListError as error:
+            raise Refused(Problem(Code.SIGNATURE_WRONG, member, found=str(error))) from error
     return _Damage(
         member,
         {problem.path: problem for problem in found if problem.code not in EXTRAS},

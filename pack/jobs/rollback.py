@@ -8,6 +8,7 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
+from qa2pack.pack.jobs.fetched import remove_fetched
 
 
 def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further: bool = False) -> RolledBack:
@@ -19,7 +20,7 @@ def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further
         check_control(package.control)
         check_owned(package, workers.trusted)
     with stopping() as stop, started_engine(workers, stop=stop) as engine:
-        return roll_back_package(
+        done = roll_back_package(
             package,
             engine=engine,
             disk=Disk(),
@@ -30,3 +31,5 @@ def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further
             opened=opened,
             wait=workers.wait,
         )
+    remove_fetched(package)
+    return done

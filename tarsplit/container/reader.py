@@ -138,19 +138,3 @@ class Reader:
         self.byte_count += len(self._block)
         self._block = self._read(BUFFER_BYTES)
         self._place = 0
-
-
-class Unpacked:
-    """What is compressed, read from the beginning on, with seeking forward alone."""
-
-    def __init__(self, read: Read) -> None:
-        self._reader = Reader(Gunzip(read).read)
-
-    def seek(self, offset: int) -> int:
-        """Pass over what is before a place."""
-        self._reader.skip(offset - self._reader.offset)
-        return offset
-
-    def read(self, size: int) -> bytes:
-        """Return exactly this many bytes; raises as `Reader.read`."""
-        return self._reader.read(size)

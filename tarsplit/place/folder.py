@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.digest import blocks_of
@@ -97,6 +97,10 @@ class Folder:
     def write(self, name: bytes, data: bytes) -> None:
         """Write a small file; its name and content are synced when this returns."""
         outfile.write_durably(join(self.path, name), data)
+
+    def alone(self, name: bytes, *, is_taking_over: bool) -> AbstractContextManager[Callable[[], None]]:
+        """Do nothing: the lock of the sidecar, which is written here, keeps others out."""
+        return nullcontext(lambda: None)
 
     def remove(self, names: Iterable[bytes]) -> None:
         """Remove files and trees; that is synced when this returns."""

@@ -161,6 +161,17 @@ class Place(Protocol):
     def write(self, name: bytes, data: bytes) -> None:
         """Write a small file; it is there, whole, when this returns."""
 
+    def alone(self, name: bytes, *, is_taking_over: bool) -> AbstractContextManager[Callable[[], None]]:
+        """Be the only run that writes a delivery; yield what raises StoreBusyError if another run has taken over.
+
+        Args:
+            name: of a file that says who writes, where there are no locks.
+            is_taking_over: what run the file names has ended.
+
+        Raises:
+            StoreBusyError: another run writes it.
+        """
+
     def remove(self, names: Iterable[bytes]) -> None:
         """Remove files and trees, those of them that are there."""
 

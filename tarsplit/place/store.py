@@ -8,7 +8,7 @@ its name at the end. Addresses and access are those of fsspec: its configuration
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, cast
 
 from qa2pack.manifest.dataclass import dataclass
@@ -19,10 +19,12 @@ from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import PlaceError, Seen, Tree, Upload, copy_file
 from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of
 from qa2pack.tarsplit.place.s3_upload import S3Upload
+from qa2pack.tarsplit.place.sender import sole_sender
 from qa2pack.tarsplit.place.store_tree import StoreTree
 from qa2pack.tarsplit.state import FinishedChunk
 
 READ_BYTES = 16 << 20
+_ONLY_NEW = "xb"  # opens for writing what is not there, and nothing else
 
 
 class StoreError(PlaceError):
@@ -121,6 +123,35 @@ class Store:
             upload.write(data)
             upload.finish()
 
+    def create(self, name: bytes, data: bytes) -> bool:
+        """Write a small file if none of that name is there; return whether it is there with this content.
+
+        Who does not know how to make only what is not there yet, and refuses that, writes it as any other.
+        """
+        if self.seen(name):
+            return False
+        try:
+            with self._opened() as (fs, root):
+                _create(fs, _join(root, name), data)
+        except StoreError:
+            if self.seen(name) is None:
+                self.write(name, data)
+        except FileExistsError:
+            return False
+        try:
+            return self.small(name, len(data) + 1) == data
+        except FileNotFoundError:
+            return False
+
+    def small(self, name: bytes, limit_bytes: int) -> bytes:
+        """Return the content of a file, no more than so much of it."""
+        with self.opened(name) as file:
+            return file.read(limit_bytes)
+
+    def alone(self, name: bytes, *, is_taking_over: bool) -> AbstractContextManager[Callable[[], None]]:
+        """Be the only run that sends, by a file of this name."""
+        return sole_sender(self, name, is_taking_over=is_taking_over)
+
     def remove(self, names: Iterable[bytes]) -> None:
         """Remove files and trees."""
         with self._opened() as (fs, root):
@@ -171,10 +202,10 @@ def _is_alike(stored: str, chunk: FinishedChunk) -> bool:
 
 @contextmanager
 def told(path: bytes) -> Iterator[None]:
-    """Raise what a service raises as StoreError, but that a file or a library is not there."""
+    """Raise what a service raises as StoreError, but that a file or a library is not there, or a file is."""
     try:
         yield
-    except (FileNotFoundError, ImportError, PackError):
+    except (FileExistsError, FileNotFoundError, ImportError, PackError):
         raise
     except Exception as error:  # each service has errors of its own
         raise StoreError(path, _words(error)) from error
@@ -244,6 +275,21 @@ def _file_system(address: str, process: int) -> tuple[Any, str]:
         raise ImportError("fsspec is not installed") from error
     fs, path = url_to_fs(address)
     return fs, path
+
+
+def _create(fs: Any, path: str, data: bytes) -> None:
+    """Write a file that is not there, as far as the service can do that in one step.
+
+    Raises:
+        FileExistsError: it is there.
+    """
+    if _protocol(fs) == "s3":
+        bucket, key, _ = fs.split_path(path)
+        fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+        return
+    fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+    with fs.open(path, _ONLY_NEW) as file:
+        file.write(data)
 
 
 def _protocol(fs: Any) -> str:

@@ -59,6 +59,9 @@ class Shape(Protocol):
     def folder(self, path: bytes) -> bytes:
         """Return the path in the tree of a folder of the delivery; both may be empty."""
 
+    def list_path(self, checksum: str) -> bytes:
+        """Return where the list of an algorithm is, relative to the folder of the tree."""
+
     def beside(self) -> Iterator[Beside]:
         """Yield what is beside the files, when the checksums of all are added."""
 
@@ -73,7 +76,7 @@ class Lists:
 
     def __init__(self, checksums: Sequence[str], line: Line) -> None:
         self.checksums = tuple(checksums)
-        self._line = line
+        self.line = line
         self._texts = {name: TextSpool() for name in checksums}
         self._sums = {name: Sums((name, _STRONG)) for name in checksums}
         self._all = xxhash.xxh3_128()
@@ -87,7 +90,7 @@ class Lists:
         """
         self._all.update(bytes.fromhex(sums.result()))
         for name, text in self._texts.items():
-            line = self._line(sums.result(name), path)
+            line = self.line(sums.result(name), path)
             text.add(line)
             self._sums[name].update(line)
 
@@ -116,7 +119,7 @@ def shape_of(form: DeliveryForm, name: bytes, project: bytes, checksums: Sequenc
         name: of the tree.
         checksums: names of those that are wanted of each file.
     """
-    return _Bag(project, checksums, amount) if form is DeliveryForm.BAG else _Folder(name, checksums)
+    return _Bag(name, project, checksums, amount) if form is DeliveryForm.BAG else _Folder(name, checksums)
 
 
 class _Folder:
@@ -131,6 +134,9 @@ class _Folder:
     def folder(self, path: bytes) -> bytes:
         return path
 
+    def list_path(self, checksum: str) -> bytes:
+        return checksum_name(self._name, checksum)
+
     def beside(self) -> Iterator[Beside]:
         for each in self.lists.checksums:
             yield Beside(checksum_name(self._name, each), partial(self.lists.blocks, each), is_outside=True)
@@ -139,7 +145,8 @@ class _Folder:
 class _Bag:
     """A BagIt bag, with the folder of the package in its payload."""
 
-    def __init__(self, project: bytes, checksums: Sequence[str], amount: Amount) -> None:
+    def __init__(self, name: bytes, project: bytes, checksums: Sequence[str], amount: Amount) -> None:
+        self._name = name
         self._project = project
         self._amount = amount
         self.lists = Lists(checksums, lambda digest, path: bag_line(digest, in_tar(project, path)))
@@ -147,6 +154,9 @@ class _Bag:
 
     def folder(self, path: bytes) -> bytes:
         return path_in(PAYLOAD, in_tar(self._project, path))
+
+    def list_path(self, checksum: str) -> bytes:
+        return join(self._name, payload_sums(checksum))
 
     def beside(self) -> Iterator[Beside]:
         names = {each: payload_sums(each) for each in self.lists.checksums}

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.casa.scratch import SCRATCH_PREFIX, scratch_folder
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.fs.private_folder import private_folder
+from qa2pack.manifest.fs.scratch import SCRATCH_PREFIX, scratch_folder
 from support.commands import ROOT
 from support.worlds import Change, Scenario, make_world
 
 _HOLD = """
 import os, sys, time
-from qa2pack.executor.casa.scratch import scratch_folder
+from qa2pack.manifest.fs.private_folder import private_folder
+from qa2pack.manifest.fs.scratch import scratch_folder
 with scratch_folder() as folder:
     (folder / "table").mkdir()
     (folder / "table" / "to the origin").symlink_to(sys.argv[1])
@@ -115,6 +117,19 @@ def test_own_folder_stays_when_another_one_is_made() -> None:
         with scratch_folder() as inner:
             assert inner != outer
         assert outer.is_dir()
+
+
+def test_private_copies_of_a_killed_run_are_removed_by_the_next(temporary: Path) -> None:
+    copy = (
+        "import os\nfrom qa2pack.manifest.fs.private_folder import PrivateFolder\n"
+        "folder = PrivateFolder()\nfolder.file_of(b'content')\nos.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", copy], env=environment(), check=False)
+    (left,) = temporary.iterdir()
+    with private_folder() as folder:
+        assert os.listdir(folder) == []
+        assert not left.exists()
+    assert list(temporary.iterdir()) == []
 
 
 @root_only

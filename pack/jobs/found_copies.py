@@ -1,0 +1,128 @@
+"""Found copies: from where a repair can have each file that is not as packaged, and what it makes itself.
+
+Searched are, in this order: folders with other copies and the origin; deliveries; bundles of the origin out of which
+files were taken. A bundle of the package is written again from the files of the origin. What the program made of its
+own it makes again.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import BundleTask
+from qa2pack.manifest.format.record import NO_DIGEST, Entry
+from qa2pack.manifest.plan.copy_search import CopySearch, Sums
+from qa2pack.manifest.plan.rebuild import Repair, Source
+from qa2pack.pack.jobs.delivered_copies import extract_wanted
+from qa2pack.pack.jobs.fetched import Fetched
+from qa2pack.pack.jobs.origin_bundles import bundles_to_write, take_out
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where copies are searched.
+
+    Attributes:
+        typed: all, as they were given.
+        deliveries: those of them that are deliveries.
+    """
+
+    typed: Sequence[bytes]
+    deliveries: Sequence[bytes]
+
+    @property
+    def folders(self) -> list[bytes]:
+        """Those that are folders of files."""
+        return [place for place in self.typed if place not in self.deliveries]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """From where a repair has what is not as packaged.
+
+    Attributes:
+        sources: by path in the member, the file with the content of each.
+        containers: by path of a copy that was fetched, the tar or bundle that it was in.
+        bundles: those that are written again from the files of the origin.
+        made: paths in the member of the files and folders that the program makes itself.
+        lost: what cannot be had.
+    """
+
+    sources: Mapping[bytes, Source]
+    containers: Mapping[bytes, bytes]
+    bundles: Sequence[BundleTask]
+    made: Set[bytes]
+    lost: Sequence[Entry]
+
+    @property
+    def written(self) -> set[bytes]:
+        """The paths in the member of the bundles that are written again."""
+        return {task.path for task in self.bundles}
+
+    def places(self, origin: bytes) -> dict[bytes, bytes]:
+        """Return by path in the member where each is taken from; empty for what the program makes itself."""
+        return {
+            **dict.fromkeys(self.made, b""),
+            **dict.fromkeys(self.written, origin),
+            **{path: self.containers.get(source.path, source.path) for path, source in self.sources.items()},
+        }
+
+    def how(self, *, removes_extra: bool) -> Repair:
+        """Return what the plan of the repair does."""
+        lost = {entry.path for entry in self.lost}
+        return Repair(self.sources, lost, removes_extra, self.made | self.written, self.bundles)
+
+    def with_late(self, late: Sequence[Entry]) -> "Found":
+        """Return it with the texts that are made last of what the member has then.
+
+        With damaged files they would have the digests of these; of bundles that are written again they have others.
+        """
+        paths = {entry.path for entry in late}
+        if self.lost:
+            return replace(
+                self,
+                lost=[*self.lost, *(entry for entry in late if entry.path in self.made)],
+                made=self.made - paths,
+            )
+        return replace(self, made=self.made | paths) if self.bundles else self
+
+
+def find_copies(
+    package: Package,
+    manifest: Described,
+    wanted: Sequence[Entry],
+    made: Set[bytes],
+    places: Places,
+    fetched: Fetched,
+    sums: Sums,
+) -> Found:
+    """Find each of the wanted files of a member that the program does not make itself.
+
+    Args:
+        made: paths of those that it makes.
+        sums: the sha256 that copies must have, besides their digest.
+
+    Raises:
+        StoreError: a store does not answer.
+        LockedError: another repair of the package fetches copies.
+        OSError: what is fetched cannot be written.
+    """
+    searched = [entry for entry in wanted if entry.path not in made]
+    sources = CopySearch(package, manifest, places.folders, sums).sources(searched)
+    missing = [entry for entry in searched if entry.path not in sources]
+    containers = _delivered(missing, sums, places.deliveries, fetched) | dict(take_out(manifest, missing, fetched))
+    if containers:
+        sources |= CopySearch(package, manifest, (fetched.path,), sums).sources(missing)
+    bundles = bundles_to_write(manifest, {entry.path for entry in missing} - sources.keys())
+    had = sources.keys() | {task.path for task in bundles}
+    return Found(sources, containers, bundles, made, [entry for entry in searched if entry.path not in had])
+
+
+def _delivered(
+    missing: Sequence[Entry], sums: Sums, deliveries: Sequence[bytes], fetched: Fetched
+) -> dict[bytes, bytes]:
+    """Write those of the files that deliveries have into a folder; return the tar of each, by its path there."""
+    wanted = {(entry.size, entry.digest): sums.get(entry.path, b"") for entry in missing if entry.digest != NO_DIGEST}
+    return dict(extract_wanted(deliveries, wanted, fetched.path)) if deliveries and wanted else {}
