@@ -84,6 +84,21 @@ def test_files_from_outside_come_again(delivery: Delivery, tmp_path: Path, plan:
     assert "follow-outside" in {each["option"] for each in defaults}  # type: ignore[attr-defined]
 
 
+def test_tables_come_again_as_they_are(delivery: Delivery, plan: Plan) -> None:
+    assert main(["plan", str(delivery.origin), str(delivery.path), "--mode", "hard", "--as-is"]) == 0
+    assert main(["apply", str(delivery.path)]) == 0
+    defaults = plan(delivery.origin, delivery.path)["defaults"]
+    assert "as-is" in {each["option"] for each in defaults}  # type: ignore[attr-defined]
+
+
+def test_header_text_is_kept_where_its_file_is_none_any_more(made: Delivery, header: Path, plan: Plan) -> None:
+    header.unlink()
+    header.mkdir()
+    plan(made.origin, made.path)
+    assert main(["apply", str(made.path)]) == 0
+    assert readme(made).startswith("PI name: A. Person\n")
+
+
 def test_plan_says_where_options_are_from(capsys: Capsys, made: Delivery) -> None:
     capsys.readouterr()
     assert main(["plan", "--again", str(made.path)]) == 0
