@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import pytest
 
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.probe.package_disk import check_disk, has_holes, make_control
-from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.paths import probe_folder
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append

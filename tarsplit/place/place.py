@@ -30,6 +30,12 @@ class PlaceError(PackError):
         self.problems = (Problem(self.code, path, found=text),)
 
 
+class StoreError(PlaceError):
+    """A store failed while it was used; what it has stays, and the same command goes on."""
+
+    code = Code.STORE_FAILED
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a place tells of a file without reading it.
