@@ -45,8 +45,7 @@ def _none(dataclass: Decorator) -> Any:
 def _one(dataclass: Decorator) -> Any:
     @dataclass(frozen=True, slots=True)
     class One:
-        """With one field."""
-
+        # Without a docstring, too.
         value: object
 
     return One
