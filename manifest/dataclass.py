@@ -25,7 +25,7 @@ def _with_slots(*, slots: bool, frozen: bool = False) -> Callable[[Class], Class
     """Return the decorator of a class that has slots."""
 
     def define(plain: Class) -> Class:
-        # Without a docstring its signature would be parsed for one; declared as frozen, two methods would be compiled.
+        # For one without a docstring its signature would be parsed; for a frozen one two methods would be compiled.
         plain.__doc__ = plain.__doc__ or plain.__name__
         made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(plain)
         for name, method in _methods(made, frozen).items():
