@@ -6,9 +6,8 @@ folders and files by index in the stream. It holds nothing about the machine tha
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 
-from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.dataclass import asdict, dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.delivery_row import CHECKSUMS, DeliveryRow, check_row, without_unsaid
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream

@@ -145,6 +145,14 @@ def test_classes_are_told_apart(dataclass: Decorator) -> None:
     assert found == 1
 
 
+@_BOTH
+def test_fields_of_all_levels_are_returned_by_name(dataclass: Decorator) -> None:
+    one, many = _one(dataclass), _many(dataclass)
+    value = one((many("a", 2, [1]), [one(b"x"), None], {"b": 1}))
+    assert ours.asdict(value) == asdict(value)
+    assert ours.asdict(value)["value"][1] == [{"value": b"x"}, None]
+
+
 @ours.dataclass(frozen=True, slots=True)
 class Sent:
     """Goes to another process."""
