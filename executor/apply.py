@@ -15,6 +15,7 @@ from dataclasses import field, replace
 from enum import StrEnum
 from functools import partial
 
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk, sync_file_system, write_durably
 from qa2pack.executor.io.manifests import unsigned_members
 from qa2pack.executor.io.remove import remove_tree
@@ -25,7 +26,7 @@ from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.space import used_bytes, uses_at_most
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.receive import OpenDelivery, stage_delivery
-from qa2pack.executor.stage.stage import OriginChangedError, stage_all
+from qa2pack.executor.stage.stage import stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.size import makes_tickets
 from qa2pack.executor.transaction.history import Finished, next_sequence, read_history

@@ -9,13 +9,13 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.preflight import check_plan
 from qa2pack.executor.publish.publish import file_journal
 from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.rollback_checks import (
-    CannotUndoError,
     cannot_undo,
     check_finished,
     check_published,

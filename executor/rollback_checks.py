@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
 from qa2pack.executor.since_repair import since_repair
@@ -41,7 +42,7 @@ from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, status_of
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.plan.origin_files import lost_sources
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.verify.member import verify_tree
 
@@ -57,14 +58,6 @@ _WITHOUT_JOURNAL = (
 
 
 _WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:", ("pack rollback PACKAGE",)),)
-
-
-class CannotUndoError(Refused):
-    """A rollback is not possible in the present state; nothing is lost, and the package stays in place.
-
-    The name is part of the Python interface. The first of the problems is the reason, the others are the files that
-    make it so.
-    """
 
 
 def cannot_undo(code: Code, package: Package, files: Iterable[Problem] = ()) -> CannotUndoError:

@@ -9,10 +9,11 @@ hash.
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-__all__ = ["dataclass"]
+__all__ = ["asdict", "dataclass"]
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -25,7 +26,8 @@ def _with_slots(*, slots: bool, frozen: bool = False) -> Callable[[Class], Class
     """Return the decorator of a class that has slots."""
 
     def define(plain: Class) -> Class:
-        # Not declared as frozen, because two methods would be compiled for that.
+        # For one without a docstring its signature would be parsed; for a frozen one two methods would be compiled.
+        plain.__doc__ = plain.__doc__ or plain.__name__
         made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(plain)
         for name, method in _methods(made, frozen).items():
             if name not in vars(plain):
@@ -33,6 +35,26 @@ def _with_slots(*, slots: bool, frozen: bool = False) -> Callable[[Class], Class
         return cast("Class", made)
 
     return define
+
+
+def asdict(value: object) -> dict[str, Any]:
+    """Return the fields of a dataclass by name, those of dataclasses in it as well; no other value is copied.
+
+    That of the standard library copies each number and text deeply, which takes most of the time to write a header.
+    """
+    kind: Any = type(value)
+    return {name: _plain(getattr(value, name)) for name in _names(kind)}
+
+
+def _plain(value: Any) -> Any:
+    if type(value) in (tuple, list):
+        return type(value)(map(_plain, value))
+    return asdict(value) if hasattr(type(value), "__dataclass_fields__") else value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _methods(made: type[Any], frozen: bool) -> dict[str, Any]:

@@ -11,10 +11,9 @@ The names in this module are stable; others may change. Paths are bytes, because
 import os
 
 from qa2pack.executor.apply import Applied, AppliedPlan, ApplyOptions
+from qa2pack.executor.errors import CannotUndoError, OriginChangedError
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.rollback import RolledBack
-from qa2pack.executor.rollback_checks import CannotUndoError
-from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.status import State, Status
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.lock import LockedError, Wait

@@ -6,15 +6,14 @@ folders and files by index in the stream. It holds nothing about the machine tha
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 
-from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.dataclass import asdict, dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.delivery_row import CHECKSUMS, DeliveryRow, check_row, without_unsaid
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.format.wire import Moment, read_value
 from qa2pack.manifest.path import check_name, check_relative
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.packing.bins import Span
 
@@ -27,6 +26,14 @@ class NotADeliveryError(StreamError):
     """A plan, or the manifest of a member, where that of a delivery is expected; the file itself is good."""
 
     code = Code.NOT_A_DELIVERY_MANIFEST
+
+
+class NotSignedError(PackError):
+    """The key could sign before, and cannot any more; the sidecar has no name yet."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,15 @@ from qa2pack.manifest.fs.control_file import read_control
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, PackError, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
+from qa2pack.tarsplit.sidecar import NotSignedError
 from qa2pack.tarsplit.tar.checksums import Sums
 
 _MOST_BYTES = 1 << 16  # of a checksum file
-
-
-class NotSignedError(PackError):
-    """The key could sign before, and cannot any more; the sidecar has no name yet."""
-
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__(*problems)
-        self.problems = problems
 
 
 def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str], key: bytes = b"") -> None:

@@ -6,9 +6,8 @@ The fingerprint ties the state to one content of the package and one set of opti
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 
-from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.dataclass import asdict, dataclass
 from qa2pack.manifest.format.wire import read_value
 
 _FORMAT = 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.lock import LockedError, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import Phase

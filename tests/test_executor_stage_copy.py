@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import xxhash
 
-from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.stage import copy as copying
 from qa2pack.executor.stage.copy import copy_big, copy_small
 from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
@@ -265,10 +265,10 @@ def mounted(image: Path, folder: Path, make: list[str]) -> Iterator[Path]:
 def test_blocks_are_shared_where_the_file_system_can(tmp_path: Path, make: list[str], copy: object) -> None:
     with mounted(tmp_path / "image", tmp_path / "mount", make) as folder:
         path = write(folder / "source", os.urandom(64 << 20))
-        os.sync()
+        sync_file_system(Disk(), os.fsencode(folder))
         before = os.statvfs(folder).f_bfree
         made = copy(path, folder / "parts/x" if copy is big else folder / "x", planned_of(path), Disk())  # type: ignore[operator]
-        os.sync()
+        sync_file_system(Disk(), os.fsencode(folder))
         assert (made or folder / "x").read_bytes() == path.read_bytes()
         status = os.statvfs(folder)
         assert (before - status.f_bfree) * status.f_frsize < 16 << 20

@@ -48,7 +48,7 @@ executor   tickets/ status probe/ since_repair
 executor   transaction/ bag
 executor   io/
 executor   casa/ stop_signals keep_previous
-executor   memory
+executor   memory errors
 
 tarsplit   deliver extract
 tarsplit   resume check

@@ -45,8 +45,7 @@ def _none(dataclass: Decorator) -> Any:
 def _one(dataclass: Decorator) -> Any:
     @dataclass(frozen=True, slots=True)
     class One:
-        """With one field."""
-
+        # Without a docstring, too.
         value: object
 
     return One
@@ -144,6 +143,14 @@ def test_classes_are_told_apart(dataclass: Decorator) -> None:
         case one(value):
             found = value
     assert found == 1
+
+
+@_BOTH
+def test_fields_of_all_levels_are_returned_by_name(dataclass: Decorator) -> None:
+    one, many = _one(dataclass), _many(dataclass)
+    value = one((many("a", 2, [1]), [one(b"x"), None], {"b": 1}))
+    assert ours.asdict(value) == asdict(value)
+    assert ours.asdict(value)["value"][1] == [{"value": b"x"}, None]
 
 
 @ours.dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def test_holes_are_what_a_copy_does_not_write(tmp_path: Path, data_at: list[int]
         for position in data_at:
             file.seek(position)
             file.write(b"x")
-    os.sync()
+        file.flush()
+        os.fsync(file.fileno())  # blocks are given to it then
     assert hole_bytes(os.fsencode(path), path.stat()) == holes
 
 
@@ -38,7 +39,7 @@ def test_holes_are_what_a_copy_does_not_write(tmp_path: Path, data_at: list[int]
 def test_sparse_file_that_is_bigger_than_the_disk_is_copied(tmp_path: Path, is_replacing: bool) -> None:
     origin = make_reduction(tmp_path / "sb1")
     image = write(origin / "calibrated_all.clean.fits", b"x")
-    os.truncate(image, 1 << 30)
+    os.truncate(image, 64 << 20)
     with small_disk(tmp_path / "small", size=1_600_000) as disk:
         delivery = Delivery(origin, disk / "2011.0.00229.S")
         delivery.make(Mode.COPY)

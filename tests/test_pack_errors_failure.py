@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.engine.errors import WorkersDiedError
-from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from qa2pack.executor.rollback_checks import CannotUndoError
-from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.errors import CannotUndoError, OriginChangedError
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append

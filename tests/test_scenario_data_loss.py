@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.errors import CannotUndoError, OriginChangedError
 from qa2pack.executor.keep_previous import KeepPrevious
-from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.stage.planned_source import SourceChangedError
-from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused

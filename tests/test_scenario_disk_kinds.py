@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import pytest
 
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.probe.package_disk import check_disk, has_holes, make_control
-from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.paths import probe_folder
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
@@ -382,7 +382,7 @@ def test_disk_without_access_rights_is_packaged_on(delivery: Delivery, monkeypat
 
 
 def test_exfat_needs_room_for_holes(disk: ExfatDisk, delivery: Delivery) -> None:
-    os.truncate(delivery.origin / "calibrated_all.clean.fits", 1 << 30)
+    os.truncate(delivery.origin / "calibrated_all.clean.fits", 128 << 20)
     with pytest.raises(Refused) as caught:
         replace(delivery, path=disk.path / "2011.0.00229.S").plan(Mode.COPY)
     assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
@@ -395,7 +395,7 @@ def test_command_asks_the_disk_for_links_and_holes(
     origin = make_reduction(disk.path / "sb1")
     if mode == "copy":
         origin = Path(shutil.copytree(origin, disk.path.with_name("sb1")))
-        os.truncate(origin / "calibrated_all.clean.fits", 1 << 30)
+        os.truncate(origin / "calibrated_all.clean.fits", 128 << 20)
     ran = run_here(capsys, "plan", origin, disk.path / "2011.0.00229.S", "--mode", mode)
     assert ran.code == Exit.FAILED
     assert f"{code}:" in ran.err

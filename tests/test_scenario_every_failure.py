@@ -33,8 +33,7 @@ from qa2pack.pack.settings.dropin_settings import read_dropin_defaults
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from qa2pack.tarsplit.output_files import OutputBusyError
-from qa2pack.tarsplit.place.sender import StoreBusyError
-from qa2pack.tarsplit.place.store import StoreError
+from qa2pack.tarsplit.place.place import StoreBusyError, StoreError
 from support.commands import run_here, run_redirected
 from support.faulty_disk import DiscardStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from qa2pack.executor.apply import Applied
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import Described, open_plan

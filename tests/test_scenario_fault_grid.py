@@ -18,7 +18,7 @@ from itertools import count
 
 import pytest
 
-from qa2pack.executor.rollback_checks import CannotUndoError
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.transaction.paths import probe_paths
 from qa2pack.manifest.actions import Mode
 from support.faulty_disk import ERRORS, CountingDisk, Fault, FaultyDisk, Stopped, WatchedDisk

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.transaction.journal import (
     Begin,
     Commit,

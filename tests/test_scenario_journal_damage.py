@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.rollback_checks import CannotUndoError
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.status import read_status
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import JournalDamagedError

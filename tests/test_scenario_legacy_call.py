@@ -30,14 +30,17 @@ def interpreters() -> dict[str, list[str]]:
     may_look = os.access(versions, os.R_OK | os.X_OK)  # it may be the folder of another user
     found = {"without": [sys.executable, "-I", "-S"]}
     for version in OLD:
-        places = [
-            shutil.which(f"python{version}"),
-            *map(str, versions.glob(f"{version}.*/bin/python") if may_look else ()),
-        ]
-        for place in filter(None, places):
-            if subprocess.run([place, "-c", "import json"], check=False, capture_output=True).returncode == 0:
-                found[version] = [place]
+        of_pyenv = sorted(versions.glob(f"{version}.*/bin/python")) if may_look else []
+        if of_pyenv:
+            found[version] = [str(of_pyenv[-1])]
+        elif (place := shutil.which(f"python{version}")) and _can_start(place):
+            found[version] = [place]
     return found
+
+
+def _can_start(place: str) -> bool:
+    """Tell whether it is a Python; what pyenv puts on the PATH says only when it is started that it has none."""
+    return subprocess.run([place, "-c", "import json"], check=False, capture_output=True).returncode == 0
 
 
 INTERPRETERS = interpreters()

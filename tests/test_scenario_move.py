@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from casacore import tables
 
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import open_manifest

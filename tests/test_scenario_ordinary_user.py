@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.rollback_checks import CannotUndoError, check_places
+from qa2pack.executor.errors import CannotUndoError
+from qa2pack.executor.rollback_checks import check_places
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import read_begin
 from qa2pack.executor.transaction.paths import transaction_paths

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.problem import Code, Problem, Refused

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from qa2pack.executor.apply import Applied
-from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.record_codec import decode_record

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.rollback_checks import CannotUndoError
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.reductions import write_reduction

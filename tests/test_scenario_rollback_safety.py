@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from qa2pack.executor.rollback_checks import CannotUndoError
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import open_plan

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from qa2pack.executor.rollback_checks import CannotUndoError
+from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 import pytest
 
-from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, holder, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path

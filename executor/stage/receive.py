@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 from typing import Protocol
 
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.batch import make_folders
 from qa2pack.executor.stage.received_tree import ReceivedTree
 from qa2pack.executor.stage.stage import (
-    OriginChangedError,
     link_manifests,
     make_control_folders,
     write_ticket_files,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import cast
 
 from qa2pack.executor.casa.child_process import start_host
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.manifests import link_manifest
@@ -44,25 +45,12 @@ from qa2pack.manifest.plan.rebuild import (
 )
 from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
 from qa2pack.manifest.plan.totals import grown
-from qa2pack.manifest.problem import PackError, Problem, Remedy
+from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.lock_rows import with_row_count
 
 _BIG_FILE_BYTES = 64 << 20
-
-
-class OriginChangedError(PackError):
-    """Sources are not as planned; nothing is visible, and correctly staged files are kept.
-
-    Attributes:
-        problems: one for each such source.
-    """
-
-    def __init__(self, problems: tuple[Problem, ...], remedies: tuple[Remedy, ...] = ()) -> None:
-        super().__init__("; ".join(map(str, problems[:5])))
-        self.problems = problems
-        self.remedies = remedies
 
 
 def stage_all(

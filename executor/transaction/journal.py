@@ -14,7 +14,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import get_args
 
@@ -23,7 +23,7 @@ import xxhash
 
 from qa2pack.executor.io.disk import Disk, write_durably
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.dataclass import asdict, dataclass
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.wire import Moment, WireError, read_value, unpack_map
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, control_fd, read_control

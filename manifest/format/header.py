@@ -5,7 +5,7 @@ notes come after the last folder and hold the results of the scan: totals, warni
 """
 
 import os
-from dataclasses import asdict, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +15,7 @@ from qa2pack.manifest.alma.package import README, DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.bundle.form import form_of
 from qa2pack.manifest.bundle.gzip_format import LEVELS, USUAL_LEVEL
-from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.dataclass import asdict, dataclass
 from qa2pack.manifest.format.check_row import CheckRow
 from qa2pack.manifest.format.delivery_row import DeliveryRow, check_row, without_unsaid
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
+from qa2pack.executor.errors import CannotUndoError, OriginChangedError
 from qa2pack.executor.memory import is_memory_short, limit_words
-from qa2pack.executor.rollback_checks import CannotUndoError
-from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
@@ -39,9 +38,8 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 from qa2pack.tarsplit.output_files import OutputBusyError
-from qa2pack.tarsplit.place.sender import StoreBusyError
-from qa2pack.tarsplit.place.store import StoreError
-from qa2pack.tarsplit.sidecar_files import NotSignedError
+from qa2pack.tarsplit.place.place import StoreBusyError, StoreError
+from qa2pack.tarsplit.sidecar import NotSignedError
 
 
 @dataclass(frozen=True, slots=True)

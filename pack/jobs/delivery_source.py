@@ -7,9 +7,9 @@ from collections.abc import Iterator, Set
 from contextlib import ExitStack
 from dataclasses import replace
 
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.stage.receive import ReceivedChunk
 from qa2pack.executor.stage.received_tree import ReceivedFiles, ReceivedTree
-from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine

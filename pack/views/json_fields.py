@@ -7,8 +7,8 @@ not UTF-8, a second field with `_bytes` appended to its name holds the bytes in 
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 
+from qa2pack.manifest.dataclass import asdict
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import BundleTask, LeftOut, OpenedBundle, SplitTask

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import assert_never
 
+from qa2pack.manifest.dataclass import asdict
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.layout.check import Count, Listed, Names, PathCheck, Say

@@ -1,11 +1,12 @@
 """View of `pack status`: state of a package and its transaction, and what to type next."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from qa2pack.executor.status import State, Status
 from qa2pack.manifest.alma.member_ids import Append, member_words
 from qa2pack.manifest.alma.package import DestinationKind, PackageState, read_state
+from qa2pack.manifest.dataclass import asdict
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time

@@ -3,6 +3,7 @@
 A place is only its path or address, so it can be given to workers. What has its final name there is whole.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
@@ -28,6 +29,26 @@ class PlaceError(PackError):
         super().__init__(path, text)
         self.text = text
         self.problems = (Problem(self.code, path, found=text),)
+
+
+class StoreBusyError(PackError):
+    """Another run sends the same delivery to the store, or is said to do so.
+
+    Attributes:
+        sender: the run, in words.
+    """
+
+    def __init__(self, path: bytes, sender: str) -> None:
+        super().__init__(f"{os.fsdecode(path)} is held by {sender}")
+        self.path = path
+        self.sender = sender
+        self.problems = (Problem(Code.STORE_BUSY, path, found=sender),)
+
+
+class StoreError(PlaceError):
+    """A store failed while it was used; what it has stays, and the same command goes on."""
+
+    code = Code.STORE_FAILED
 
 
 @dataclass(frozen=True, slots=True)

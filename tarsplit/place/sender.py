@@ -24,24 +24,11 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.wire import read_value
 from qa2pack.manifest.humanize import utc_time
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, PackError, Problem
+from qa2pack.manifest.problem import PackError
+from qa2pack.tarsplit.place.place import StoreBusyError
 
 _MOST_BYTES = 1 << 16
 _STARTED = 19  # place of the start time among the fields of /proc/PID/stat that follow the name of the program
-
-
-class StoreBusyError(PackError):
-    """Another run sends the same delivery to the store, or is said to do so.
-
-    Attributes:
-        sender: the run, in words.
-    """
-
-    def __init__(self, path: bytes, sender: str) -> None:
-        super().__init__(f"{os.fsdecode(path)} is held by {sender}")
-        self.path = path
-        self.sender = sender
-        self.problems = (Problem(Code.STORE_BUSY, path, found=sender),)
 
 
 class MarkedStore(Protocol):

@@ -16,7 +16,7 @@ from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused
 from qa2pack.tarsplit.place.folder import Folder
-from qa2pack.tarsplit.place.place import PlaceError, Seen, Tree, Upload, copy_file
+from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
 from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of
 from qa2pack.tarsplit.place.s3_upload import S3Upload
 from qa2pack.tarsplit.place.sender import sole_sender
@@ -25,12 +25,6 @@ from qa2pack.tarsplit.state import FinishedChunk
 
 READ_BYTES = 16 << 20
 _ONLY_NEW = "xb"  # opens for writing what is not there, and nothing else
-
-
-class StoreError(PlaceError):
-    """A store failed while it was used; what it has stays, and the same command goes on."""
-
-    code = Code.STORE_FAILED
 
 
 @dataclass(frozen=True, slots=True)

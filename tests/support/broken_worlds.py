@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.manifest.actions import Mode

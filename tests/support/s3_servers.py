@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
 
 from qa2pack.tarsplit.place.store import _file_system
 
@@ -42,6 +40,8 @@ class Proxy:
 @contextmanager
 def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """Run a server with an empty bucket; fsspec finds it by the environment."""
+    from moto.server import ThreadedMotoServer  # takes two seconds, in every process that collects the tests
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -61,6 +61,8 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 def forget_connections() -> None:
     """Let this process connect anew: it keeps connections by address, and each server has the same."""
+    from s3fs import S3FileSystem
+
     _file_system.cache_clear()
     S3FileSystem.clear_instance_cache()
 

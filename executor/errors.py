@@ -1,0 +1,24 @@
+"""Errors of apply and rollback that a failed command tells apart, without an import of what raises them."""
+
+from qa2pack.manifest.problem import PackError, Problem, Refused, Remedy
+
+
+class OriginChangedError(PackError):
+    """Sources are not as planned; nothing is visible, and correctly staged files are kept.
+
+    Attributes:
+        problems: one for each such source.
+    """
+
+    def __init__(self, problems: tuple[Problem, ...], remedies: tuple[Remedy, ...] = ()) -> None:
+        super().__init__("; ".join(map(str, problems[:5])))
+        self.problems = problems
+        self.remedies = remedies
+
+
+class CannotUndoError(Refused):
+    """A rollback is not possible in the present state; nothing is lost, and the package stays in place.
+
+    The name is part of the Python interface. The first of the problems is the reason, the others are the files that
+    make it so.
+    """
