@@ -25,7 +25,7 @@ from qa2pack.tarsplit.taken_before import Beginning, nothing_before, taken_befor
 from qa2pack.tarsplit.taker import NOBODY, Taker
 from qa2pack.tarsplit.tar.checksums import ALWAYS
 from qa2pack.tarsplit.tree.compare import tree_problems
-from qa2pack.tarsplit.tree.shape import Amount, Shape, shape_of
+from qa2pack.tarsplit.tree.shape import Amount, Shape, TreeName, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,9 @@ class CheckBatch:
     def shape(self) -> Shape:
         """Return what is where in a tree."""
         row = self.row
-        amount = Amount(row.file_count, row.byte_count)
-        return shape_of(row.form, row.name, self.project, [name for name, _ in row.checksums], amount)
+        tree = TreeName(row.name, self.project, self.folder_mtime)
+        checksums = [name for name, _ in row.checksums]
+        return shape_of(tree, row.form, checksums, Amount(row.file_count, row.byte_count))
 
     def framing(self) -> Framing:
         """Return what is beside the contents of a container."""

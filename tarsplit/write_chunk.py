@@ -23,7 +23,7 @@ from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.tar.checksums import threaded_sums
-from qa2pack.tarsplit.tree.shape import Amount, shape_of
+from qa2pack.tarsplit.tree.shape import Amount, TreeName, shape_of
 from qa2pack.tarsplit.tree.writer import TreeWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
@@ -154,8 +154,8 @@ def _write_container(batch: ChunkBatch) -> ChunkResult:
 
 
 def _write_tree(batch: ChunkBatch) -> ChunkResult:
-    amount = Amount(batch.part.file_count, batch.plain_bytes)
-    shape = shape_of(batch.form, batch.name, batch.project, batch.checksums, amount)
+    tree = TreeName(batch.name, batch.project, batch.folder_mtime)
+    shape = shape_of(tree, batch.form, batch.checksums, Amount(batch.part.file_count, batch.plain_bytes))
     out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps)
     try:
         _write_shares(batch, out)

@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import ocfl
 import pytest
 
 from qa2pack.tarsplit.place.store import Store
@@ -51,6 +53,12 @@ form = "bag"
 name = "P_bag"
 select = ["notes/**", "README", "data/one/**"]
 also = true
+[[delivery]]
+set = "object"
+form = "ocfl"
+name = "P_object"
+select = "**"
+also = true
 """
 FILES = {
     "one/text": b"the same again and again\n" * 1000,
@@ -59,7 +67,8 @@ FILES = {
     "x.ms/table.dat": b"main",
     "x.ms/table.lock": b"locked",
     "µ\\": b"",
-    "left.txt": b"in the bag alone",
+    "left.txt": b"in the bag, not in the folder",
+    "again.txt": b"in the bag, not in the folder",
 }
 IN_FOLDER = {"one/text", "one/deep/noise", "two/b", "x.ms/table.dat", "x.ms/table.lock", "µ\\"}
 
@@ -114,12 +123,20 @@ def test_folder_has_the_files_as_they_are(world: Path) -> None:
 def test_bag_is_valid_for_bagit(world: Path) -> None:
     bag = world / "out/P_bag"
     subprocess.run([sys.executable, "-m", "bagit", "--quiet", "--validate", bag], check=True)
-    names = {"notes/left.txt", "README", "data/one/text", "data/one/deep/noise"}
+    names = {"notes/left.txt", "notes/again.txt", "README", "data/one/text", "data/one/deep/noise"}
     assert set(files_in(bag / "data")) == {f"P/unit/{name}" for name in names}
     assert {path.name for path in bag.iterdir() if path.name.startswith("manifest-")} == {
         "manifest-md5.txt",
         "manifest-sha256.txt",
     }
+
+
+def test_object_is_valid_ocfl(world: Path, tmp_path: Path) -> None:
+    passed, validator = ocfl.Object().validate(str(world / "out/P_object"))
+    assert passed
+    assert set(re.findall("[EW][0-9]{3}", str(validator))) == {"W005", "W008"}, "its id is no URI, and pack no person"
+    ocfl.Object().extract(str(world / "out/P_object"), "v1", str(tmp_path / "extracted"))
+    subprocess.run(["diff", "-r", world / "P", tmp_path / "extracted/P"], check=True)
 
 
 def test_files_of_folder_and_bag_are_the_package(world: Path, tmp_path: Path) -> None:
@@ -174,6 +191,9 @@ NOISE, LOCK = "P_files/unit/data/one/deep/noise", "P_files/unit/data/x.ms/table.
         ("missing", "P_bag/bagit.txt", ["missing P_bag/bagit.txt"]),
         ("grown", "P_bag/tagmanifest-sha256.txt", ["changed P_bag/tagmanifest-sha256.txt"]),
         ("changed", "P_bag/data/P/unit/README", ["changed P_bag/data/P/unit/README"]),
+        ("changed", "P_object/inventory.json", ["changed P_object/inventory.json"]),
+        ("missing", "P_object/v1/inventory.json.sha512", ["missing P_object/v1/inventory.json.sha512"]),
+        ("grown", "P_object/v1/content/P/unit/README", ["grown P_object/v1/content/P/unit/README"]),
     ],
 )
 def test_every_damage_is_told_where_it_is(home: Path, kind: str, path: str, told: list[str]) -> None:
@@ -182,7 +202,16 @@ def test_every_damage_is_told_where_it_is(home: Path, kind: str, path: str, told
 
 
 @pytest.mark.parametrize(
-    "path", ["P_files/x", "P_files/unit/data/one/x", "P_bag/x", "P_bag/data/x", "P_bag/data/P/unit/x"]
+    "path",
+    [
+        "P_files/x",
+        "P_files/unit/data/one/x",
+        "P_bag/x",
+        "P_bag/data/x",
+        "P_bag/data/P/unit/x",
+        "P_object/v1/x",
+        "P_object/x",
+    ],
 )
 def test_what_is_not_of_the_delivery_is_told(home: Path, path: str) -> None:
     damage(home / "out" / path, "extra")
@@ -197,11 +226,11 @@ def test_missing_tree_is_one_problem(home: Path) -> None:
 def test_same_command_keeps_files_one_by_one(home: Path) -> None:
     before = files_in(home / "out")
     inodes = {path: (home / "out" / path).stat().st_ino for path in before}
-    assert json.loads(deliver(home).out)["kept_count"] == 2
+    assert json.loads(deliver(home).out)["kept_count"] == 3
     (home / "out/P_files/unit/data/two/b").unlink()
     (home / "out/P_files/unit/data/one/text").write_bytes(b"x" * 25_000)
     (home / "out/P_bag/bagit.txt").unlink()
-    assert json.loads(deliver(home).out)["kept_count"] == 0
+    assert json.loads(deliver(home).out)["kept_count"] == 1, "the object"
     assert files_in(home / "out") == before
     kept = "P_files/unit/data/one/deep/noise"
     assert (home / "out" / kept).stat().st_ino == inodes[kept]
@@ -214,7 +243,7 @@ def test_stopped_tree_has_no_final_name_and_goes_on(home: Path) -> None:
     shutil.rmtree(home / "out")
     ran = deliver(home)
     assert ran.code == 4
-    assert [each["path"] for each in json.loads(ran.out)["problems"]] == [str(home / "P/unit/data/two/b")]
+    assert {each["path"] for each in json.loads(ran.out)["problems"]} == {str(home / "P/unit/data/two/b")}
     assert not (home / "out/P_files").exists()
     done = home / "out/P_files.part/unit/data/one/deep/noise"
     inode = done.stat().st_ino
@@ -284,9 +313,9 @@ def test_sent_to_a_store_as_it_is_written_to_a_folder(world: Path, tmp_path: Pat
     assert ran.code == 0, ran.err
     assert files_in(tmp_path / "store") == files_in(world / "out")
     assert checked(to) == []
-    assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 2
+    assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 3
     (tmp_path / "store/P_files/unit/data/two/b").unlink()
-    assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 1
+    assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 2
     damage(tmp_path / "store/P_bag/data/P/unit/README", "changed")
     write(tmp_path / "store/P_bag/data/other", b"not of the delivery")
     assert sorted(checked(to)) == ["changed P_bag/data/P/unit/README", "extra P_bag/data/other"]
@@ -298,7 +327,7 @@ def test_sent_to_s3_and_read_back(world: Path, tmp_path: Path, monkeypatch: pyte
     with s3_server(monkeypatch):
         assert run_redirected("deliver", world / "P", *words).code == 0
         assert checked(to) == []
-        assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 2
+        assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 3
         assert run_redirected("receive", to, tmp_path / "P").code == 0
         store = Store(to)
         store.remove([b"P_bag/bagit.txt", b"P_files"])
@@ -309,8 +338,9 @@ def test_sent_to_s3_and_read_back(world: Path, tmp_path: Path, monkeypatch: pyte
     subprocess.run(["diff", "-r", world / "P", tmp_path / "P"], check=True)
 
 
-def test_name_that_no_bag_can_hold_is_refused_before_anything_is_written(home: Path) -> None:
-    write(home / "run/in/bad%0A.txt", b"")
+@pytest.mark.parametrize("name", [b"in a bag%0A.txt", b"in an object\xff"])
+def test_name_that_is_not_possible_is_refused_before_anything_is_written(home: Path, name: bytes) -> None:
+    write(home / "run/in" / os.fsdecode(name), b"")
     words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
     assert run_redirected("package", home / "run", home / "P", *words).code == 0
     ran = deliver(home, "--replace")
@@ -323,6 +353,7 @@ def test_name_that_no_bag_can_hold_is_refused_before_anything_is_written(home: P
     [
         ('name = "P_bag"', 'name = "P_bag"\nchecksums = ["xxh128"]', "one of md5, sha256"),
         ('"P_files"', '"P_{part}_of_{parts}"', "limit"),
+        ('name = "P_object"', 'name = "P_object"\nchecksums = ["sha256"]', "one of sha512"),
     ],
 )
 def test_mistake_in_a_form_is_refused_with_its_line(tmp_path: Path, old: str, new: str, expected: str) -> None:

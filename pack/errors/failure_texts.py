@@ -136,9 +136,10 @@ REQUESTS: Mapping[Code, Row] = {
         "Export with --format md5sum, which reads the files.",
     ),
     Code.BAG_NAME: Row(
-        "A bag cannot hold this name.",
-        "The checksum list of a bag has no way to write it.",
-        "Rename the file in the origin and package it again, or export a checksum list: --format sha256sum",
+        "A bag or an OCFL object cannot hold this name.",
+        "In its list of files names are text, and a bag has no way to write some of them.",
+        "Rename the file in the origin and package it again, or give the delivery set another form, or export a "
+        "checksum list: --format sha256sum",
     ),
     Code.BAG_LINK: Row(
         "This file cannot get another hard link, and a bag is made of them.",

@@ -69,7 +69,7 @@ def framing_of(form: DeliveryForm, project: bytes, part: ChunkPart, *, folder_mt
             return _ZipFraming(project, part, folder_mtime, byte_count)
         case DeliveryForm.FILE:
             return _NoFraming()
-        case DeliveryForm.FOLDER | DeliveryForm.BAG:
+        case DeliveryForm.FOLDER | DeliveryForm.BAG | DeliveryForm.OCFL:
             raise ValueError("a tree is no container")
         case _:
             assert_never(form)
