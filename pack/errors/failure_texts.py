@@ -199,8 +199,9 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.DELIVERY_SETS_MERGE: Row(
         "Several delivery sets would have a file of this name.",
-        "The layout tells the files of several members apart by nothing in their names.",
-        "Deliver one member at a time with --member, each into a folder of its own.",
+        "Nothing in `name` of [[delivery]] tells the members apart, or two sets of one of them.",
+        "Put {member} into the name, or a variable that tells members apart, and package them again; or deliver one "
+        "member at a time with --member, each into a folder of its own.",
     ),
     Code.DELIVERY_DATE_MISSING: Row(
         "The name of the files of this delivery set has a date in it.",
