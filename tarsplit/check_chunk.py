@@ -18,6 +18,7 @@ from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, ChunkPart, Entry
 from qa2pack.tarsplit.container.framing import Framing, entries, framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader, summed
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
@@ -53,9 +54,7 @@ class CheckBatch:
     def framing(self) -> Framing:
         """Return what is beside the contents of a container."""
         row = self.row
-        return framing_of(
-            row.form, self.project, self.part, folder_mtime=self.folder_mtime, byte_count=row.byte_count
-        )
+        return framing_of(Made(row.form, row.byte_count), self.project, self.part, folder_mtime=self.folder_mtime)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.verify.names_as_text import check_in_bag, check_in_object
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime, selected_records
 from qa2pack.tarsplit.cut_set import LeftOut, MeasuredSet, PlannedChunk, part_limit, partitioned
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import DeliveryName, chunk_name, in_tar
 from qa2pack.tarsplit.packing.measure import measure
 from qa2pack.tarsplit.packing.partition import Fill, capacity_blocks, cut_tables
@@ -112,8 +113,8 @@ def _cut_all(header: DeliveryHeader, members: Sequence[Delivered], request: CutR
     planned = tuple(
         PlannedChunk(
             name=chunk_name(file, number, len(chunks)),
+            made=Made(DeliveryForm.TAR, chunk.byte_count),
             chunk=chunk,
-            plain_bytes=chunk.byte_count,
             entry_count=chunk.entry_count,
             is_oversized=chunk.byte_count > request.limit_bytes,
         )
