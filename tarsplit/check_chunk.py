@@ -19,6 +19,7 @@ from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, ChunkPart, Entry
 from qa2pack.tarsplit.container.framing import Framing, entries, framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader, summed
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
@@ -26,7 +27,7 @@ from qa2pack.tarsplit.taken_before import Beginning, nothing_before, taken_befor
 from qa2pack.tarsplit.taker import NOBODY, Taker
 from qa2pack.tarsplit.tar.checksums import ALWAYS
 from qa2pack.tarsplit.tree.compare import tree_problems
-from qa2pack.tarsplit.tree.shape import Amount, Shape, shape_of
+from qa2pack.tarsplit.tree.shape import Amount, Shape, TreeName, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,14 @@ class CheckBatch:
     def shape(self) -> Shape:
         """Return what is where in a tree."""
         row = self.row
-        amount = Amount(row.file_count, row.byte_count)
-        return shape_of(row.form, row.name, self.project, [name for name, _ in row.checksums], amount)
+        tree = TreeName(row.name, self.project, self.folder_mtime)
+        checksums = [name for name, _ in row.checksums]
+        return shape_of(tree, row.form, checksums, Amount(row.file_count, row.byte_count))
 
     def framing(self) -> Framing:
         """Return what is beside the contents of a container."""
         row = self.row
-        return framing_of(
-            row.form, self.project, self.part, folder_mtime=self.folder_mtime, byte_count=row.byte_count
-        )
+        return framing_of(Made(row.form, row.byte_count), self.project, self.part, folder_mtime=self.folder_mtime)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from qa2pack.manifest.format.delivery_row import DeliveryRow, named
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Count
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import chunk_name, in_tar
 from qa2pack.tarsplit.packing.bins import Span
 from qa2pack.tarsplit.packing.measure import measure
@@ -34,31 +35,27 @@ class PlannedChunk:
     """One chunk of the plan.
 
     Attributes:
-        plain_bytes: its size before compression; of a tree, that of its files.
         is_oversized: it holds one file that is larger than the limit.
         set: name of its delivery set; empty if the delivery has none.
-        level: of the compression; 0 for none.
         checksums: that are written beside it; None: those of the delivery.
     """
 
     name: bytes
+    made: Made
     chunk: Chunk
-    plain_bytes: int
     entry_count: int
     is_oversized: bool = False
-    form: DeliveryForm = DeliveryForm.TAR
     set: str = ""
-    level: int = 0
     checksums: tuple[str, ...] | None = None
 
     @property
     def byte_count(self) -> int:
         """Its size; of what is compressed, the largest that it can have."""
-        return largest_gzip_bytes(self.plain_bytes) if self.level else self.plain_bytes
+        return self.made.byte_count
 
     def sums_beside(self, usual: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of its checksums, given those of the delivery."""
-        return own_checksums(self.form, usual if self.checksums is None else self.checksums)
+        return own_checksums(self.made.form, usual if self.checksums is None else self.checksums)
 
 
 def part_limit(row: DeliveryRow) -> int:
@@ -156,10 +153,9 @@ class MeasuredSet:
         chunk = Chunk(tuple(spread(folders, self.folder_places)), tuple(files), 0)
         return PlannedChunk(
             name=named(row.file, {}),
+            made=Made(row.kind, self._zip_bytes() if has_framing else sum(self.sizes)),
             chunk=chunk,
-            plain_bytes=self._zip_bytes() if has_framing else sum(self.sizes),
             entry_count=chunk.entry_count,
-            form=row.kind,
             set=row.name,
             checksums=row.checksums,
         )
@@ -183,13 +179,11 @@ class MeasuredSet:
             )
             yield PlannedChunk(
                 name=chunk_name(row.file, number, len(chunks)),
+                made=Made(row.kind, placed.byte_count, level),
                 chunk=placed,
-                plain_bytes=placed.byte_count,
                 entry_count=placed.entry_count,
                 is_oversized=placed.byte_count > limit,
-                form=row.kind,
                 set=row.name,
-                level=level,
                 checksums=row.checksums,
             )
 

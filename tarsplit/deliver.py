@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import StreamWriter
 from qa2pack.manifest.path import join
@@ -157,7 +156,7 @@ class _Run:
         """Refuse, before anything is removed, if the missing chunks do not fit even without the leftovers."""
         needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
         place = self.destination.place
-        trees = {chunk.name + ending for chunk in self.cut.chunks if chunk.form in TREES for ending in (b"", PART)}
+        trees = {chunk.name + ending for chunk in self.cut.chunks if chunk.made.is_tree for ending in (b"", PART)}
         room = place.room_bytes({*leftovers, *trees.intersection(place.names())})
         if room is not None and needed > room:
             sizes = Size(needed, is_rounded=True), Size(room, is_rounded=True)
@@ -183,7 +182,7 @@ class _Run:
         progress.phase(
             "write chunks",
             file_count=sum(chunks[number].entry_count for number in missing),
-            byte_count=sum(batch.byte_count for batch in batches),
+            byte_count=sum(batch.made.byte_count for batch in batches),
         )
         for result in engine.run(write_chunk, batches):
             if result.problem:
@@ -205,7 +204,7 @@ class _Run:
                 files=planned[number].chunk.files,
                 xxh128=chunk.xxh128,
                 checksums=chunk.checksums,
-                form=planned[number].form,
+                form=planned[number].made.form,
             )
             for number, chunk in sorted(self.finished.items())
         ]
@@ -225,10 +224,7 @@ class _Run:
             texts=tuple((m.readme_path, m.readme) for m in members if m.readme is not None),
             folder_mtime=header.folder_mtime,
             checksums=planned.sums_beside(header.checksums),
-            plain_bytes=planned.plain_bytes,
-            byte_count=planned.byte_count,
-            form=planned.form,
-            level=planned.level,
+            made=planned.made,
             keeps=self.keeps_trees,
         )
 
@@ -241,7 +237,7 @@ class _Run:
 
     def _write_checksums(self, chunk: FinishedChunk) -> None:
         planned = self.cut.chunks[chunk.number]
-        if planned.form in TREES:
+        if planned.made.is_tree:
             return  # its lists were written with it
         name = planned.name
         for algorithm, digest in chunk.checksums:

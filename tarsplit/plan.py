@@ -11,9 +11,10 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
-from qa2pack.manifest.verify.bag_names import check_in_bag
+from qa2pack.manifest.verify.names_as_text import check_in_bag, check_in_object
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime, selected_records
 from qa2pack.tarsplit.cut_set import LeftOut, MeasuredSet, PlannedChunk, part_limit, partitioned
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import DeliveryName, chunk_name, in_tar
 from qa2pack.tarsplit.packing.measure import measure
 from qa2pack.tarsplit.packing.partition import Fill, capacity_blocks, cut_tables
@@ -21,6 +22,7 @@ from qa2pack.tarsplit.sidecar import DeliveryHeader, DeliverySet
 
 DEFAULT_LIMIT_BYTES = 6 << 30
 _LEAST_BYTES = RECORD_BLOCKS * BLOCK_BYTES
+_NAME_CHECKS = {DeliveryForm.BAG: check_in_bag, DeliveryForm.OCFL: check_in_object}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
     """Return the plan of a delivery of these members, from one pass over their manifests.
 
     Raises:
-        Refused: the limit is too small, there would be more than 999 chunks, or a bag cannot hold a name.
+        Refused: the limit is too small, there would be more than 999 chunks, or a bag or object cannot hold a
+            name.
     """
     sets = tuple(DeliverySet(member.path, row) for member in members for row in member.rows)
     limits = [part_limit(each.row) for each in sets] or [request.limit_bytes]
@@ -111,8 +114,8 @@ def _cut_all(header: DeliveryHeader, members: Sequence[Delivered], request: CutR
     planned = tuple(
         PlannedChunk(
             name=chunk_name(file, number, len(chunks)),
+            made=Made(DeliveryForm.TAR, chunk.byte_count),
             chunk=chunk,
-            plain_bytes=chunk.byte_count,
             entry_count=chunk.entry_count,
             is_oversized=chunk.byte_count > request.limit_bytes,
         )
@@ -129,9 +132,9 @@ def _cut_sets(header: DeliveryHeader, members: Sequence[Delivered], fill: Fill, 
     has_all = all(len(member.rows) == len(member.manifest.header.delivery_sets) for member in members)
     for number, folder in enumerate(selected_records(members, left_out.add if has_all else None)):
         for share in folder.shares:
-            if header.sets[share.set].row.kind is DeliveryForm.BAG:
+            if check := _NAME_CHECKS.get(header.sets[share.set].row.kind):
                 for index in share.files:
-                    check_in_bag(in_tar(header.project, join(folder.record.path, folder.record.names[index])))
+                    check(in_tar(header.project, join(folder.record.path, folder.record.names[index])))
             is_member = folder.record.path in paths
             measuring[share.set].add(folder.record, share, number, file, project=header.project, is_member=is_member)
         file += len(folder.record.names)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.control_file import read_control
 from qa2pack.manifest.humanize import counted
@@ -45,7 +44,7 @@ def find_finished(
     batches = deque(
         KeptBatch(place, cut.chunks[chunk.number].name, chunk)
         for chunk in state.chunks
-        if 0 <= chunk.number < len(cut.chunks) and cut.chunks[chunk.number].form not in TREES
+        if 0 <= chunk.number < len(cut.chunks) and not cut.chunks[chunk.number].made.is_tree
     )
     progress.phase("check finished chunks", byte_count=sum(batch.chunk.byte_count for batch in batches))
     kept = {}
@@ -79,7 +78,7 @@ def find_leftovers(
         entry for entry in place.names() if name.owns(entry) and entry not in (name.manifest + PART, name.sender)
     ]
     expected = _expected(cut) if finished is not None else set()
-    trees = {chunk.name for chunk in cut.chunks if chunk.form in TREES}
+    trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     if foreign and not is_replacing:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from qa2pack.manifest.format.delivery_row import CHECKSUMS, DATE, PROJECT, DeliveryRow, filled
+from qa2pack.manifest.format.delivery_row import CHECKSUMS, DATE, MEMBER, PROJECT, DeliveryRow, filled
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.tarsplit.contents import Delivered
@@ -32,21 +32,23 @@ def with_sets(
     problems = list(_problems(members, wanted, day))
     if problems:
         raise Refused(*problems)
-    values = {PROJECT: project, DATE: day.encode()}
     chosen = [
         replace(
             member,
             rows=tuple(
-                replace(row, file=filled(row.file, values), checksums=_with(row.checksums, checksums))
+                replace(
+                    row,
+                    file=filled(row.file, _values(member, project, day)),
+                    checksums=_with(row.checksums, checksums),
+                )
                 for row in member.manifest.header.delivery_sets
                 if not wanted or row.name in wanted
             ),
         )
         for member in members
     ]
-    names = [row.file for member in chosen for row in member.rows]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        raise Refused(Problem(Code.DELIVERY_SETS_MERGE, name))
+    if merging := list(_merging(chosen)):
+        raise Refused(*merging)
     return [member for member in chosen if member.rows]
 
 
@@ -68,6 +70,23 @@ def name_of_sets(
     parts = (leaf, day.encode(), *sorted({name.encode() for name in wanted}))
     files = tuple(row.file for member in members for row in member.rows)
     return DeliveryName(project, day, b"_".join(filter(None, parts)), files)
+
+
+def _values(member: Delivered, project: bytes, day: str) -> dict[str, bytes]:
+    """Return what the names of the sets of a member waited for."""
+    return {PROJECT: project, MEMBER: member.path.replace(b"/", b"_") or project, DATE: day.encode()}
+
+
+def _merging(members: Sequence[Delivered]) -> Iterator[Problem]:
+    """Yield a problem for each name that files of several sets would have."""
+    found: dict[bytes, list[str]] = {}
+    for member in members:
+        for row in member.rows:
+            of_member = f" of {shown(member.path)}" if member.path else ""
+            found.setdefault(row.file, []).append(f"{row.name}{of_member}")
+    for name, sets in sorted(found.items()):
+        if len(sets) > 1:
+            yield Problem(Code.DELIVERY_SETS_MERGE, name, "a name for one set alone", ", ".join(sets))
 
 
 def _with(own: tuple[str, ...] | None, needed: Sequence[str]) -> tuple[str, ...] | None:

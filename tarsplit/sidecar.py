@@ -8,7 +8,7 @@ folders and files by index in the stream. It holds nothing about the machine tha
 from collections.abc import Iterable, Mapping
 
 from qa2pack.manifest.dataclass import asdict, dataclass
-from qa2pack.manifest.format.delivery_form import DeliveryForm
+from qa2pack.manifest.format.delivery_form import DeliveryForm, own_checksums
 from qa2pack.manifest.format.delivery_row import CHECKSUMS, DeliveryRow, check_row, without_unsaid
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.format.wire import Moment, read_value
@@ -190,5 +190,6 @@ def _check_row(row: ChunkRow) -> None:
         raise ValueError("a span that ends before it begins")
     if row.form is DeliveryForm.FILE and (row.folders or row.file_count != 1):
         raise ValueError("a file that is more than one")
-    if any(name not in CHECKSUMS for name, _ in row.checksums):
+    names, own = {name for name, _ in row.checksums}, {*own_checksums(row.form, CHECKSUMS)}
+    if not names <= own or (row.form is DeliveryForm.OCFL and names != own):
         raise ValueError("a checksum that is not known")

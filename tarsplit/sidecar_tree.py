@@ -124,7 +124,7 @@ def _can_have_size(row: ChunkRow, blocks: _Blocks) -> bool:
             return True
         case DeliveryForm.FILE:
             return row.byte_count == blocks.sizes[row.files[0][0]]
-        case DeliveryForm.FOLDER | DeliveryForm.BAG:
+        case DeliveryForm.FOLDER | DeliveryForm.BAG | DeliveryForm.OCFL:
             return row.byte_count == sum(sum(blocks.sizes[start:end]) for start, end in row.files)
         case _:
             assert_never(row.form)

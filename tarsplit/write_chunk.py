@@ -12,7 +12,6 @@ from typing import Protocol
 import xxhash
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
@@ -22,9 +21,10 @@ from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.tar.checksums import threaded_sums
-from qa2pack.tarsplit.tree.shape import Amount, shape_of
+from qa2pack.tarsplit.tree.shape import Amount, TreeName, shape_of
 from qa2pack.tarsplit.tree.writer import TreeWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
@@ -39,9 +39,6 @@ class ChunkBatch:
         root: the package, absolute.
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
-        plain_bytes: the computed size, before compression.
-        byte_count: the largest size that it can have.
-        level: of the compression; 0 for none.
         keeps: what a tree has of an earlier run is of the same delivery.
     """
 
@@ -55,10 +52,7 @@ class ChunkBatch:
     texts: tuple[tuple[bytes, bytes], ...]
     folder_mtime: int
     checksums: tuple[str, ...]
-    plain_bytes: int
-    byte_count: int
-    form: DeliveryForm = DeliveryForm.TAR
-    level: int = 0
+    made: Made
     keeps: bool = False
 
 
@@ -125,7 +119,7 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
         PlaceError: the store failed; what it has of the tar stays.
     """
     try:
-        return _write_tree(batch) if batch.form in TREES else _write_container(batch)
+        return _write_tree(batch) if batch.made.is_tree else _write_container(batch)
     except _StoppedError as stopped:
         return ChunkResult(batch.number, problem=stopped.problem)
     except OutputFailedError as failed:
@@ -136,27 +130,26 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
 def _write_container(batch: ChunkBatch) -> ChunkResult:
     with (
         threaded_sums(batch.checksums) as sums,
-        batch.place.upload(batch.name, batch.byte_count) as upload,
+        batch.place.upload(batch.name, batch.made.byte_count) as upload,
     ):
-        framing = framing_of(
-            batch.form, batch.project, batch.part, folder_mtime=batch.folder_mtime, byte_count=batch.plain_bytes
-        )
+        framing = framing_of(batch.made, batch.project, batch.part, folder_mtime=batch.folder_mtime)
         output = Output(upload.write, sums)
-        out = ContainerWriter(output, framing, level=batch.level)
+        out = ContainerWriter(output, framing, level=batch.made.level)
         try:
             _write_shares(batch, out)
         except _StoppedError:
             upload.give_up()  # what was written is of a file that changed; after any other stop it may go on
             raise
-        out.finish(batch.plain_bytes)
+        out.finish(batch.made.plain_bytes)
         stored = upload.finish()
         checksums = tuple((name, sums.result(name)) for name in batch.checksums)
         return ChunkResult(batch.number, output.byte_count, sums.result(), checksums, stored=stored)
 
 
 def _write_tree(batch: ChunkBatch) -> ChunkResult:
-    amount = Amount(batch.part.file_count, batch.plain_bytes)
-    shape = shape_of(batch.form, batch.name, batch.project, batch.checksums, amount)
+    tree = TreeName(batch.name, batch.project, batch.folder_mtime)
+    amount = Amount(batch.part.file_count, batch.made.plain_bytes)
+    shape = shape_of(tree, batch.made.form, batch.checksums, amount)
     out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps)
     try:
         _write_shares(batch, out)
@@ -165,7 +158,7 @@ def _write_tree(batch: ChunkBatch) -> ChunkResult:
         raise
     out.finish()
     lists = shape.lists
-    return ChunkResult(batch.number, batch.plain_bytes, lists.of_all, lists.results(), is_kept=out.is_kept)
+    return ChunkResult(batch.number, amount.byte_count, lists.of_all, lists.results(), is_kept=out.is_kept)
 
 
 def _write_shares(batch: ChunkBatch, out: _Sink) -> None:

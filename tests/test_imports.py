@@ -63,7 +63,7 @@ tarsplit   packing/
 tarsplit   place/
 tarsplit   tar/
 tarsplit   output_files
-tarsplit   naming state taker
+tarsplit   naming state taker made
 
 manifest   plan/ verify/ adopt
 manifest   scan/

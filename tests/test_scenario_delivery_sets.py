@@ -416,3 +416,59 @@ def test_mistake_in_when_is_refused(tmp_path: Path, capsys: Capsys, old: str, ne
     (tmp_path / "bad.toml").write_text(LAYOUT + AT_APPLY.replace(old, new))
     ran = run_here(capsys, "layout", tmp_path / "bad.toml", "--check")
     assert (ran.code, expected in ran.err) == (1, True), ran.err
+
+
+COUNTED = """
+tree = "unit{member}"
+[[place]]
+name = "run"
+path = "in"
+needed = true
+[[folder]]
+name = "data"
+[[rule]]
+match = "*"
+to = "data/{name}"
+[[delivery]]
+set = "all"
+name = "{project}.tar"
+select = "**"
+"""
+
+
+def counted(home: Path, capsys: Capsys, layout: str) -> None:
+    """Make the package P of two members that a counter tells apart."""
+    (home / "counted.toml").write_text(layout)
+    for number, append in ((1, ()), (2, ("--append", "member"))):
+        write(home / f"run{number}/in/{number}.png", b"of the member")
+        words = ("--layout", home / "counted.toml", "--mode", "copy", "--as-is", "--no-settings", *append)
+        ran = run_here(capsys, "package", home / f"run{number}", home / "P", *words)
+        assert ran.code == 0, ran.err
+
+
+def test_members_that_are_counted_have_files_of_their_own(tmp_path: Path, capsys: Capsys) -> None:
+    counted(tmp_path, capsys, COUNTED.replace("{project}.tar", "{project}_{member}.tar"))
+    delivered(tmp_path, capsys)
+    assert names(tmp_path) == {"P_unit.tar", "P_unit2.tar", "P.manifest"}
+    assert checked(tmp_path, capsys, tmp_path / "P") == []
+
+
+def test_sets_of_one_name_are_told_with_their_members(tmp_path: Path, capsys: Capsys) -> None:
+    counted(tmp_path, capsys, COUNTED)
+    ran = run_here(capsys, "deliver", tmp_path / "P", "--output", tmp_path / "out")
+    assert ran.code == 1
+    assert "all of unit, all of unit2" in ran.err
+    assert "{member}" in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_variable_called_member_is_that_of_the_layout(tmp_path: Path, capsys: Capsys) -> None:
+    own = COUNTED.replace("[[place]]", '[variable.member]\ndefault = "mine"\n[[place]]').replace(
+        "unit{member}", "unit"
+    )
+    (tmp_path / "own.toml").write_text(own.replace("{project}.tar", "{member}.tar"))
+    write(tmp_path / "run/in/a", b"x")
+    words = ("--layout", tmp_path / "own.toml", "--mode", "copy", "--as-is", "--no-settings")
+    assert run_here(capsys, "package", tmp_path / "run", tmp_path / "P", *words).code == 0
+    delivered(tmp_path, capsys)
+    assert "mine.tar" in names(tmp_path)

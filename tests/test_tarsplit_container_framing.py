@@ -18,6 +18,7 @@ from qa2pack.tarsplit.chunk_entries import ChunkPart, Segment, shares
 from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.packing.partition import tar_bytes
 from qa2pack.tarsplit.tar.checksums import Sums
 
@@ -59,7 +60,7 @@ def container(part: ChunkPart, form: DeliveryForm, byte_count: int, *, told_byte
     """
     parts: list[bytes] = []
     sums = Sums(("md5",))
-    framing = framing_of(form, b"P", part, folder_mtime=MTIME, byte_count=told_bytes or byte_count)
+    framing = framing_of(Made(form, told_bytes or byte_count), b"P", part, folder_mtime=MTIME)
     output = Output(lambda piece: parts.append(bytes(piece)), sums)
     writer = ContainerWriter(output, framing, level=level)
     for share in shares(part):

@@ -13,9 +13,11 @@ import pytest
 
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.output_files import OutputBusyError, locked_part
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.plan import Cut
@@ -260,7 +262,7 @@ def test_two_at_a_time_do_not_meet(tmp_path: Path, package: Package) -> None:
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path: Path, package: Package) -> None:
     cut = plan(package, LIMIT)
-    huge: Cut = replace(cut, chunks=(replace(cut.chunks[0], plain_bytes=1 << 60), *cut.chunks[1:]))
+    huge: Cut = replace(cut, chunks=(replace(cut.chunks[0], made=Made(DeliveryForm.TAR, 1 << 60)), *cut.chunks[1:]))
     with pytest.raises(Refused, match="no-space"):
         deliver(
             huge,

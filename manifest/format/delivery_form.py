@@ -13,12 +13,13 @@ class DeliveryForm(StrEnum):
     FILE = "file"  # the one file that is selected, as it is
     FOLDER = "folder"  # the files as they are, in a folder
     BAG = "bag"  # the same, as a BagIt bag
+    OCFL = "ocfl"  # the same, as an object of the Oxford Common File Layout
 
 
 # Those whose files may go into several parts.
 WITH_PARTS = frozenset({DeliveryForm.TAR, DeliveryForm.TGZ})
 # Those that are folders: each file of the package is a file in them.
-TREES = frozenset({DeliveryForm.FOLDER, DeliveryForm.BAG})
+TREES = frozenset({DeliveryForm.FOLDER, DeliveryForm.BAG, DeliveryForm.OCFL})
 _IN_A_BAG = ("md5", "sha256")  # what programs that check bags know
 
 _SUFFIXES = {
@@ -44,5 +45,11 @@ def usual_form(name: bytes) -> DeliveryForm:
 
 
 def own_checksums(form: DeliveryForm, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the checksums that a form has, where these are wanted: a bag always has sha256."""
-    return tuple(wanted) if form is not DeliveryForm.BAG else tuple(n for n in _IN_A_BAG if n in (*wanted, "sha256"))
+    """Return the names of the checksums that a form has, where these are wanted."""
+    match form:
+        case DeliveryForm.BAG:
+            return tuple(name for name in _IN_A_BAG if name in (*wanted, "sha256"))
+        case DeliveryForm.OCFL:
+            return ("sha512",)
+        case _:
+            return tuple(wanted)

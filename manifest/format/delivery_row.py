@@ -12,9 +12,9 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import WITH_PARTS, DeliveryForm, fits_form, usual_form
 from qa2pack.manifest.path import check_name
 
-DATE, PART, PARTS, PROJECT = "date", "part", "parts", "project"
-# What is known only when a package is delivered; a renamed package has another project.
-LATE = (PROJECT, DATE, PART, PARTS)
+DATE, MEMBER, PART, PARTS, PROJECT = "date", "member", "part", "parts", "project"
+# What is known only when a package is delivered; a renamed package has another project, a counted member its number.
+LATE = (PROJECT, MEMBER, DATE, PART, PARTS)
 MOST_PARTS = 999  # their numbers have three digits
 _PIECE = re.compile(rb"\{\{|\}\}|\{(%b)\}" % "|".join(LATE).encode())
 _BELOW = "**"
@@ -28,8 +28,8 @@ class DeliveryRow:
 
     Attributes:
         name: of the set.
-        file: name of its file. `{project}`, `{date}`, `{part}` and `{parts}` stand for what is known later, `{{` and
-            `}}` for braces.
+        file: name of its file. `{project}`, `{member}`, `{date}`, `{part}` and `{parts}` stand for what is known
+            later, `{{` and `}}` for braces.
         select: paths in the member, of which each part is a glob; a last part `**` is all below.
         limit_bytes: of a part; what does not fit goes into more. 0: it has one part of any size.
         form: what its files are made into; None: as the name of its file says.
@@ -74,7 +74,7 @@ def check_row(row: DeliveryRow) -> None:
         raise ValueError("a delivery set with a checksum that is not known")
     if row.at_apply and DATE in row.pieces:
         raise ValueError("a delivery set of each apply whose name waits for a date")
-    check_name(named(row.file, {PROJECT: b"P", DATE: b"2012-06-20", PART: b"001", PARTS: b"001"}))
+    check_name(named(row.file, {PROJECT: b"P", MEMBER: b"M", DATE: b"2012-06-20", PART: b"001", PARTS: b"001"}))
 
 
 def without_unsaid(wire: dict[str, Any]) -> dict[str, Any]:

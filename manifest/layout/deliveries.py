@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm
-from qa2pack.manifest.format.delivery_row import LATE, DeliveryRow, escaped
+from qa2pack.manifest.format.delivery_row import LATE, MEMBER, DeliveryRow, escaped
 from qa2pack.manifest.layout.template import NoPathError, NoValueError, Template
 from qa2pack.manifest.problem import Code, Problem, Refused
 
@@ -41,9 +41,8 @@ def rows_of_sets(deliveries: Sequence[Delivery], values: Mapping[str, bytes]) ->
     Raises:
         Refused: a variable in the name of a file has no value, or the name is too long.
     """
-    known = {name: escaped(value) for name, value in values.items()} | {
-        name: b"{%b}" % name.encode() for name in LATE
-    }
+    late = {name: b"{%b}" % name.encode() for name in LATE if name != MEMBER or MEMBER not in values}
+    known = {name: escaped(value) for name, value in values.items()} | late
     rows, problems = [], []
     for each in deliveries:
         try:

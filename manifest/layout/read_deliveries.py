@@ -10,7 +10,7 @@ from qa2pack.manifest.format.delivery_form import (
     suffixes_in_words,
     usual_form,
 )
-from qa2pack.manifest.format.delivery_row import CHECKSUMS, DATE, PART, PARTS, selects_all_below
+from qa2pack.manifest.format.delivery_row import CHECKSUMS, DATE, MEMBER, PART, PARTS, selects_all_below
 from qa2pack.manifest.layout.deliveries import Delivery
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.patterns import check_can_match
@@ -104,7 +104,7 @@ def _is_at_apply(table: Table, file: Template) -> bool:
 def _file(table: Table, known: Known) -> Template:
     if taken := sorted(_OWN & known.variables.keys()):
         table.refuse(expected="no variable of a name that a delivery has itself", found=", ".join(taken))
-    file = known.template(table, "name", _OWN | {PROJECT})
+    file = known.template(table, "name", _OWN | {PROJECT, MEMBER})
     if file is None or "/" in file.text:
         table.refuse(expected="the name of a file for name", found=table.text("name") or "nothing")
     return file

@@ -67,7 +67,7 @@ def delivery_lines(view: ShownDelivery, style: Style) -> Iterator[str]:
     cut, outcome, output = view.cut, view.outcome, view.output
     yield from default_lines(view.defaults)
     yield from map(style.warning, (*_notes(cut), *lost_notes(view.lost)))
-    if outcome is None and any(chunk.level for chunk in cut.chunks):
+    if outcome is None and any(chunk.made.level for chunk in cut.chunks):
         yield "What is compressed is at most as large as it says here."
     noun = "file" if cut.header.sets else "tar"
     yield style.bold(f"{'entries':>10}  {'bytes':>16}  {noun}")
@@ -176,7 +176,7 @@ def _chunk_fields(chunk: PlannedChunk, row: ChunkRow | None) -> Fields:
         **path_fields("name", chunk.name),
         "entry_count": chunk.entry_count,
         "byte_count": row.byte_count if row else chunk.byte_count,
-        "form": str(chunk.form),
+        "form": str(chunk.made.form),
         "set": chunk.set,
         "is_oversized": chunk.is_oversized,
         "is_finished": row is not None,

@@ -142,9 +142,10 @@ REQUESTS: Mapping[Code, Row] = {
         "Export with --format md5sum, which reads the files.",
     ),
     Code.BAG_NAME: Row(
-        "A bag cannot hold this name.",
-        "The checksum list of a bag has no way to write it.",
-        "Rename the file in the origin and package it again, or export a checksum list: --format sha256sum",
+        "A bag or an OCFL object cannot hold this name.",
+        "In its list of files names are text, and a bag has no way to write some of them.",
+        "Rename the file in the origin and package it again, or give the delivery set another form, or export a "
+        "checksum list: --format sha256sum",
     ),
     Code.BAG_LINK: Row(
         "This file cannot get another hard link, and a bag is made of them.",
@@ -204,8 +205,9 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.DELIVERY_SETS_MERGE: Row(
         "Several delivery sets would have a file of this name.",
-        "The layout tells the files of several members apart by nothing in their names.",
-        "Deliver one member at a time with --member, each into a folder of its own.",
+        "Nothing in `name` of [[delivery]] tells the members apart, or two sets of one of them.",
+        "Put {member} into the name, or a variable that tells members apart, and package them again; or deliver one "
+        "member at a time with --member, each into a folder of its own.",
     ),
     Code.DELIVERY_DATE_MISSING: Row(
         "The name of the files of this delivery set has a date in it.",

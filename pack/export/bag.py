@@ -12,9 +12,9 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-from qa2pack.manifest.verify.bag_names import check_in_bag
 from qa2pack.manifest.verify.checksum_lines import bag_line
 from qa2pack.manifest.verify.checksum_lists import in_package, read_sums, spooled
+from qa2pack.manifest.verify.names_as_text import check_in_bag
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.engines import Workers, started_engine
 

@@ -30,6 +30,7 @@ from qa2pack.tarsplit.chunk_entries import (
     headers_of_files,
     shares,
 )
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import in_tar
 
 _PADDING = [bytes(count) for count in range(BLOCK_BYTES)]
@@ -55,24 +56,23 @@ class Framing(Protocol):
         """Yield what is behind the last entry, all before which has so many bytes."""
 
 
-def framing_of(form: DeliveryForm, project: bytes, part: ChunkPart, *, folder_mtime: int, byte_count: int) -> Framing:
+def framing_of(made: Made, project: bytes, part: ChunkPart, *, folder_mtime: int) -> Framing:
     """Return the framing of a chunk.
 
     Args:
         folder_mtime: of all folders, in seconds.
-        byte_count: of the whole chunk.
     """
-    match form:
+    match made.form:
         case DeliveryForm.TAR | DeliveryForm.TGZ:
             return _TarFraming(project, folder_mtime)
         case DeliveryForm.ZIP:
-            return _ZipFraming(project, part, folder_mtime, byte_count)
+            return _ZipFraming(project, part, folder_mtime, made.plain_bytes)
         case DeliveryForm.FILE:
             return _NoFraming()
-        case DeliveryForm.FOLDER | DeliveryForm.BAG:
+        case DeliveryForm.FOLDER | DeliveryForm.BAG | DeliveryForm.OCFL:
             raise ValueError("a tree is no container")
         case _:
-            assert_never(form)
+            assert_never(made.form)
 
 
 def entries(framing: Framing, part: ChunkPart) -> Iterator[Entry]:

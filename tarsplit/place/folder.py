@@ -1,6 +1,7 @@
 """Folder: a place on a disk of this machine. What has its final name is synced."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -128,6 +129,10 @@ class _OpenedFile:
             raise
         except OSError as error:
             raise self._error(error) from error
+        status = os.fstat(self._fd)
+        if not stat.S_ISREG(status.st_mode):  # a pipe would pass for an empty file
+            os.close(self._fd)
+            raise PlaceError(self._path, f"it is {kind_in_words(status.st_mode)}")
 
     @property
     def byte_count(self) -> int:

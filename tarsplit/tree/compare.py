@@ -86,14 +86,18 @@ class _Tree:
 
     def compare_lists(self, row: ChunkRow) -> None:
         """Compare what is beside the files, and the checksums of the lists, where all was right so far."""
-        if self.problems:
+        if self._has_wrong_files:
             return  # these differ too: no need to report them
         for each in self._shape.beside():
             self.problems += self._differs(each)
         lists = self._shape.lists
         expected, found = (*row.checksums, ("", row.xxh128)), (*lists.results(), ("", lists.of_all))
-        if expected != found and not self.problems:
+        if expected != found and not self._has_wrong_files:
             self.problems.append(Problem(Code.CHANGED, self._name, "the checksums of the manifest", "others"))
+
+    @property
+    def _has_wrong_files(self) -> bool:
+        return any(problem.code is not Code.EXTRA for problem in self.problems)
 
     def _is_taken(self, record: FolderRecord, index: int, sums: Sums) -> bool:
         file = self._taker.taken(record, index)

@@ -11,6 +11,13 @@ from typing import Protocol
 import xxhash
 
 from qa2pack.manifest.bundle.bag_tags import PAYLOAD, TAGS, bag_tags, payload_sums
+from qa2pack.manifest.bundle.ocfl_object import (
+    OBJECT_CONTENT,
+    OBJECT_INVENTORY,
+    OBJECT_NAMES,
+    inventory_line,
+    object_files,
+)
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.spool import TextSpool
@@ -21,6 +28,19 @@ from qa2pack.tarsplit.tar.checksums import Sums
 
 _STRONG = "sha256"
 Line = Callable[[str, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeName:
+    """What a tree is called, and what its files are of.
+
+    Attributes:
+        mtime: of the delivery, in seconds.
+    """
+
+    name: bytes
+    project: bytes
+    mtime: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +76,15 @@ class Shape(Protocol):
     def names(self) -> Sequence[bytes]:
         """The paths in the tree of what is beside the files."""
 
+    @property
+    def has_empty_folders(self) -> bool:
+        """Whether folders without files are made in it."""
+
     def folder(self, path: bytes) -> bytes:
         """Return the path in the tree of a folder of the delivery; both may be empty."""
 
     def list_path(self, checksum: str) -> bytes:
-        """Return where the list of an algorithm is, relative to the folder of the tree."""
+        """Return where the checksums of an algorithm are, relative to the folder of the tree."""
 
     def beside(self) -> Iterator[Beside]:
         """Yield what is beside the files, when the checksums of all are added."""
@@ -112,24 +136,30 @@ class Lists:
         return self._texts[name].blocks()
 
 
-def shape_of(form: DeliveryForm, name: bytes, project: bytes, checksums: Sequence[str], amount: Amount) -> Shape:
+def shape_of(tree: TreeName, form: DeliveryForm, checksums: Sequence[str], amount: Amount) -> Shape:
     """Return the shape of a tree.
 
     Args:
-        name: of the tree.
         checksums: names of those that are wanted of each file.
     """
-    return _Bag(name, project, checksums, amount) if form is DeliveryForm.BAG else _Folder(name, checksums)
+    match form:
+        case DeliveryForm.BAG:
+            return _Bag(tree, checksums, amount)
+        case DeliveryForm.OCFL:
+            return _Object(tree, checksums)
+        case _:
+            return _Folder(tree, checksums)
 
 
 class _Folder:
     """A folder in place of that of the package; the lists are beside it."""
 
     names = ()
+    has_empty_folders = True
 
-    def __init__(self, name: bytes, checksums: Sequence[str]) -> None:
-        self._name = name
-        self.lists = Lists(checksums, lambda digest, path: checksum_line(join(name, path), digest))
+    def __init__(self, tree: TreeName, checksums: Sequence[str]) -> None:
+        self._name = tree.name
+        self.lists = Lists(checksums, lambda digest, path: checksum_line(join(tree.name, path), digest))
 
     def folder(self, path: bytes) -> bytes:
         return path
@@ -145,11 +175,13 @@ class _Folder:
 class _Bag:
     """A BagIt bag, with the folder of the package in its payload."""
 
-    def __init__(self, name: bytes, project: bytes, checksums: Sequence[str], amount: Amount) -> None:
-        self._name = name
-        self._project = project
+    has_empty_folders = True
+
+    def __init__(self, tree: TreeName, checksums: Sequence[str], amount: Amount) -> None:
+        self._name = tree.name
+        self._project = tree.project
         self._amount = amount
-        self.lists = Lists(checksums, lambda digest, path: bag_line(digest, in_tar(project, path)))
+        self.lists = Lists(checksums, lambda digest, path: bag_line(digest, in_tar(tree.project, path)))
         self.names = (*map(payload_sums, checksums), *TAGS)
 
     def folder(self, path: bytes) -> bytes:
@@ -169,4 +201,31 @@ class _Bag:
             payload_sums={name: self.lists.strong(each) for each, name in names.items()},
         )
         for name, text in tags.items():
+            yield Beside(name, partial(iter, [text]))
+
+
+class _Object:
+    """An OCFL object of one version, with the folder of the package in its content.
+
+    Source: OCFL 1.1, https://ocfl.io/1.1/spec/. All of its inventory is in memory, some hundred bytes for each file.
+    """
+
+    names = OBJECT_NAMES
+    has_empty_folders = False  # it may not have any
+
+    def __init__(self, tree: TreeName, checksums: Sequence[str]) -> None:
+        self._tree = tree
+        self.lists = Lists(checksums, lambda digest, path: inventory_line(digest, in_tar(tree.project, path)))
+
+    def folder(self, path: bytes) -> bytes:
+        return path_in(OBJECT_CONTENT, in_tar(self._tree.project, path))
+
+    def list_path(self, checksum: str) -> bytes:
+        return join(self._tree.name, OBJECT_INVENTORY)
+
+    def beside(self) -> Iterator[Beside]:
+        (algorithm,) = self.lists.checksums
+        lines = b"".join(self.lists.blocks(algorithm)).splitlines()
+        files = object_files(self._tree.name, self._tree.project, lines, made_seconds=self._tree.mtime)
+        for name, text in files.items():
             yield Beside(name, partial(iter, [text]))

@@ -46,8 +46,9 @@ class TreeWriter:
 
     def begin(self, share: Share) -> Iterator[bytes]:
         """Make a folder; yield, for each of its files, what `add_file` is given with it: nothing."""
-        with _marked():
-            self._tree.enter(self._shape.folder(share.record.path))
+        if share.files or self._shape.has_empty_folders:
+            with _marked():
+                self._tree.enter(self._shape.folder(share.record.path))
         self._record = share.record
         return self._files(share)
 

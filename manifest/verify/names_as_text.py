@@ -1,4 +1,4 @@
-"""Names that a BagIt bag cannot hold are refused before one is made."""
+"""Names that a BagIt bag or an OCFL object cannot hold: in both they are text. Refused before one is made."""
 
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
@@ -14,3 +14,11 @@ def check_in_bag(path: bytes) -> None:
         bag_line("", path)
     except NotInABagError as error:
         raise Refused(Problem(Code.BAG_NAME, path, found=error.reason)) from error
+
+
+def check_in_object(path: bytes) -> None:
+    """Check that an OCFL object can hold a file of this path; raises as `check_in_bag`."""
+    try:
+        path.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(Problem(Code.BAG_NAME, path, found="the name is not UTF-8")) from error
