@@ -196,7 +196,11 @@ NOISE, LOCK = "P_files/unit/data/one/deep/noise", "P_files/unit/data/x.ms/table.
         ("grown", NOISE, [f"grown {NOISE}"]),
         ("missing", NOISE, [f"missing {NOISE}"]),
         ("linked", NOISE, ["extra P_files/unit/data/one/deep/elsewhere", f"unreadable {NOISE}"]),
-        ("linked", f"{DATA}/one", [f"extra {DATA}/elsewhere", f"unreadable {DATA}/one/text"]),
+        (
+            "linked",
+            f"{DATA}/one",
+            [f"extra {DATA}/elsewhere", f"unreadable {DATA}/one/text", f"unreadable {DATA}/one/twin"],
+        ),
         ("a pipe", "P_files/unit/data/µ\\", ["unreadable P_files/unit/data/µ\\"]),
         ("changed", LOCK, ["changed P_files.md5sum", "changed P_files.sha256sum"]),
         ("truncated", LOCK, [f"truncated {LOCK}"]),
@@ -340,7 +344,8 @@ def test_nothing_of_another_sha256_is_taken_of_a_tree(home: Path, tree: str) -> 
     twin, whole = package / "unit/data/one/twin", home / "whole"
     other = {"P_files/unit": "P_bag", "P_bag/data/P/unit": "P_files"}[tree]
     shutil.copytree(home / "out", whole)
-    shutil.rmtree(home / "out" / other)
+    for each in (other, "P_object"):
+        shutil.rmtree(home / "out" / each)
     (home / "out" / tree / "data/one/twin").write_bytes(FORGED)
     twin.unlink()
     assert run_redirected("repair", package, "--from", f"file://{home}/out").code == 3
