@@ -5,6 +5,8 @@ import resource
 
 from qa2pack.manifest.humanize import human_bytes
 
+_COUNTERS = "/proc/vmstat"
+_KILLS = "oom_kill "
 ENOUGH_BYTES = 4 << 30  # far more than any work here takes, far less than the memory of a machine
 
 
@@ -26,6 +28,15 @@ def is_memory_short(error: BaseException) -> bool:
             return False
         case _:
             return isinstance(error, ImportError) and low_limit() is not None
+
+
+def killed_count() -> int:
+    """Return how many processes the kernel has killed since its start for want of memory; 0 if it does not tell."""
+    try:
+        with open(_COUNTERS) as file:
+            return next((int(line.removeprefix(_KILLS)) for line in file if line.startswith(_KILLS)), 0)
+    except (OSError, ValueError):
+        return 0
 
 
 def limit_words() -> str:

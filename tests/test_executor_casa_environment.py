@@ -172,18 +172,32 @@ def fail_for_want_of_files(work: Path) -> None:
     raise RuntimeError(f"casacore: {work}/table.f1: {os.strerror(24)}")
 
 
-def kill_as_the_system_does(work: Path) -> None:
+def kill(work: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL if work else 0)
+
+
+def kill_as_the_system_does(counters: Path, work: Path) -> None:
+    counters.write_text("pgfault 12\noom_kill 6\n")
+    kill(work)
 
 
 @pytest.mark.parametrize(
     ("question", "code"),
-    [(fail_for_want_of_files, Code.CASACORE_UNUSABLE), (kill_as_the_system_does, Code.MEMORY_SHORT)],
+    [(fail_for_want_of_files, Code.CASACORE_UNUSABLE), (kill, Code.CASACORE_UNUSABLE)],
 )
 def test_what_the_process_lacks_is_named(question: partial[None], code: Code) -> None:
     with pytest.raises(CasacoreEnvironmentError) as caught:
         run_isolated(question, space_bytes=0, seconds=60)
     assert caught.value.code is code
+
+
+def test_memory_is_short_only_where_the_system_killed_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counters = tmp_path / "vmstat"
+    counters.write_text("pgfault 11\noom_kill 5\n")
+    monkeypatch.setattr("qa2pack.executor.memory._COUNTERS", str(counters))
+    with pytest.raises(CasacoreEnvironmentError, match="SIGKILL") as caught:
+        run_isolated(partial(kill_as_the_system_does, counters), space_bytes=0, seconds=60)
+    assert caught.value.code is Code.MEMORY_SHORT
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,26 @@ def test_file_of_signers_that_names_nobody_is_refused(tmp_path: Path, text: str 
         Verifier(Trust(os.fsencode(tmp_path / "signers")))
 
 
+def test_known_signers_may_come_through_a_pipe(signed: Path, key: Key) -> None:
+    """As `<(...)` of a shell gives them: several checks of one command read them once."""
+    reader, writer = os.pipe()
+    os.write(writer, f"{ALICE} {key.text}\n".encode())
+    os.close(writer)
+    trust = Trust(b"/dev/fd/%d" % reader)
+    for _ in range(2):
+        with closing(Verifier(trust)) as verifier:
+            assert verifier.look_at(os.fsencode(signed))[0].principal == ALICE
+    os.close(reader)
+
+
 # --- keys
+
+
+def test_key_that_others_may_read_is_told_as_that(tmp_path: Path) -> None:
+    key = make_key(tmp_path / "open")
+    key.path.chmod(0o644)
+    with pytest.raises(Refused, match=r"Permissions 0644 for .* are too open"):
+        check_key(os.fsencode(key.path))
 
 
 def test_key_with_a_passphrase_is_refused_at_once_with_the_reason(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from support.bundled import TAR, Bundled
 from support.commands import run_here
 from support.in_process import UID, Delivery, add_measurement_sets, write
 from support.report_pages import EVIL, png
+from support.signatures import ALICE, Key, sign_package
 from support.snapshots import contents, snapshot
 
 Capsys = pytest.CaptureFixture[str]
@@ -68,6 +69,22 @@ def test_it_reports_members_modes_and_origins(capsys: Capsys, delivery: Delivery
     assert "2 members, 30 files" in seen.text
     assert seen.text.count(str(delivery.origin)) >= 2
     assert re.search(r"group_ouss_id/member_ouss_id2: a member was added,\s+mode copy", seen.text)
+
+
+def test_it_tells_who_signed(capsys: Capsys, delivery: Delivery, key: Key, signers: Path) -> None:
+    delivery.make(Mode.COPY)
+    assert "signature" not in Seen(page_of(capsys, delivery)).text
+    sign_package(key, delivery.path)
+    words = ("tarsplit", delivery.path, "-n", "2012-06-20", "--output", delivery.path.parent, "--sign", key.path)
+    assert run_here(capsys, *words).code == 0
+    known = ("--allowed-signers", str(signers), "--require-signature")
+    page = Seen(page_of(capsys, delivery, *known))
+    assert page.text.count(f"signed by {ALICE}, {key.fingerprint}") == 2
+    delivery.path.with_name(f"{delivery.path.name}.pack").joinpath("manifests").joinpath(
+        "group_ouss_id.member_ouss_id.manifest.sha256.sig"
+    ).unlink()
+    assert "Nobody has signed this." in Seen(page_of(capsys, delivery, *known)).text
+    assert run_here(capsys, "report", delivery.path, *known).code == Exit.PROBLEMS
 
 
 def test_it_lists_products_with_sizes_and_names_block_and_documents(

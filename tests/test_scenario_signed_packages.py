@@ -79,6 +79,22 @@ def test_signer_and_time_of_the_scan_are_told(capsys: Capsys, made: Delivery, ke
     assert (ran.code, ran.out.splitlines()[1:]) == (0, [line])
 
 
+def test_users_own_settings_say_whose_signature_is_wanted_and_a_file_beside_cannot_drop_that(
+    capsys: Capsys, made: Delivery, tmp_path: Path, signers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    (tmp_path / "settings/qa2pack").mkdir(parents=True)
+    own = tmp_path / "settings/qa2pack/pack.toml"
+    own.write_text(f'allowed-signers = "{signers}"\nrequire-signature = true\n')
+    for verb in ("verify", "report"):
+        assert run(capsys, verb, made.path).code == 3
+    beside = made.path.with_name("pack.toml")
+    for line in ("require-signature = false", 'allowed-signers = "others"'):
+        beside.write_text(f"{line}\n")
+        ran = run(capsys, "verify", made.path)
+        assert (ran.code, "is refused here" in ran.err) == (2, True)
+
+
 def test_without_known_signers_a_signature_is_told_and_its_absence_is_not(
     capsys: Capsys, made: Delivery, key: Key
 ) -> None:

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
 from qa2pack.executor.casa.table import create_table, opened_table
-from qa2pack.executor.memory import is_memory_short, limit_words, low_limit
+from qa2pack.executor.memory import is_memory_short, killed_count, limit_words, low_limit
 from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.scratch import scratch_folder
@@ -65,6 +65,7 @@ def run_isolated(
         CasacoreEnvironmentError: the fault is in the environment, such as a full disk, not in the question.
         ChildDiedError: the child ended without an answer.
     """
+    killed_before = killed_count()
     try:
         with scratch_folder() as scratch:  # made by the parent, because a child that crashes cannot remove it
             _lay_out(scratch)
@@ -77,7 +78,7 @@ def run_isolated(
             collect(scratch / "work")
             return answer
     except Exception as error:
-        _raise_environment_error(error, space_bytes)
+        _raise_environment_error(error, space_bytes, is_for_memory=killed_count() > killed_before)
         raise
 
 
@@ -122,8 +123,12 @@ def _check_space(scratch: Path, count: int) -> None:
         os.unlink(path)
 
 
-def _raise_environment_error(error: Exception, space_bytes: int) -> None:
-    """Raise CasacoreEnvironmentError if no table can be at fault; casacore reports system errors as text."""
+def _raise_environment_error(error: Exception, space_bytes: int, *, is_for_memory: bool) -> None:
+    """Raise CasacoreEnvironmentError if no table can be at fault; casacore reports system errors as text.
+
+    Args:
+        is_for_memory: the kernel has killed processes for want of memory meanwhile.
+    """
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
     if number in _DISK_FULL or any(os.strerror(code) in text for code in _DISK_FULL):
@@ -133,7 +138,7 @@ def _raise_environment_error(error: Exception, space_bytes: int) -> None:
     if low_limit() is not None and (is_memory_short(error) or _is_lost(error)):
         raise _memory_short(limit_words()) from error
     if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
-        raise _memory_short(f"the process {text}, as the system does") from error
+        raise (_memory_short if is_for_memory else _unusable)(f"the process {text}") from error
     if isinstance(error, ImportError):
         raise _unusable(_words(error)) from error
     if isinstance(error, FileNotFoundError) and "temporary directory" in text:

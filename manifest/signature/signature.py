@@ -5,9 +5,12 @@ what the signed file says of its time is covered. A key whose validity has ended
 signatures either: whoever got the key could give any date.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, ControlFileError, opened_control, read_control
@@ -99,19 +102,37 @@ def signed_names(manifest: bytes) -> tuple[bytes, bytes]:
     return signature_name(sums_name(manifest)), sums_name(manifest)
 
 
-def check_signers(signers: bytes) -> None:
-    """Refuse a file of known signers that cannot be read, or has no line.
+def read_signers(signers: bytes) -> bytes:
+    """Return the content of a file of known signers, which may be a pipe: it can be read only once.
 
     Raises:
-        Refused: with what is wrong.
+        Refused: it cannot be read, or has no line.
     """
     try:
-        text = read_control(os.path.realpath(signers, strict=True), limit_bytes=SMALL_BYTES)
+        text = _content(signers)
         reason = "" if any(_names_a_key(line) for line in text.splitlines()) else "no line with a key"
     except OSError as error:
         reason = error.strerror or "an error"
     if reason:
         raise Refused(Problem(Code.SIGNERS_UNUSABLE, signers, "known signers and their keys", reason))
+    return text
+
+
+def _content(signers: bytes) -> bytes:
+    """Return the content of a file that the user names: a shell gives what a command prints as /dev/fd/63, a pipe."""
+    if stat.S_ISFIFO(os.stat(signers).st_mode):
+        return _piped(signers)
+    return read_control(os.path.realpath(signers, strict=True), limit_bytes=SMALL_BYTES)
+
+
+@cache
+def _piped(path: bytes) -> bytes:
+    """Return what comes out of a pipe, which the next one who asks would not get any more."""
+    with open(path, "rb") as pipe:
+        text = pipe.read(SMALL_BYTES + 1)
+    if len(text) > SMALL_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+    return text
 
 
 def _names_a_key(line: bytes) -> bool:
@@ -127,10 +148,9 @@ class Verifier:
 
     def __init__(self, trust: Trust) -> None:
         """Check no file yet; refuse a file of known signers that cannot be used."""
-        if trust.signers:
-            check_signers(trust.signers)
         self.trust = trust
         self._folder = PrivateFolder()
+        self._signers = self._folder.file_of(read_signers(trust.signers)) if trust.signers else b""
 
     def look_at(self, path: bytes) -> tuple[Signature, bytes]:
         """Check the signature of a file.
@@ -178,11 +198,11 @@ class Verifier:
             return Signature(Standing.WRONG, reason=_reason(some))
         if not self.trust.signers:
             return Signature(Standing.NOT_COMPARED, key=some.key)
-        found = find_principals(self.trust.signers, signature)
+        found = find_principals(self._signers, signature)
         refusals = [found]
         for principal in found.lines:
             with opened_control(copy) as file:
-                answer = verify(self.trust.signers, signature, principal, file)
+                answer = verify(self._signers, signature, principal, file)
             if answer.key:
                 return Signature(Standing.KNOWN, principal, answer.key)
             refusals.append(answer)
@@ -190,7 +210,7 @@ class Verifier:
 
     def _why_unknown(self, answers: list[Answer]) -> str:
         """Return what ssh-keygen says of a line of the file of known signers, as `line 3: key has expired: ...`."""
-        place = os.fsdecode(self.trust.signers) + ":"
+        place = os.fsdecode(self._signers) + ":"
         said = [fault.removeprefix(place) for answer in answers for fault in answer.faults if fault.startswith(place)]
         return f"line {said[0]}" if said else "no known signer has this key"
 

@@ -60,10 +60,16 @@ def sign(key: bytes, data: bytes | IO[bytes]) -> bytes:
     """
     done = _run(("sign", "-f", os.fsdecode(key)), data)
     if done.returncode or not done.stdout.startswith(_ARMOR):
-        faults = [line for line in _lines(done.stderr) if not line.startswith("Signing data")]
-        reason = faults[-1].removeprefix("Enter passphrase: ") if faults else "it gave no signature"
-        raise Refused(Problem(Code.KEY_UNUSABLE, key, "a key that can sign", reason))
+        raise Refused(Problem(Code.KEY_UNUSABLE, key, "a key that can sign", _reason(_lines(done.stderr))))
     return done.stdout
+
+
+def _reason(said: list[str]) -> str:
+    """Return why a key cannot sign; of one that others may read, the last line only says that there is none."""
+    faults = [line for line in said if not line.startswith("Signing data")]
+    if modes := [line for line in faults if line.startswith("Permissions ")]:
+        return modes[0]
+    return faults[-1].removeprefix("Enter passphrase: ") if faults else "it gave no signature"
 
 
 def find_principals(signers: bytes, signature: bytes) -> Answer:

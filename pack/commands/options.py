@@ -179,6 +179,7 @@ AllowedSignersOption = Annotated[
     typer.Option(
         "--allowed-signers",
         metavar="FILE",
+        envvar="PACK_ALLOWED_SIGNERS",
         help="Known signers and their SSH keys, as ssh-keygen takes them: say which of them signed.",
         show_default=False,
     ),
@@ -187,6 +188,7 @@ RequireSignatureOption = Annotated[
     bool,
     typer.Option(
         "--require-signature",
+        envvar="PACK_REQUIRE_SIGNATURE",
         help="What no known signer has signed is a problem.",
     ),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import PackageArgument, RunOptions
+from qa2pack.pack.commands.options import PackageArgument, RunOptions, SignersOptions
 
 Output = Annotated[
     str | None,
@@ -26,6 +26,7 @@ def report(
     output: Output = None,
     delivery: Delivery = None,
     verify: Verify = False,
+    signers: SignersOptions,
     run_options: RunOptions,
 ) -> None:
     """Write one HTML page about PACKAGE, for any browser.
@@ -46,6 +47,7 @@ def report(
         None if output is None else os.fsencode(output),
         None if delivery is None else os.path.abspath(os.fsencode(delivery)),
         verify,
+        signers.trust(),
     )
     run_with_workers(
         Attempt("report", target),

@@ -232,7 +232,8 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.KEY_UNUSABLE: Row(
         "This key cannot sign.",
-        "The path is mistyped, or no SSH key is there; or the key has a passphrase, and no agent holds it.",
+        "The path is mistyped, or no SSH key is there; or others may read the key (chmod 600 KEY); or it has a "
+        "passphrase, and no agent holds it.",
         "Name the file of an SSH key, private or public. Nothing here asks for a passphrase; an agent does, once: "
         "ssh-add KEY",
     ),

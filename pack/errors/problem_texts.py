@@ -338,7 +338,8 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.CASACORE_UNUSABLE: Row(
         "casacore cannot work on this machine at the moment, whatever the table.",
-        "Files that may be open, memory, or the folder for temporary files (TMPDIR, else /tmp) are short or missing.",
+        "Files that may be open, memory, or the folder for temporary files (TMPDIR, else /tmp) are short or missing, "
+        "or its process was killed.",
         "Look at what was found, ease it (ulimit -a shows limits), and run the command again.",
     ),
     Code.TABLE_REFERS: Row(

@@ -1,6 +1,6 @@
 """Bundles of a member on the report page: each with the files in it, as many as the page has room for."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.dataclass import dataclass
@@ -69,8 +69,7 @@ def bundles_of(manifest: Described, damaged: Collection[bytes], room: Room) -> I
     folder = folder_of(manifest.header.member)
     for task in manifest.notes.bundles:
         path = join(folder, task.path)
-        inside = {each.entry.path for each in inside_of(task) if each.index is not None}
-        damaged_inside = {name for name in inside if path + b"!" + name in damaged}
+        files, damaged_count = _files(task, path, damaged, room)
         yield Bundle(
             path=shown(task.path),
             size=_size(manifest, task),
@@ -78,22 +77,26 @@ def bundles_of(manifest: Described, damaged: Collection[bytes], room: Room) -> I
             content_bytes=content_bytes(task),
             is_placeholder=task.is_placeholder,
             is_damaged=path in damaged,
-            damaged_count=len(damaged_inside),
-            files=tuple(_listed(_files(task, damaged_inside), room)),
+            damaged_count=damaged_count,
+            files=files,
         )
 
 
-def _files(task: BundleTask, damaged: Collection[bytes]) -> Iterator[InnerFile]:
+def _files(
+    task: BundleTask, bundle: bytes, damaged: Collection[bytes], room: Room
+) -> tuple[tuple[InnerFile, ...], int]:
+    """Return the files for which there is room, and how many of all are damaged."""
+    files: list[InnerFile] = []
+    damaged_count = 0
     for inside in inside_of(task):
-        if inside.index is not None:
-            yield InnerFile(shown(inside.entry.path), inside.entry.size, inside.entry.path in damaged)
-
-
-def _listed(files: Iterable[InnerFile], room: Room) -> Iterator[InnerFile]:
-    for file in files:
-        if not room.takes(file.path):
-            return
-        yield file
+        if inside.index is None:
+            continue
+        is_damaged = bundle + b"!" + inside.entry.path in damaged
+        damaged_count += is_damaged
+        path = shown(inside.entry.path)
+        if room.takes(path):
+            files.append(InnerFile(path, inside.entry.size, is_damaged))
+    return tuple(files), damaged_count
 
 
 def _size(manifest: Described, task: BundleTask) -> int:

@@ -5,6 +5,9 @@ import os
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.signature.signature import Verifier
+from qa2pack.pack.jobs.signed_sidecar import signed_sidecar
+from qa2pack.pack.views.signatures import signature_words
 from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
 
@@ -22,11 +25,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery with its tars in order."""
+    """A delivery with its tars in order.
+
+    Attributes:
+        signature: who signed its sidecar, in words; empty where nothing is said of that.
+    """
 
     day: str
     folder: str
     chunks: tuple[Chunk, ...]
+    signature: str = ""
 
     @property
     def byte_count(self) -> int:
@@ -34,7 +42,7 @@ class Delivery:
         return sum(chunk.byte_count for chunk in self.chunks)
 
 
-def deliveries_in(folder: bytes, project: bytes) -> tuple[Delivery, ...]:
+def deliveries_in(folder: bytes, project: bytes, verifier: Verifier) -> tuple[Delivery, ...]:
     """Return the deliveries of this project, sorted by name; sidecars that cannot be read are skipped."""
     found = []
     try:
@@ -45,17 +53,19 @@ def deliveries_in(folder: bytes, project: bytes) -> tuple[Delivery, ...]:
         if not name.startswith(project + b"_"):
             continue
         try:
-            sidecar = open_sidecar(join(folder, name))
+            signature, read_from = verifier.look_at(join(folder, name))
+            sidecar = open_sidecar(join(folder, name), read_from=read_from)
         except (StreamError, OSError):
             continue
         if sidecar.header.project == project:
-            found.append(_delivery(sidecar, folder))
+            words = signature_words(signed_sidecar(sidecar, signature), verifier.trust)
+            found.append(_delivery(sidecar, folder, words))
     return tuple(found)
 
 
-def _delivery(sidecar: Sidecar, folder: bytes) -> Delivery:
+def _delivery(sidecar: Sidecar, folder: bytes, signature: str) -> Delivery:
     chunks = tuple(_chunk(row, folder) for row in sidecar.chunks)
-    return Delivery(shown(sidecar.header.day), shown(os.path.abspath(folder)), chunks)
+    return Delivery(shown(sidecar.header.day), shown(os.path.abspath(folder)), chunks, signature)
 
 
 def _chunk(row: ChunkRow, folder: bytes) -> Chunk:

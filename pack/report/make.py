@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import closing
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
@@ -12,7 +13,9 @@ from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.signature.signature import NOBODY, Trust, Verifier, signature_problems
 from qa2pack.manifest.verify.package import verify_package
+from qa2pack.manifest.verify.signatures import signatures_of
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import members_of
 from qa2pack.pack.jobs.read import existing_package, held
@@ -21,6 +24,7 @@ from qa2pack.pack.report.deliveries import deliveries_in
 from qa2pack.pack.report.members import member_parts
 from qa2pack.pack.report.page import MARK, Page, Verified, render_page
 from qa2pack.pack.target import Target
+from qa2pack.pack.views.signatures import signature_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,13 @@ class ReportOptions:
         output: the page; None is beside the package.
         delivery: folder of the tar files; None is the folder that holds the package.
         has_full_verify: all content is compared, not only names, types and sizes.
+        trust: whose signatures are wanted.
     """
 
     output: bytes | None = None
     delivery: bytes | None = None
     has_full_verify: bool = False
+    trust: Trust = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,20 @@ def write_report(target: Target, options: ReportOptions, workers: Workers) -> Wr
     Raises:
         Refused: the page cannot go where it is wanted.
         Refused, UnfinishedError, LockedError: as `existing_package` and `held`.
+        KeygenMissingError: there is no ssh-keygen, and known signers are wanted.
     """
+    with closing(Verifier(options.trust)) as verifier:
+        return _written(target, options, workers, verifier)
+
+
+def _written(target: Target, options: ReportOptions, workers: Workers, verifier: Verifier) -> Written:
     package = target.package
     output = _place(package, options)
     state = existing_package(target)
     with held(package):
+        signed = signatures_of(package, target.opened, verifier)
+        words = {each.member: signature_words(each.signed, options.trust) for each in signed}
+        wrong = [problem for each in signed for problem in signature_problems(each.signed, options.trust)]
         with started_engine(workers) as engine:
             problems = verify_package(
                 package,
@@ -71,18 +86,19 @@ def write_report(target: Target, options: ReportOptions, workers: Workers) -> Wr
                 is_quick=not options.has_full_verify,
                 engine=engine,
                 progress=workers.progress,
+                sums={each.member: each.sums for each in signed if each.sums},
             )
             # What was warned of is shown with each member.
-            damage = tuple(problem for problem in problems if not problem.code.is_warning)
+            damage = (*wrong, *(problem for problem in problems if not problem.code.is_warning))
             verified = Verified(damage, options.has_full_verify, time.time_ns())
         page = Page(
             project=shown(package.project),
             path=shown(package.path),
             verified=verified,
-            members=member_parts(package, members_of(state, target.opened), damage),
+            members=member_parts(package, members_of(state, target.opened), damage, words),
             history=read_history(package),
             deliveries=deliveries_in(
-                package.parent if options.delivery is None else options.delivery, package.project
+                package.parent if options.delivery is None else options.delivery, package.project, verifier
             ),
         )
         data = render_page(page).encode()

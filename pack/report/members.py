@@ -1,7 +1,7 @@
 """Section of the report page about one member: facts, sizes, tables, pictures, texts, left-out files."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 from qa2pack.manifest.alma.member_ids import is_of_cycle0, member_words
@@ -84,17 +84,22 @@ class Part:
     warnings: tuple[Group, ...] = ()
 
 
-def member_parts(package: Package, members: Iterable[Member], problems: Iterable[Problem]) -> tuple[Part, ...]:
+def member_parts(
+    package: Package, members: Iterable[Member], problems: Iterable[Problem], signatures: Mapping[bytes, str]
+) -> tuple[Part, ...]:
     """Return the section of each member; all share one size budget.
 
     Args:
         problems: what of the package is not as packaged.
+        signatures: by member, who signed it in words; empty where nothing is said of that.
     """
     budget, room, damaged = Budget(), Room(), frozenset(problem.path for problem in problems)
-    return tuple(_part(package, member, damaged, budget, room) for member in members)
+    return tuple(_part(package, member, damaged, budget, room, signatures.get(member.path, "")) for member in members)
 
 
-def _part(package: Package, member: Member, damaged: Collection[bytes], budget: Budget, room: Room) -> Part:
+def _part(
+    package: Package, member: Member, damaged: Collection[bytes], budget: Budget, room: Room, signature: str
+) -> Part:
     manifest = member.manifest
     if manifest is None:
         fault = problem_line(unusable_manifest(member.fault)) if member.fault else "it has no manifest"
@@ -105,7 +110,7 @@ def _part(package: Package, member: Member, damaged: Collection[bytes], budget: 
     candidates = (*contents.pictures, *contents.plots)
     return Part(
         name=member_words(member.path),
-        facts=tuple(_facts(header)),
+        facts=(*_facts(header), *((("signature", signature),) if signature else ())),
         file_count=notes.file_count,
         byte_count=notes.byte_count,
         roles=tuple(_roles(notes, header)),

@@ -57,6 +57,8 @@ KEYS: Mapping[str, Kind] = {
     "quiet": Kind.FLAG,
     "log": Kind.PATH,
     "trust-owner": Kind.NAMES,
+    "allowed-signers": Kind.PATH,
+    "require-signature": Kind.FLAG,
     "cluster": Kind.TEXT,
     "insecure-cluster": Kind.FLAG,
     "deliver.output": Kind.PATH,
@@ -68,7 +70,18 @@ KEYS: Mapping[str, Kind] = {
     "tarsplit.fill": Kind.FILL,
     "tarsplit.checksum": Kind.CHECKSUMS,
 }
-PERSONAL = frozenset({"log", "cluster", "insecure-cluster", "trust-owner", "deliver.output", "tarsplit.output"})
+PERSONAL = frozenset(
+    {
+        "log",
+        "cluster",
+        "insecure-cluster",
+        "trust-owner",
+        "allowed-signers",
+        "require-signature",
+        "deliver.output",
+        "tarsplit.output",
+    }
+)
 _LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
 
 

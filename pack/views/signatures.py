@@ -19,13 +19,19 @@ def signature_lines(signatures: Sequence[Signed], trust: Trust, style: Style, *,
     """
     for signed in signatures:
         standing = signed.signature.standing
-        if standing is Standing.WRONG or (standing is Standing.MISSING and not trust.signers):
+        if standing is Standing.WRONG or not (words := signature_words(signed, trust)):
             continue
-        dated = f"; it says of itself: {signed.dated}" if signed.dated else ""
-        text = f"{of}{shown(signed.path)}: {_words(signed.signature)}{dated}"
+        text = f"{of}{shown(signed.path)}: {words}"
         yield text if standing is Standing.KNOWN else style.warning(text)
         if signed.is_weak:
             yield from folded("Of the tars it knows md5 or xxh128 alone, which do not exclude a forgery.", indent=2)
+
+
+def signature_words(signed: Signed, trust: Trust) -> str:
+    """Return who signed, and the time that is covered; empty where there is no signature and no signer is wanted."""
+    if signed.signature.standing is Standing.MISSING and not trust.signers:
+        return ""
+    return _words(signed.signature) + (f"; it says of itself: {signed.dated}" if signed.dated else "")
 
 
 def _words(signature: Signature) -> str:

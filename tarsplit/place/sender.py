@@ -29,6 +29,7 @@ from qa2pack.tarsplit.place.place import StoreBusyError
 
 _MOST_BYTES = 1 << 16
 _STARTED = 19  # place of the start time among the fields of /proc/PID/stat that follow the name of the program
+_running: set[str] = set()  # tokens of the runs of this process
 
 
 class MarkedStore(Protocol):
@@ -80,7 +81,11 @@ class Sender:
     @property
     def has_ended(self) -> bool:
         """Whether it is known to have ended."""
-        return bool(self.machine) and self.machine == _machine() and _started(self.process) != self.started
+        if not self.machine or self.machine != _machine():
+            return False
+        if self.process == os.getpid():
+            return self.token not in _running
+        return _started(self.process) != self.started
 
     def __str__(self) -> str:
         return f"process {self.process} of {self.user} on {self.host}, since {self.since}"
@@ -98,7 +103,8 @@ def sole_sender(store: MarkedStore, name: bytes, *, is_taking_over: bool) -> Ite
         StoreBusyError: another run sends, as far as is known.
         PlaceError: the store fails.
     """
-    mine = json.dumps(asdict(Sender.this())).encode()
+    this = Sender.this()
+    mine = json.dumps(asdict(this)).encode()
     _begin(store, name, mine, is_taking_over=is_taking_over)
 
     def check() -> None:
@@ -106,9 +112,11 @@ def sole_sender(store: MarkedStore, name: bytes, *, is_taking_over: bool) -> Ite
         if there != mine:
             raise _busy(store, name, _decoded(there))
 
+    _running.add(this.token)
     try:
         yield check
     finally:
+        _running.discard(this.token)
         with suppress(PackError):  # what failed before is what is told; the next run sees that this one has ended
             if _content(store, name) == mine:
                 store.remove([name])

@@ -60,11 +60,6 @@ class ThreadedSums(Sums):
         self._wait()
         return super().result(name)
 
-    def copy(self) -> Sums:
-        """Return checksums of the same bytes, without the thread."""
-        self._wait()
-        return super().copy()
-
     def _wait(self) -> None:
         if self._pending:
             self._pending.result()
