@@ -38,6 +38,7 @@ COMMANDS = (
     "receive",
     "layout",
     "batch",
+    "audit",
     "deliver",
     "tarsplit",
 )

@@ -57,6 +57,7 @@ KEYS: Mapping[str, Kind] = {
     "quiet": Kind.FLAG,
     "log": Kind.PATH,
     "trust-owner": Kind.NAMES,
+    "catalogue": Kind.PATH,
     "cluster": Kind.TEXT,
     "insecure-cluster": Kind.FLAG,
     "deliver.output": Kind.PATH,
@@ -68,7 +69,9 @@ KEYS: Mapping[str, Kind] = {
     "tarsplit.fill": Kind.FILL,
     "tarsplit.checksum": Kind.CHECKSUMS,
 }
-PERSONAL = frozenset({"log", "cluster", "insecure-cluster", "trust-owner", "deliver.output", "tarsplit.output"})
+PERSONAL = frozenset(
+    {"catalogue", "log", "cluster", "insecure-cluster", "trust-owner", "deliver.output", "tarsplit.output"}
+)
 _LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
 
 
