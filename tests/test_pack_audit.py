@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -26,7 +28,7 @@ from support.commands import run_here
 from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
 from support.report_pages import EVIL
-from support.shelves import NAMES, ONE, THREE, TWO, Shelf, make_shelf, move
+from support.shelves import NAMES, ONE, THREE, TWO, Shelf, Steps, make_shelf, move
 from support.users import as_ordinary_user, folder_of_everybody
 
 Capsys = pytest.CaptureFixture[str]
@@ -131,6 +133,25 @@ def test_package_that_is_being_applied_is_left_for_later(shelf: Shelf) -> None:
     assert shelf.verified(shelf.audit())[0] == ONE
 
 
+@dataclass
+class SignalledAt(Steps):
+    """A clock that sends a signal to this process when it is asked for the nth time."""
+
+    left: int = 0
+
+    def seconds(self) -> float:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+
+def test_signal_just_before_a_package_is_read_stops_it(shelf: Shelf) -> None:
+    shelf.time = SignalledAt(left=2)  # the first time is that of the run, the second that of the package
+    audited = shelf.audit()
+    assert (audited.is_stopped, audited.verified, audited.left_count) == (True, (), 3)
+
+
 def test_moved_package_keeps_its_verification(shelf: Shelf) -> None:
     shelf.audit()
     move(shelf.path / ONE, shelf.path / "c" / "2011.0.00001.S")
@@ -224,6 +245,17 @@ def test_damaged_catalogue_is_refused(shelf: Shelf) -> None:
         file.seek(4096)
         file.write(b"\xff" * 8192)
     assert [problem.code for problem in refused(shelf)] == [Code.CATALOGUE_UNUSABLE]
+
+
+def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:
+    shelf.audit()
+    with closing(sqlite3.connect(shelf.catalogue)) as catalogue:
+        ((page,),) = catalogue.execute("SELECT rootpage FROM sqlite_master WHERE name = 'finding'")
+        ((size,),) = catalogue.execute("PRAGMA page_size")
+    with shelf.catalogue.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    assert [problem.code for problem in refused(shelf, every_seconds=1e9)] == [Code.CATALOGUE_UNUSABLE]
 
 
 def test_catalogue_of_another_program_is_refused_and_left(shelf: Shelf) -> None:
@@ -335,7 +367,8 @@ def test_page_links_to_the_report_of_each_package(capsys: Capsys, shelf: Shelf, 
     (tmp_path / "pages").mkdir()
     shelf.audit(report=os.fsencode(tmp_path / "pages/shelf.html"))
     links = [link for link in Page(tmp_path / "pages/shelf.html").links if not link.startswith("#")]
-    assert [(tmp_path / "pages" / unquote(link)).resolve() for link in links] == [Path(f"{odd}.report.html")]
+    paths = [unquote(urlsplit(link).path) for link in links]
+    assert [(tmp_path / "pages" / path).resolve() for path in paths] == [Path(f"{odd}.report.html")]
 
 
 def test_nothing_on_the_page_is_taken_for_html(shelf: Shelf, tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ def opened_database(path: bytes) -> sqlite3.Connection:
     try:
         _check(connection, path)
         connection.execute("PRAGMA foreign_keys = ON")
+        # A power cut may take back the last results, which are had again, but never damages a file in WAL mode.
+        connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_OF_THE_RUN)
     except BaseException:
         connection.close()

@@ -80,7 +80,7 @@ def verify_in_turn(catalogue: Catalogue, how: Verifying, *, before_ns: int, unti
         catalogue.pass_over(package.number)
         if until_seconds is not None and turn.verified:
             left_seconds = until_seconds - how.clock.seconds()
-            if left_seconds <= 0 or turn.expected_seconds(package) > left_seconds:
+            if turn.expected_seconds(package) >= left_seconds:
                 continue
         try:
             _verify_if_free(catalogue, package, how, turn, before_ns)
