@@ -25,7 +25,8 @@ from support.source_code import (
 # The floors, the ground floor last; `x/` is a folder. What stands on a floor imports from the floors below it alone,
 # and of its own floor nothing but, in a folder, its own folder. CONTRIBUTING.md shows the same lines.
 FLOORS = """
-pack       __main__ reference_page
+pack       __main__ man_pages
+pack       reference_page
 pack       cli tarsplit_command
 pack       legacy_call
 pack       dropin
