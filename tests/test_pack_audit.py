@@ -222,13 +222,17 @@ def test_folder_that_may_not_be_searched_hides_packages_and_makes_them_not_gone(
                         os.chown(os.path.join(above, name), user, -1)
             shelf = Shelf(path, common / "own" / "catalogue")
             shelf.audit()
-        (path / "b").chmod(0)
+        closed = (path / "b", path / f"{ONE}.pack" / "manifests")
+        for folder in closed:
+            folder.chmod(0)
         with as_ordinary_user():
             audited = shelf.audit()
-        (path / "b").chmod(0o755)
-    assert [(problem.code, shelf.relative(problem.path)) for problem in audited.unsearched] == [
-        (Code.ACCESS_DENIED, "b")
-    ]
+        for folder in closed:
+            folder.chmod(0o755)
+    assert {(problem.code, shelf.relative(problem.path)) for problem in audited.unsearched} == {
+        (Code.ACCESS_DENIED, "b"),
+        (Code.ACCESS_DENIED, f"{ONE}.pack/manifests"),
+    }
     assert [change for change in audited.changes if change.kind == "gone"] == []
 
 

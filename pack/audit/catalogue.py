@@ -207,9 +207,8 @@ class Catalogue:
 
     def is_due(self, number: int, before_ns: int) -> bool:
         """Return whether a package was still not tried since this time, when it is claimed."""
-        return bool(
-            next(self._rows("SELECT ifnull(tried_ns < ?, 1) FROM package WHERE id = ?", before_ns, number))[0]
-        )
+        rows = self._rows("SELECT ifnull(tried_ns < ?, 1) FROM package WHERE id = ?", before_ns, number)
+        return any(is_due for (is_due,) in rows)
 
     def due_count(self, before_ns: int) -> int:
         """Return how many packages of the shelf were not tried since a time."""
@@ -234,30 +233,34 @@ class Catalogue:
         self._database.execute("INSERT OR IGNORE INTO passed VALUES (?)", (number,))
 
     def add(self, path: bytes, looked: bytes, facts: Facts, now_ns: int) -> None:
-        """Enter a package that is new."""
+        """Enter a package that is new; not where another run has just done so."""
         with self._changing():
-            number = self._database.execute(
-                "INSERT INTO package (path, identity, looked, file_count, byte_count, found_ns, seen_ns)"
+            entered = self._database.execute(
+                "INSERT OR IGNORE INTO package (path, identity, looked, file_count, byte_count, found_ns, seen_ns)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (path, facts.identity, looked, facts.file_count, facts.byte_count, now_ns, now_ns),
-            ).lastrowid
-            self._set_members(number, facts)
+            )
+            if entered.rowcount:
+                self._set_members(entered.lastrowid, facts)
 
     def see(self, number: int, path: bytes, now_ns: int) -> None:
         """Note that a package is there, as it was: at this path, if it was moved."""
         with self._changing():
             self._database.execute(
-                "UPDATE package SET path = ?, seen_ns = ?, gone_ns = NULL WHERE id = ?", (path, now_ns, number)
+                "UPDATE OR IGNORE package SET path = ?, seen_ns = ?, gone_ns = NULL WHERE id = ?",
+                (path, now_ns, number),
             )
 
     def update(self, shelved: Shelved, looked: bytes, facts: Facts) -> None:
         """Note what the manifests say now; if they are other ones, what is known of the package does not hold."""
         with self._changing():
             reset = f", {_UNKNOWN_RESULT}" if facts.identity != shelved.identity else ""
-            self._database.execute(
+            updated = self._database.execute(
                 f"UPDATE package SET identity = ?, looked = ?, file_count = ?, byte_count = ?{reset} WHERE id = ?",
                 (facts.identity, looked, facts.file_count, facts.byte_count, shelved.number),
             )
+            if not updated.rowcount:  # another run has forgotten it
+                return
             if reset:
                 self._database.execute("DELETE FROM finding WHERE package = ?", (shelved.number,))
             self._set_members(shelved.number, facts)
@@ -278,7 +281,7 @@ class Catalogue:
         """Note what a verification came to."""
         verified_ns = None if outcome.result is Standing.FAILED else now_ns
         with self._changing():
-            self._database.execute(
+            recorded = self._database.execute(
                 "UPDATE package SET tried_ns = ?, verified_ns = ifnull(?, verified_ns), result = ?,"
                 " problem_count = ?, warning_count = ?, seconds = ? WHERE id = ?",
                 (
@@ -291,6 +294,8 @@ class Catalogue:
                     number,
                 ),
             )
+            if not recorded.rowcount:  # another run has forgotten it
+                return
             self._database.execute("DELETE FROM finding WHERE package = ?", (number,))
             self._database.executemany(
                 "INSERT INTO finding VALUES (?, ?, ?, ?)",
@@ -313,7 +318,8 @@ class Catalogue:
     def _set_members(self, number: int | None, facts: Facts) -> None:
         self._database.execute("DELETE FROM member WHERE package = ?", (number,))
         self._database.executemany(
-            "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            # Two file names may stand for one member, where somebody else gave them.
+            "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (number, m.name, m.user, m.host, m.program, m.mode, m.made_ns, m.file_count, m.byte_count)
                 for m in facts.members

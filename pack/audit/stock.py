@@ -4,7 +4,6 @@ Manifests are read only where their sizes, times or inodes are other ones than t
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +12,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.audit.catalogue import Catalogue
 from qa2pack.pack.audit.facts import facts_of, look_of
-from qa2pack.pack.audit.walk import walk_packages
+from qa2pack.pack.audit.walk import unreadable, walk_packages
 
 
 class ChangeKind(StrEnum):
@@ -65,8 +64,10 @@ def take_stock(catalogue: Catalogue, roots: tuple[bytes, ...], now_ns: int, stop
         for path in walk_packages(root, unsearched.append):
             if stop.is_requested:
                 return Stock(tuple(changes), tuple(unsearched), is_whole=False)
-            with suppress(PermissionError):  # its control folder is closed: it stays as it is known
+            try:
                 changes += _seen(catalogue, path, now_ns)
+            except OSError as error:  # it stays as it is known
+                unsearched.append(unreadable(Package(path).manifests, error))
     for shelved in catalogue.unseen(now_ns):
         if shelved.gone_ns is None and _is_gone(shelved.path):
             catalogue.lose(shelved.number, now_ns)

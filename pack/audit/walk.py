@@ -29,12 +29,17 @@ def walk_packages(root: bytes, report: Callable[[Problem], None]) -> Iterator[by
         except (FileNotFoundError, NotADirectoryError):  # removed since its name was read
             continue
         except OSError as error:
-            code = Code.ACCESS_DENIED if isinstance(error, PermissionError) else Code.DISK_ERROR
-            report(Problem(code, folder, found=error.strerror or ""))
+            report(unreadable(folder, error))
             continue
         yield from (join(folder, name) for name in sorted(packages))
         # The package itself and its control folder.
         folders += [join(folder, name) for name in reversed(names) if name.removesuffix(_ENDING) not in packages]
+
+
+def unreadable(folder: bytes, error: OSError) -> Problem:
+    """Return the problem of a folder that cannot be searched."""
+    code = Code.ACCESS_DENIED if isinstance(error, PermissionError) else Code.DISK_ERROR
+    return Problem(code, folder, found=error.strerror or "")
 
 
 def _folders_in(folder: bytes) -> list[bytes]:
