@@ -4,7 +4,7 @@
 PYTHON ?= python3
 TEST_JOBS ?= auto
 
-.PHONY: help demo test test-tools test-lowest test-pythons torture bench bench-full pages clean
+.PHONY: help demo test test-tools test-lowest test-pythons torture bench bench-full pages release-check requirements clean
 
 help:
 	@echo "make demo    make a small reduction, package it, verify it and show the result"
@@ -16,6 +16,8 @@ help:
 	@echo "make bench   measure the jobs beside peers, in turn, for some minutes (BENCH_DIR=FOLDER to say where, BENCH_DISK=FOLDER on a disk)"
 	@echo "make bench-full  with more peers and trees, growth, system calls and clusters (hours; BENCH_PAGE=docs/performance.md)"
 	@echo "make pages   run the commands on the pages of README and docs, and write down what they print"
+	@echo "make release-check  build what is released, install it by pipx, uv and pip, and run the README from it"
+	@echo "make requirements  write release/requirements.txt: exact versions with hashes of what the program needs"
 	@echo "make clean   remove what the other targets made"
 
 demo: .venv/installed.stamp
@@ -98,6 +100,19 @@ bench-full: .venv/installed.stamp
 # A page shows what commands print; where that is not so any more, the page is changed.
 pages: .venv/installed.stamp
 	PYTHONPATH=tests:demo .venv/bin/python tests/support/documents.py
+
+# Needs a network, and some minutes.
+release-check:
+	.ci/release-check $(PYTHON)
+
+# One file for every Python that is supported; newer releases are taken where pyproject.toml allows them.
+requirements: build/uv/bin/uv
+	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --custom-compile-command "make requirements" --output-file release/requirements.txt pyproject.toml
+
+build/uv/bin/uv:
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.7'
 
 clean:
 	rm -rf .venv build

@@ -95,6 +95,8 @@ class Code(StrEnum):
     NOT_ENCRYPTED = "not-encrypted"
     NO_PACKAGE_BELOW = "no-package-below"
     LIST_UNUSABLE = "list-unusable"
+    CATALOGUE_UNUSABLE = "catalogue-unusable"
+    CATALOGUE_NEWER = "catalogue-newer"
     EARLIER_JOB = "earlier-job"
     MADE_OTHERWISE = "made-otherwise"
     MEMBER_UNKNOWN = "member-unknown"

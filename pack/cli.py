@@ -39,6 +39,7 @@ COMMANDS = (
     "receive",
     "layout",
     "batch",
+    "audit",
     "deliver",
     "tarsplit",
 )

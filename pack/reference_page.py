@@ -38,7 +38,7 @@ def _lines() -> Iterator[str]:
 def _command_lines(name: str, command: Any) -> Iterator[str]:
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     options = [param for param in command.params if param.param_type_name == "option"]
-    usage = " ".join(("pack", name, *(_argument(argument) for argument in arguments), "[OPTIONS]"))
+    usage = " ".join(("pack", name, *(argument_words(argument) for argument in arguments), "[OPTIONS]"))
     yield ""
     yield f"## pack {name}"
     yield ""
@@ -52,7 +52,8 @@ def _command_lines(name: str, command: Any) -> Iterator[str]:
     yield from (_option_line(option) for option in options)
 
 
-def _argument(argument: Any) -> str:
+def argument_words(argument: Any) -> str:
+    """Return an argument as it stands in a usage line."""
     name = argument.metavar.strip("[]")
     return (name if argument.required else f"[{name}]") + ("..." if argument.nargs != 1 else "")
 
@@ -69,12 +70,13 @@ def _help_lines(text: str) -> Iterator[str]:
 def _option_line(option: Any) -> str:
     names = ", ".join(f"`{name}`" for name in sorted(option.opts, key=len))
     value = "" if option.is_flag else f" `{_cell(option.metavar)}`"
-    default = f" [default: {option.default}]" if _is_shown(option) else ""
+    default = f" [default: {option.default}]" if has_shown_default(option) else ""
     variable = f" `{option.envvar}`" if option.envvar else ""
     return f"| {names}{value} | {_cell(option.help + default)} |{variable} |"
 
 
-def _is_shown(option: Any) -> bool:
+def has_shown_default(option: Any) -> bool:
+    """Return whether the default of an option is worth showing."""
     return bool(option.show_default) and not option.is_flag and option.default not in (None, "", ())
 
 

@@ -1,15 +1,19 @@
 """What is released: an sdist and a wheel built from it hold the whole program once, and it runs from there alone."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+from qa2pack.pack import __version__
 from support.commands import ROOT
 from support.in_process import make_reduction
 from support.lowest import lowest_versions
@@ -64,7 +68,9 @@ def test_sdist_holds_the_whole_program_once(sdist: Path) -> None:
 def test_wheel_of_the_sdist_holds_the_program_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == _files_in_repository()
+    pages = {name.rpartition("/")[2] for name in names if ".data/data/share/man/man1/" in name}
+    assert pages == {path.name for path in (ROOT / "docs/man").iterdir()}
+    assert {name for name in names if ".data/" not in name} == _files_in_repository()
 
 
 def test_commands_run_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
@@ -84,6 +90,29 @@ def test_commands_run_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
     for words in (["plan", "sb1", "2011.0.00229.S"], ["apply"], ["verify"], ["report"]):
         _run(tmp_path / "venv/bin/pack", words[0], *(words[1:] or ["2011.0.00229.S"]), cwd=tmp_path)
     assert "<html" in (tmp_path / "2011.0.00229.S.report.html").read_text()
+
+
+def _dependencies() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [Requirement(each) for each in project["dependencies"]]
+
+
+def test_exact_versions_are_allowed_ones_and_have_hashes() -> None:
+    text = (ROOT / "release/requirements.txt").read_text()
+    pinned = re.findall(r"^([a-z0-9-]+)==(\S+)[^\n]*\\\n +--hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    assert len(pinned) == text.count("==") - text.count("sys_platform ==") > 0
+    for dependency in _dependencies():
+        versions = [version for name, version in pinned if name == dependency.name]
+        assert versions and all(map(dependency.specifier.contains, versions)), dependency
+
+
+def test_recipe_of_conda_needs_what_the_program_needs() -> None:
+    names = {"msgpack": "msgpack-python", "xxhash": "python-xxhash", "zlib-ng": "python-zlib-ng"}  # on conda-forge
+    text = (ROOT / "release/recipe.yaml").read_text()
+    for dependency in _dependencies():
+        bounds = ",".join(sorted(map(str, dependency.specifier), reverse=True))
+        assert f"\n    - {names.get(dependency.name, dependency.name)} {bounds}\n" in text
+    assert f"\n  version: {__version__}\n" in text
 
 
 def test_every_dependency_has_a_lowest_version() -> None:

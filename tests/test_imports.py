@@ -26,12 +26,13 @@ from support.source_code import (
 # The floors, the ground floor last; `x/` is a folder. What stands on a floor imports from the floors below it alone,
 # and of its own floor nothing but, in a folder, its own folder. CONTRIBUTING.md shows the same lines.
 FLOORS = """
-pack       __main__ reference_page
+pack       __main__ man_pages
+pack       reference_page
 pack       cli tarsplit_command
 pack       command_tree legacy_call
 pack       dropin
 pack       commands/
-pack       delivery/ export/ report/ api
+pack       audit/ delivery/ export/ report/ api
 pack       views/
 pack       errors/ protected_paths
 pack       jobs/
@@ -95,6 +96,9 @@ WRITERS = {
     "executor/io/disk.py",
     "executor/transaction/journal.py",
     "executor/transaction/lock.py",
+    # the catalogue of a shelf, and the file by whose locks its packages are claimed
+    "pack/audit/catalogue.py",
+    "pack/audit/schema.py",
     "manifest/format/files.py",
     "tarsplit/output_files.py",
     # measurement sets, in folders of their own
@@ -131,11 +135,17 @@ WRITERS = {
 # Tests of the project as a whole; all others are named after what they test, or tell a story (test_scenario_*.py).
 PROJECT_TESTS = {"benchmarks", "commands_page", "distributions", "documents", "import_root", "imports", "tools"}
 # Verbs whose work and view have a folder of their own: `make.py` and `view.py`. All others are in jobs/ and views/.
-FOLDERS_OF_VERBS = {"tarsplit": "delivery", "deliver": "delivery", "report": "report", "export": "export"}
+FOLDERS_OF_VERBS = {
+    "audit": "audit",
+    "tarsplit": "delivery",
+    "deliver": "delivery",
+    "report": "report",
+    "export": "export",
+}
 
 # Rooms whose modules return values; `commands/run.py` prints them. Exceptions: the printing of JSON itself, and what
 # cannot wait for the end of the work, the answer to a signal and the workers of a cluster that are not used.
-SILENT_ROOMS = ("pack/jobs/", "pack/views/", "pack/delivery/", "pack/export/", "pack/report/")
+SILENT_ROOMS = ("pack/audit/", "pack/jobs/", "pack/views/", "pack/delivery/", "pack/export/", "pack/report/")
 PRINTERS = {"pack/views/json_fields.py", "pack/jobs/engines.py"}
 
 # Folders and uids of ALMA's packages.
@@ -398,6 +408,7 @@ def test_strict_look_hides_nothing() -> None:
         "open(path, mode)",
         "import io\nio.open(path, 'ab')",
         "import tarfile\ntarfile.open(path, 'w:gz')",
+        "import sqlite3\nsqlite3.connect(path)",
         "import zipfile\nzipfile.ZipFile(path, 'x')",
         "from pathlib import Path\nPath(a).open('w')",
         "from pathlib import Path\nPath(a).write_text('')",

@@ -20,7 +20,7 @@ from qa2pack.pack.report import contents as reportdata
 from qa2pack.pack.report import embed as embedding
 from qa2pack.pack.report.contents import Candidate
 from qa2pack.pack.report.embed import Budget, embed_pictures, embed_texts
-from qa2pack.pack.report.page import breakable
+from qa2pack.pack.views.html_page import breakable
 from support.bundled import TAR, Bundled
 from support.commands import run_here
 from support.in_process import UID, Delivery, add_measurement_sets, write

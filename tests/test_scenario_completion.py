@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.pack.commands.completion import _FUNCTION
 from support.commands import ROOT
 from support.terminals import type_on_terminal
 from support.tools import needs_tool
@@ -145,3 +146,7 @@ def test_zsh_completes_both_programs_though_it_has_a_function_pack_of_its_own(pr
     ]
     settings = (programs / "home/.zshrc").read_text()
     assert settings.count("_qa2pack") == 2  # one line, though installed twice
+
+
+def test_page_has_the_function_of_zsh_for_all_users() -> None:
+    assert f"```\n{_FUNCTION}```" in (ROOT / "docs/install.md").read_text()

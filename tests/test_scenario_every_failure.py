@@ -7,9 +7,10 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack, chdir
+from contextlib import ExitStack, chdir, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,21 @@ def _(world: World) -> Words:
 @fails(Code.LIST_UNUSABLE)
 def _(world: World) -> Words:
     return ["batch", "plan", write(world.folder / "list.toml", b"[[job]]\norigin = 3\n")]
+
+
+@fails(Code.CATALOGUE_UNUSABLE)
+def _(world: World) -> Words:
+    damaged = write(world.folder / "catalogue", b"no catalogue at all, but a text of some length")
+    return ["audit", world.made(), "--catalogue", damaged]
+
+
+@fails(Code.CATALOGUE_NEWER)
+def _(world: World) -> Words:
+    catalogue = world.folder / "catalogue"
+    run_redirected("audit", world.made(), "--catalogue", catalogue)
+    with closing(sqlite3.connect(catalogue)) as newer:
+        newer.execute("PRAGMA user_version = 2")
+    return ["audit", world.path, "--catalogue", catalogue]
 
 
 @fails(Code.MEMBER_UNKNOWN)

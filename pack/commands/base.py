@@ -39,7 +39,9 @@ _UNSETTLED = "pack.unsettled"
 _LOG = "pack.log"
 _CHOICES = [[choice.value] for choice in KeepPrevious]
 _MEMBERS = {"member": "--member", "replace_member": "--replace-member"}
-_PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
+_PATHS = frozenset(
+    {"origin", "package", "check", "chunks", "delivery", "manifest", "metrics", "output", "readme", "report", "roots"}
+)
 
 
 def typed_options(ctx: typer.Context) -> frozenset[str]:

@@ -43,6 +43,17 @@ REQUESTS: Mapping[Code, Row] = {
         "Correct the list. Its keys are the options of:",
         ("pack plan --help",),
     ),
+    Code.CATALOGUE_UNUSABLE: Row(
+        "The catalogue of packages cannot be used.",
+        "The file is damaged, of another program, or on a disk that is full or of another machine.",
+        "Move it away, with its .lock, -wal and -shm, or name another file by --catalogue; the next audit begins a "
+        "new one, in which no package is verified yet.",
+    ),
+    Code.CATALOGUE_NEWER: Row(
+        "The catalogue of packages was written by a newer version of this program.",
+        "Another version of this program was installed, or runs elsewhere.",
+        "Use that version, or name another file by --catalogue",
+    ),
     Code.EARLIER_JOB: Row(
         "The job adds to a package that an earlier job of the list makes, and that one is not applied.",
         "The earlier job failed, or is not planned. It would replace what is added before it.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from qa2pack.executor.stop_signals import Stop
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
@@ -35,29 +36,38 @@ def verify(
     *,
     is_quick: bool,
     sums: Mapping[bytes, SumList] = NO_SUMS,
+    stop: Stop | None = None,
 ) -> list[Problem]:
     """Return all problems and warnings; a package with warnings only is good. Signatures are not looked at.
 
     Args:
         sums: by member, the list that was signed.
+        stop: as for `started_engine`.
 
     Raises:
         UnfinishedError: a transaction stopped while publishing.
         LockedError: another process is changing the package.
     """
-    with held(package), started_engine(workers, (package.path,)) as engine:
+    with held(package), started_engine(workers, (package.path,), stop=stop) as engine:
         progress = workers.progress
         found = list(verify_package(package, opened, is_quick=is_quick, engine=engine, progress=progress, sums=sums))
         return [*found, *check_tickets(package, opened, is_quick=is_quick)]
 
 
 def verify_signed(
-    package: Package, workers: Workers, opened: OpenedFiles, verifier: Verifier, *, is_quick: bool
+    package: Package,
+    workers: Workers,
+    opened: OpenedFiles,
+    verifier: Verifier,
+    *,
+    is_quick: bool,
+    stop: Stop | None = None,
 ) -> Verified:
     """Check the signatures of the manifests, then compare the package with the manifests that were checked.
 
     Args:
         verifier: is closed when `opened` is not needed any more.
+        stop: as for `started_engine`.
 
     Raises:
         KeygenMissingError: there is no ssh-keygen, and known signers are wanted.
@@ -68,4 +78,6 @@ def verify_signed(
         signatures = [member.signed for member in members]
         wrong = [problem for signed in signatures for problem in signature_problems(signed, verifier.trust)]
         sums = {member.member: member.sums for member in members if member.sums}
-        return Verified([*wrong, *verify(package, workers, opened, is_quick=is_quick, sums=sums)], signatures)
+        return Verified(
+            [*wrong, *verify(package, workers, opened, is_quick=is_quick, sums=sums, stop=stop)], signatures
+        )

@@ -1,32 +1,23 @@
-"""HTML rendering of the report: one self-contained page from a template, everything escaped.
+"""HTML rendering of the report: one self-contained page from a template; see `pack.views.html_page`."""
 
-The page has no script. Its content security policy forbids every request and every style but its own, so that even a
-mistake in escaping could not send anything.
-"""
-
-import base64
-import hashlib
-import re
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.transaction.history import History
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.humanize import counted, human_bytes, local_time
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.report.bundles import Bundle
 from qa2pack.pack.report.deliveries import Delivery
 from qa2pack.pack.report.embed import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
 from qa2pack.pack.report.members import Group, Part, problem_groups
+from qa2pack.pack.views.html_page import page_style, page_template
 from qa2pack.pack.views.log import what_was_done
 
 if TYPE_CHECKING:
     from jinja2 import Template
-    from markupsafe import Markup
 
 MARK = b'<!DOCTYPE html>\n<html lang="en" data-made-by="qa2pack report">'  # a report is recognised by it
 
@@ -74,8 +65,7 @@ class Page:
 
 def render_page(page: Page) -> str:
     """Return the page."""
-    style = _resource("report.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style, digest = page_style()
     return _template().render(
         page=page,
         style=style,
@@ -88,14 +78,6 @@ def render_page(page: Page) -> str:
             "texts": ALL_TEXTS_BYTES,
         },
     )
-
-
-def breakable(name: str) -> "Markup":
-    """Return an escaped name with line break opportunities after its parts."""
-    from markupsafe import Markup, escape
-
-    # HTML entities contain none of these characters.
-    return Markup(re.sub(r"[/_.]+", r"\g<0><wbr>", str(escape(name))))
 
 
 def bundle_state(bundle: Bundle, is_full: bool) -> str:
@@ -111,20 +93,4 @@ def bundle_state(bundle: Bundle, is_full: bool) -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
-        "human": human_bytes,
-        "counted": counted,
-        "local": local_time,
-        "done": what_was_done,
-        "shown": shown,
-        "breakable": breakable,
-        "state": bundle_state,
-    }
-    return environment.from_string(_resource("report.html.jinja"))
-
-
-def _resource(name: str) -> str:
-    return (resources.files("qa2pack.pack") / "templates" / name).read_text(encoding="utf-8")
+    return page_template("report.html.jinja", {"done": what_was_done, "state": bundle_state})

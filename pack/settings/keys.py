@@ -59,6 +59,7 @@ KEYS: Mapping[str, Kind] = {
     "trust-owner": Kind.NAMES,
     "allowed-signers": Kind.PATH,
     "require-signature": Kind.FLAG,
+    "catalogue": Kind.PATH,
     "cluster": Kind.TEXT,
     "insecure-cluster": Kind.FLAG,
     "deliver.output": Kind.PATH,
@@ -72,6 +73,7 @@ KEYS: Mapping[str, Kind] = {
 }
 PERSONAL = frozenset(
     {
+        "catalogue",
         "log",
         "cluster",
         "insecure-cluster",

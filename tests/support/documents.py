@@ -1,5 +1,7 @@
 """The documents of the project, and bringing what they show up to date: `make pages`.
 
+With --check pages are only compared.
+
 Where a command prints something else than its page shows, the page gets what was printed. What a page shows with `…`
 is written out whole then, to be shortened again by hand.
 """
@@ -36,12 +38,29 @@ def story_of(text: str, folder: Path) -> list[Printed]:
     return run_steps(steps_of(text), folder, (*UNSHARED, *SHELL) if HAS_MOUNTS in text else SHELL)
 
 
-def main(names: list[str]) -> int:
-    """Run the stories of these pages, or of all, and rewrite them; return 1 if one cannot be run."""
+def main(words: list[str]) -> int:
+    """Run the stories of these pages, or of all, and rewrite them; return 1 if one cannot be run.
+
+    After --check as the first word, pages stay as they are; 1 is returned also if one shows something else.
+    """
+    is_check = words[:1] == ["--check"]
+    names = words[1:] if is_check else words
     with tempfile.TemporaryDirectory(prefix="qa2pack-reductions-") as folder:
         reductions = Path(folder)
         make_reductions(reductions)
-        return max([_bring_up_to_date(ROOT / name, reductions) for name in names or PAGES])
+        each_page = _differs if is_check else _bring_up_to_date
+        return max([each_page(ROOT / name, reductions) for name in names or PAGES])
+
+
+def _differs(page: Path, reductions: Path) -> int:
+    with story_folder(reductions) as folder:
+        reported = story_of(page.read_text(), folder)
+    others = [each for each in reported if not each.is_as_shown]
+    for each in others:
+        print(f"{page.relative_to(ROOT)}:{each.command.line}: $ {each.command.text}", *each.printed, sep="\n")
+    faults = exit_faults(reported)
+    print(*faults, f"{page.relative_to(ROOT)}: {len(reported)} commands, {len(others)} with other output", sep="\n")
+    return 1 if others or faults or not reported else 0
 
 
 def _bring_up_to_date(page: Path, reductions: Path) -> int:

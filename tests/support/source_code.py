@@ -24,6 +24,7 @@ shutil chown copy copy2 copyfile copyfileobj copymode copystat copytree make_arc
 tempfile NamedTemporaryFile SpooledTemporaryFile TemporaryDirectory TemporaryFile mkdtemp mkstemp
 subprocess Popen call check_call check_output run
 ctypes CDLL PyDLL cdll
+sqlite3 connect
 fcntl ioctl
 """  # ctypes is how renameat2 and syncfs are reached, ioctl makes reflinks
 _CHANGING = {

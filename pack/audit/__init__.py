@@ -1,0 +1,1 @@
+"""The shelf: all packages of an institute in one catalogue, verified in turn."""

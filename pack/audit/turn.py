@@ -1,0 +1,136 @@
+"""Verifying the packages of a shelf in turn, the longest unverified first, until the time is over.
+
+No package is stopped half-way, because the next run would begin it anew and a large one would never be finished. So
+one that will not fit into what is left of the time is not begun; but the first of a run is, which waits longest.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import field
+
+from qa2pack.executor.stop_signals import InterruptedByUser, Stop
+from qa2pack.executor.transaction.lock import LockedError
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.signature.signature import Trust, Verifier
+from qa2pack.pack.audit.catalogue import MOST_FINDINGS, Catalogue, Finding, Outcome, Shelved, Standing
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import failure_of
+from qa2pack.pack.errors.problem_view import problem_text
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.read import existing_package
+from qa2pack.pack.jobs.verify import verify_signed
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as an audit sees it: seconds that pass, and ns since the epoch."""
+
+    seconds: Callable[[], float] = time.monotonic
+    now_ns: Callable[[], int] = time.time_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """How packages are verified: by which workers, and whose signatures are wanted."""
+
+    workers: Workers
+    trust: Trust
+    stop: Stop
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one run has done.
+
+    Attributes:
+        verified: path and result of each package.
+        busy: paths of packages on which another run works.
+        is_stopped: by a signal.
+    """
+
+    verified: list[tuple[bytes, Standing]] = field(default_factory=list)
+    busy: list[bytes] = field(default_factory=list)
+    is_stopped: bool = False
+    byte_count: int = 0
+    seconds: float = 0
+
+    def expected_seconds(self, package: Shelved) -> float:
+        """Return how long verifying it will take: what it took last, else as this run goes; 0 if not known."""
+        if package.seconds is not None:
+            return package.seconds
+        return package.byte_count * self.seconds / self.byte_count if self.byte_count else 0
+
+
+def verify_in_turn(catalogue: Catalogue, how: Verifying, *, before_ns: int, until_seconds: float | None) -> Turn:
+    """Verify what was not tried since a time, and write each result into the catalogue at once.
+
+    Args:
+        before_ns: packages that were tried since are left.
+        until_seconds: on the clock; None for no end.
+    """
+    turn = Turn()
+    while (package := catalogue.next_due(before_ns)) is not None:
+        if how.stop.is_requested:
+            turn.is_stopped = True
+            return turn
+        catalogue.pass_over(package.number)
+        if until_seconds is not None and turn.verified:
+            left_seconds = until_seconds - how.clock.seconds()
+            if turn.expected_seconds(package) >= left_seconds:
+                continue
+        try:
+            _verify_if_free(catalogue, package, how, turn, before_ns)
+        except (InterruptedByUser, KeyboardInterrupt):
+            turn.is_stopped = True
+            return turn
+    return turn
+
+
+def _verify_if_free(catalogue: Catalogue, package: Shelved, how: Verifying, turn: Turn, before_ns: int) -> None:
+    with catalogue.claimed(package.number) as is_claimed:
+        if not is_claimed:
+            turn.busy.append(package.path)
+            return
+        if not catalogue.is_due(package.number, before_ns):  # another run has just been here
+            return
+        outcome = _outcome(Target(Package(package.path), package.path), how)
+        if outcome is None:
+            turn.busy.append(package.path)
+            return
+        catalogue.record(package.number, outcome, how.clock.now_ns())
+    turn.verified.append((package.path, outcome.result))
+    turn.byte_count += package.byte_count
+    turn.seconds += outcome.seconds
+
+
+def _outcome(target: Target, how: Verifying) -> Outcome | None:
+    """Verify a package; None if another run has locked it, so that it is left for later."""
+    began = how.clock.seconds()
+    try:
+        existing_package(target)
+        with closing(Verifier(how.trust)) as verifier:
+            found = verify_signed(
+                target.package, how.workers, target.opened, verifier, is_quick=False, stop=how.stop
+            ).problems
+    except (InterruptedByUser, KeyboardInterrupt):
+        raise
+    except LockedError:
+        return None
+    except Exception as error:  # what one package fails with keeps nobody from the others
+        failure = failure_of(error, Attempt("verify", target), Style())
+        findings = tuple(Finding(each.code, problem_text(each)) for each in failure.problems[:MOST_FINDINGS])
+        seconds = how.clock.seconds() - began
+        return Outcome(Standing.FAILED, seconds, len(failure.problems), findings=findings)
+    problems = [each for each in found if not each.code.is_warning]
+    return Outcome(
+        Standing.PROBLEMS if problems else Standing.GOOD,
+        how.clock.seconds() - began,
+        len(problems),
+        len(found) - len(problems),
+        tuple(Finding(each.code, problem_text(each)) for each in problems[:MOST_FINDINGS]),
+    )
