@@ -119,7 +119,7 @@ def digests_of_files(
 ) -> tuple[list[os.stat_result], list[bytes]]:
     """Read small files of an open folder one after the other, from index `start` up to the first special case.
 
-    With a bound on the rate it may end earlier: when the monotonic clock reaches `until`.
+    It ends earlier when the monotonic clock reaches `until`, after one file at least.
 
     A special case is a big file, a `table.lock`, a path that is not a regular file, one that cannot be read, or one
     that is changing. The caller handles it alone and continues after it. The loop is not cut into functions: a call
@@ -151,6 +151,6 @@ def digests_of_files(
             digests.append(xxhash.xxh3_128_digest(data))
             if pace:
                 pace.take(size)
-                if time.monotonic() > until:
-                    break
+            if time.monotonic() > until:
+                break
     return stats, digests

@@ -1,5 +1,6 @@
 """Scan batches and their results: small picklable values, sent to workers and back."""
 
+import math
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.actions import Action
@@ -100,6 +101,7 @@ class FileBatch:
         names: in the package, sorted.
         sources: relative to the root, or absolute outside of it; no symlinks.
         known: encoded earlier records, used instead of the streams of the options, each with the time of its scan.
+        is_rest: another batch left these files, and has checked their names.
     """
 
     options: ScanOptions
@@ -107,6 +109,16 @@ class FileBatch:
     names: tuple[bytes, ...]
     sources: tuple[bytes, ...]
     known: tuple[tuple[bytes, int], ...] = ()
+    is_rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRest:
+    """Regular files of one folder that the batch which scanned the folder left; it has checked their names."""
+
+    options: ScanOptions
+    folder: Subtree
+    names: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +141,13 @@ class BatchGroup:
 
 @dataclass(slots=True)
 class ScanResult:
-    """Result of a batch: the one value that workers send back."""
+    """Result of a batch: the one value that workers send back.
 
+    Attributes:
+        until: time of the monotonic clock when the batch, if it is not done, leaves the rest to others.
+    """
+
+    until: float = math.inf
     blobs: list[tuple[bytes, bytes]] = field(default_factory=list)
     more: "list[ScanBatch]" = field(default_factory=list)  # batches left for other workers
     digests: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)  # folder, name, digest of big files
@@ -159,4 +176,4 @@ class ScanResult:
         self.byte_count += byte_count
 
 
-ScanBatch = SubtreeBatch | FileBatch | BigFile | BatchGroup
+ScanBatch = SubtreeBatch | FileBatch | FolderRest | BigFile | BatchGroup

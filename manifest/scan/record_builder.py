@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Action
@@ -33,6 +34,7 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 _LAST_NS = (1 << 63) - 1  # the maximum that a record can hold
+_LOOKED_AT_TOGETHER = 200  # files, between looks at the clock
 
 
 class Columns:
@@ -55,33 +57,42 @@ class Columns:
         self._action = options.action
         self._is_hashing = options.is_hashing
 
-    def add_files(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]", fd: int) -> None:
+    def add_files(self, names: Sequence[bytes], fd: int) -> int:
         """Add regular files of the record's own source folder, which is open as `fd`, sorted by name.
 
         Most of the time of a scan is spent here, so many files are handled per call: a function call per file would
         take as long as reading it.
+
+        Returns:
+            How many were added, at least one; less than all if the time of the batch is up.
         """
-        if self._known is None and self._is_hashing:
-            self._add_read(names, fd)
-        elif not self._add_unread(names, entries):
-            for name, entry in zip(names, entries, strict=True):
-                self.add(name, fd, entry)
-
-    def _add_read(self, names: Sequence[bytes], fd: int) -> None:
+        add = self._add_read if self._known is None and self._is_hashing else self._add_known
         done = 0
-        while done < len(names):
-            stats, digests = digests_of_files(fd, names, done)
-            self._extend(names[done : done + len(stats)], stats, digests)
-            self._result.read_bytes += sum(status.st_size for status in stats)
-            done += len(stats)
-            if done < len(names):
-                self.add(names[done], fd)
-                done += 1
+        while done < len(names) and not (done and time.monotonic() > self._result.until):
+            done = add(names, done, fd)
+        return done
 
-    def _add_unread(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]") -> bool:
+    def _add_read(self, names: Sequence[bytes], start: int, fd: int) -> int:
+        stats, digests = digests_of_files(fd, names, start, until=self._result.until)
+        end = start + len(stats)
+        self._extend(names[start:end], stats, digests)
+        self._result.read_bytes += sum(status.st_size for status in stats)
+        if end < len(names) and (end == start or time.monotonic() < self._result.until):  # a special case
+            self.add(names[end], fd)
+            end += 1
+        return end
+
+    def _add_known(self, names: Sequence[bytes], start: int, fd: int) -> int:
+        end = min(start + _LOOKED_AT_TOGETHER, len(names))
+        if not self._add_unread(names[start:end], fd):
+            for name in names[start:end]:
+                self.add(name, fd)
+        return end
+
+    def _add_unread(self, names: Sequence[bytes], fd: int) -> bool:
         """Add all files if all digests are known, or if none is needed; else add none and return False."""
         try:
-            stats = [entry.stat(follow_symlinks=False) for entry in entries]
+            stats = [os.lstat(name, dir_fd=fd) for name in names]
         except OSError:
             return False  # a file is gone: added one by one, it gets a problem of its own
         if not self._is_hashing:
@@ -108,11 +119,11 @@ class Columns:
             return bytes([self._action]) * len(stats)
         return bytes(map(self._action_for, names, stats))
 
-    def add(self, name: bytes, fd: int, entry: "os.DirEntry[str] | None" = None) -> None:
+    def add(self, name: bytes, fd: int) -> None:
         """Add one file of the record's own source folder, which is open as `fd`."""
         source = join(self._source, name)
         try:
-            self._add(name, source, name, fd, entry)
+            self._add(name, source, name, fd)
         except OSError as error:
             self._result.problems.append(unreadable(os.path.join(self.options.root, source), error))
         except FileGrewOrShrankError as error:
@@ -126,7 +137,7 @@ class Columns:
             with opened_folder(os.path.join(self.options.root, folder)) as fd:
                 mode = os.lstat(source_name, dir_fd=fd).st_mode
                 if stat.S_ISREG(mode):
-                    self._add(name, source, source_name, fd, None)
+                    self._add(name, source, source_name, fd)
                     return
             path = os.path.join(self.options.root, source)
             target = real_path(path)
@@ -150,7 +161,7 @@ class Columns:
             folder, target_name = os.path.split(target)
             with opened_folder(folder) as fd:
                 self._has_mixed_sources = True
-                self._add(name, link, target_name, fd, None)
+                self._add(name, link, target_name, fd)
             self._note_new_path(name, link, target)
         except OSError as error:
             self._result.problems.append(unreadable(target, error))
@@ -167,8 +178,13 @@ class Columns:
             if old.startswith(b"/") and self.options.is_in_package(_real_path(old)):
                 self._result.relinks.append(Relink(link, old, new))
 
-    def finish(self, folders: Sequence[bytes]) -> None:
-        """Pack the record and add it to the result."""
+    def finish(self, folders: Sequence[bytes], left: Sequence[bytes] = (), *, is_rest: bool = False) -> None:
+        """Pack the record and add it to the result.
+
+        Args:
+            left: names of files that are left to other batches; all names of a folder are checked together.
+            is_rest: the names were checked by another batch.
+        """
         if self._has_mixed_sources:
             self._sort()
         stats = self._stats
@@ -192,7 +208,9 @@ class Columns:
             inodes=states.inodes,
             ctimes=times[1],
         )
-        self._note_findings(folders, states)
+        self._note_findings(states)
+        if not is_rest:
+            self._check_names([*self._names, *folders, *left])
         self._result.blobs.append((self._path, encode_record(record)))
         self._result.count(self._path, len(stats), sum(states.sizes))
 
@@ -213,14 +231,16 @@ class Columns:
                 path = os.path.join(self.options.root, source)
                 yield Problem(Code.UNREADABLE, path, Time(_LAST_NS, "a time up to"), Time(last_ns))
 
-    def _note_findings(self, folders: Sequence[bytes], states: StateColumns) -> None:
+    def _check_names(self, names: Sequence[bytes]) -> None:
+        self._result.warnings.extend(self.options.names.warnings(self._path, names))
+        self._result.warnings.extend(self.options.names.case_warnings_in(self._path, names))
+        self._result.problems.extend(path_problems(self.options.member, self._path, names))
+
+    def _note_findings(self, states: StateColumns) -> None:
         """Add the problems and warnings of these files to the result."""
         result, path = self._result, self._path
         for device in set(states.devices):
             result.devices.setdefault(device, join(path, self._names[states.devices.index(device)]))
-        names = [*self._names, *folders]
-        result.warnings.extend(self.options.names.warnings(path, names))
-        result.warnings.extend(self.options.names.case_warnings_in(path, names))
         files = FileStates(self.options.root, self._sources, self._actions, states)
         count_modes_and_owners(result.sums, path, self._names, states)
         result.warnings.extend(unsound_files(files, is_reading=self.options.is_hashing))
@@ -229,7 +249,6 @@ class Columns:
         result.problems.extend(mark_problems(files))
         count_names(result.linked, files)
         self._note_holes()
-        result.problems.extend(path_problems(self.options.member, self._path, names))
 
     def _note_holes(self) -> None:
         if not {*self._actions} & {Action.COPY, Action.MOVE}:
@@ -241,12 +260,12 @@ class Columns:
             if is_copied and (holes := hole_bytes(os.path.join(self.options.root, source), status)):
                 self._result.holes[join(self._path, name)] = holes
 
-    def _add(self, name: bytes, source: bytes, source_name: bytes, fd: int, entry: "os.DirEntry[str] | None") -> None:
+    def _add(self, name: bytes, source: bytes, source_name: bytes, fd: int) -> None:
         if source_name == LOCK_NAME and self._action is not Action.CARRY:
             self._append(name, source, os.lstat(source_name, dir_fd=fd), NO_DIGEST)
             return
         if self._known is not None or not self._is_hashing:
-            status = entry.stat(follow_symlinks=False) if entry else os.lstat(source_name, dir_fd=fd)
+            status = os.lstat(source_name, dir_fd=fd)
             digest = self._digest_without_reading(source, status)
             if digest is not None:
                 self._append(name, source, status, digest)

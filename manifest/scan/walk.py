@@ -1,19 +1,21 @@
 """Walk: scans folders and files of the origin and returns hashed folder records.
 
-The work is divided into batches of about a second. A batch walks whole subtrees, hashes the files and encodes each
-folder record, so the coordinator only collects bytes. Folders that are left when its budget is spent come back as
-batches for any worker. Big files come back too, to be hashed in parallel. Read-only.
+The work is divided into batches of a quarter of a second at most. A batch walks whole subtrees, hashes the files and
+encodes each folder record, so the coordinator only collects bytes. Folders, and files of a folder, that are left when
+its budget is spent come back as batches for any worker. Big files come back too, to be hashed in parallel. Read-only.
 
 A symlink in the origin counts as its target. It may lead anywhere inside the origin, and outside only if that was
 allowed. A symlink to a folder is followed unless it is a loop.
 """
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from qa2pack.manifest.alma.split_spec import is_table_file
 from qa2pack.manifest.casa.table_dat import read_table_names
+from qa2pack.manifest.engine import BATCH_SECONDS, LEAST_FILES, shares
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_file, is_folder
@@ -25,6 +27,7 @@ from qa2pack.manifest.scan.batches import (
     BatchGroup,
     BigFile,
     FileBatch,
+    FolderRest,
     ScanBatch,
     ScanOptions,
     ScanResult,
@@ -39,7 +42,6 @@ from qa2pack.manifest.scan.table_references import DESCRIPTION, references, torn
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
 _INFO = b"table.info"
-_SHARES = 4  # number of batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more nested symlinks to folders than this count as a loop
 
 _Listing = list[tuple[bytes, "os.DirEntry[str]"]]
@@ -47,7 +49,7 @@ _Listing = list[tuple[bytes, "os.DirEntry[str]"]]
 
 def scan_batch(batch: ScanBatch) -> ScanResult:
     """Scan one batch of any kind."""
-    result = ScanResult()
+    result = ScanResult(until=time.monotonic() + BATCH_SECONDS)
     _do(batch, result)
     return result
 
@@ -58,32 +60,36 @@ def _do(batch: ScanBatch, result: ScanResult) -> None:
             _scan_subtrees(batch, result)
         case FileBatch():
             _scan_files(batch, result)
+        case FolderRest():
+            _scan_rest(batch, result)
         case BigFile():
             _hash_big_file(batch, result)
         case BatchGroup():
-            left = deque(batch.batches)
-            while left and _has_budget(result):
-                _do(left.popleft(), result)
-            result.more.extend(left)
+            done = 0
+            for done, each in enumerate(batch.batches, 1):  # noqa: B007 - counts
+                _do(each, result)
+                if not _has_budget(result):
+                    break
+            result.more.extend(batch.batches[done:])
 
 
 def _has_budget(result: ScanResult) -> bool:
-    return result.file_count < BATCH_FILES and result.read_bytes < BATCH_BYTES
+    is_small = result.file_count < BATCH_FILES and result.read_bytes < BATCH_BYTES
+    return is_small and time.monotonic() < result.until
 
 
 def _scan_subtrees(batch: SubtreeBatch, result: ScanResult) -> None:
     pending = list(reversed(batch.subtrees))
-    while pending and _has_budget(result):
+    is_first = True
+    while pending and (is_first or _has_budget(result)):
+        is_first = False
         subtree = pending.pop()
         try:
             pending.extend(reversed(_scan_folder(batch.options, subtree, result)))
         except OSError as error:
             result.problems.append(unreadable(os.path.join(batch.options.root, subtree.source), error))
     pending.reverse()
-    share = max(1, -(-len(pending) // _SHARES))
-    result.more.extend(
-        SubtreeBatch(batch.options, tuple(pending[i : i + share])) for i in range(0, len(pending), share)
-    )
+    result.more.extend(SubtreeBatch(batch.options, tuple(share)) for share in shares(pending))
 
 
 def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> list[Subtree]:
@@ -93,7 +99,9 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     folders: list[Subtree] = []
     with opened_folder(os.path.join(options.root, subtree.source)) as fd:
         files, others = _sorted_out(options, subtree, fd, result)
-        found.add_files([name for name, _ in files], [entry for _, entry in files], fd)
+        names = [name for name, _ in files]
+        left = names[found.add_files(names, fd) :]
+        _leave(options, subtree, left, result)
         for name, entry in others:
             source = join(subtree.source, name)
             if entry.is_symlink():
@@ -107,10 +115,26 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
         # With the folder open: the state of an entry that is a symlink is read only now.
         may_refer = _may_refer(options, subtree, [*files, *others], known)
     if may_refer:
-        names = read_table_names(os.path.join(options.root, subtree.source))
-        result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
-    found.finish([os.path.basename(folder.path) for folder in folders])
+        needed = read_table_names(os.path.join(options.root, subtree.source))
+        result.references.extend(references(needed, subtree.source, subtree.path, options.exclude))
+    found.finish([os.path.basename(folder.path) for folder in folders], left)
     return folders
+
+
+def _leave(options: ScanOptions, folder: Subtree, names: Sequence[bytes], result: ScanResult) -> None:
+    result.more.extend(FolderRest(options, folder, tuple(share)) for share in shares(names, LEAST_FILES))
+
+
+def _scan_rest(batch: FolderRest, result: ScanResult) -> None:
+    options, folder = batch.options, batch.folder
+    found = Columns(options, folder.path, folder.source, known_folder(options, folder), result)
+    path = os.path.join(options.root, folder.source)
+    try:
+        with opened_folder(path) as fd:
+            _leave(options, folder, batch.names[found.add_files(batch.names, fd) :], result)
+    except OSError as error:
+        result.problems.append(unreadable(path, error))
+    found.finish((), is_rest=True)
 
 
 def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanResult) -> "tuple[_Listing, _Listing]":
@@ -197,9 +221,15 @@ def _scan_files(batch: FileBatch, result: ScanResult) -> None:
     if batch.known:
         known = KnownFolder(batch.known)
     found = Columns(options, batch.path, b"", known, result)
-    for name, source in zip(batch.names, batch.sources, strict=True):
+    done = 0
+    for done, (name, source) in enumerate(zip(batch.names, batch.sources, strict=True), 1):  # noqa: B007 - counts
         found.add_from_elsewhere(name, source)
-    found.finish(())
+        if time.monotonic() > result.until:
+            break
+    for rest in shares(range(done, len(batch.names)), LEAST_FILES):
+        part = slice(rest[0], rest[-1] + 1)
+        result.more.append(replace(batch, names=batch.names[part], sources=batch.sources[part], is_rest=True))
+    found.finish((), batch.names[done:], is_rest=batch.is_rest)
 
 
 def _hash_big_file(big: BigFile, result: ScanResult) -> None:

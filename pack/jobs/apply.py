@@ -50,8 +50,9 @@ def apply(
     lock = lock_path(package)
     # The lock comes first: processes forked under it inherit it, and must end before it is released.
     with stopping() as stop, nullcontext() if is_locked else _locked(package, workers, opened, stop):
-        folders = (package.parent, *_origin(package, opened))
-        with started_engine(workers, folders, lock=lock, is_locked=True, stop=stop) as engine:
+        origin = tuple(_origin(package, opened))
+        folders, reads = (package.parent, *origin), (package.control, *origin)
+        with started_engine(workers, folders, reads=reads, lock=lock, is_locked=True, stop=stop) as engine:
             return apply_plan(
                 package,
                 options,

@@ -11,6 +11,7 @@ from qa2pack.executor.engine.local import PoolEngine, available_jobs
 from qa2pack.executor.stop_signals import Stop, stop_on_signals
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.fs.latency import answers_late
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
@@ -19,6 +20,7 @@ from qa2pack.pack import PROGRAM
 from qa2pack.pack.settings.cluster_address import check_address
 
 _MOST_PER_PROCESSOR = 4
+_MOST_WAITING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Workers:
     """Options of the worker processes, and of the lock under which they work.
 
     Attributes:
-        jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster.
-            On this machine at most four per processor.
+        jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster, and 32
+            where a file system answers late. On this machine at most four per processor, or 32 if that is more.
         progress: where progress is reported; bytes are counted while big files are read.
         cluster: address of the scheduler; empty for this machine.
         is_insecure: accept an unencrypted connection to a cluster on other machines.
@@ -54,6 +56,7 @@ def started_engine(
     workers: Workers,
     folders: Iterable[bytes] = (),
     *,
+    reads: Iterable[bytes] = (),
     lock: bytes = b"",
     is_locked: bool = False,
     stop: Stop | None = None,
@@ -62,6 +65,7 @@ def started_engine(
 
     Args:
         folders: folders that the work reads or writes; the workers of a cluster must see the same ones.
+        reads: of these, those with the files that the work reads or makes; it is measured whether they answer late.
         lock: path of the lock for writing, in an existing folder; empty if the work only reads.
         is_locked: the caller holds the lock.
         stop: the stop request, if the caller also checks it; by default signals set one.
@@ -69,7 +73,8 @@ def started_engine(
     watch = steady(workers.progress).look
     with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
-            with PoolEngine(job_count(workers.jobs), asked, watch) as engine:
+            at_once = waiting_count(workers, reads)
+            with PoolEngine(job_count(workers.jobs), asked, watch, at_once=at_once) as engine:
                 yield _bounded(engine, workers)
             return
         check_address(workers.cluster, is_insecure=workers.is_insecure)
@@ -84,9 +89,18 @@ def started_engine(
 def job_count(wanted: int) -> int:
     """Return the number of worker processes on this machine for a requested number; 0 is one per processor.
 
-    At most four per processor: more only cost memory, and a mistyped number could exhaust the machine.
+    Not more than four per processor or 32: they only cost memory, and a mistyped number could exhaust the machine.
     """
-    return min(wanted or available_jobs(), _MOST_PER_PROCESSOR * available_jobs())
+    return min(wanted or available_jobs(), max(_MOST_WAITING, _MOST_PER_PROCESSOR * available_jobs()))
+
+
+def waiting_count(workers: Workers, reads: Iterable[bytes]) -> int:
+    """Return how many worker processes are to wait for a file system at the same time; 0 if it is not waited for.
+
+    A number that was asked for is kept to. With a rate, each worker gets its share, and a single one would be slow.
+    """
+    is_given = workers.jobs or workers.bandwidth
+    return _MOST_WAITING if not is_given and any(map(answers_late, reads)) else 0
 
 
 def _bounded(engine: Engine, workers: Workers) -> Engine:

@@ -276,7 +276,7 @@ def _delivered(missing: Sequence[Entry], deliveries: Sequence[bytes], fetched: P
 
 def _damage(target: Target, manifest: Described, workers: Workers) -> _Damage:
     member, notes = target.package.member(manifest.header.member), manifest.notes
-    with started_engine(workers, (target.package.path,)) as engine:
+    with started_engine(workers, (target.package.path,), reads=(target.package.path,)) as engine:
         workers.progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
         blobs = manifest.stream.blobs()
         found = list(verify_tree(member, blobs, is_quick=False, engine=engine, progress=workers.progress))
