@@ -1,10 +1,10 @@
 /* Slow file system: passes every call on to a folder, and lets each wait before it does.
  *
- *     slow_fs FOLDER MICROSECONDS MOUNT_POINT [options of FUSE]
+ *     slow_fs FOLDER MICROSECONDS MOUNT_POINT
  *
  * Calls that come at the same time wait at the same time, as those to a distant server do. Built on FUSE 3.
  */
-#define FUSE_USE_VERSION 35
+#define FUSE_USE_VERSION 312
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -12,21 +12,26 @@
 #include <fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/fuse.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 static int root; /* the folder behind it; all paths are relative to it */
 static struct timespec latency;
+enum { AT_ONCE = 256 }; /* more calls than any program here has under way */
 
 static const char *beneath(const char *path) { return path[1] ? path + 1 : "."; }
 static const char *late(const char *path) { nanosleep(&latency, NULL); return path ? beneath(path) : NULL; }
 static int answer(int result) { return result < 0 ? -errno : 0; }
 
 static void *start(struct fuse_conn_info *connection, struct fuse_config *config) {
-    (void)connection;
+    connection->max_background = AT_ONCE;
+    connection->congestion_threshold = AT_ONCE;
     config->use_ino = 1; /* two names of a file have one number */
     config->nullpath_ok = 1;
     config->hard_remove = 1;
@@ -121,13 +126,33 @@ static const struct fuse_operations operations = {
     .statfs = f_statfs,
 };
 
+/* Sends the answers of the library, and lets the first one ask for lookups in one folder at the same time: libfuse
+ * 3.14.0 has FUSE_CAP_PARALLEL_DIROPS on by default and does not tell the kernel. */
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+    static int is_asked;
+    if (!is_asked && count == 2 && parts[1].iov_len >= 24) {
+        is_asked = 1;
+        ((struct fuse_init_out *)parts[1].iov_base)->flags |= FUSE_PARALLEL_DIROPS;
+    }
+    return syscall(SYS_writev, fd, parts, count);
+}
+
 int main(int count, char **arguments) {
-    if (count < 4) return 2;
+    if (count != 4) return 2;
     root = open(arguments[1], O_PATH | O_DIRECTORY);
     if (root < 0) { perror(arguments[1]); return 1; }
     latency.tv_nsec = atol(arguments[2]) * 1000;
     prctl(PR_SET_TIMERSLACK, 1); /* else the kernel lets each wait 0.05 ms longer */
     umask(0);
-    arguments[2] = arguments[0];
-    return fuse_main(count - 2, arguments + 2, &operations, NULL);
+    struct fuse_args none = FUSE_ARGS_INIT(1, arguments);
+    struct fuse *fuse = fuse_new(&none, &operations, sizeof operations, NULL);
+    if (!fuse || fuse_mount(fuse, arguments[3])) return 1;
+    if (fuse_daemonize(0)) return 1; /* when it returns, the mount answers */
+    fuse_set_signal_handlers(fuse_get_session(fuse));
+    struct fuse_loop_config *loop = fuse_loop_cfg_create();
+    fuse_loop_cfg_set_max_threads(loop, AT_ONCE);
+    fuse_loop_cfg_set_idle_threads(loop, AT_ONCE);
+    int result = fuse_loop_mt(fuse, loop);
+    fuse_unmount(fuse);
+    return result != 0;
 }

@@ -1,6 +1,5 @@
 import os
 import socket
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +10,14 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.safe_open import opened_folder
-from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import (
     BIG_FILE_BYTES,
     BigFile,
     FileBatch,
-    FolderRest,
     ScanOptions,
     ScanResult,
     Subtree,
@@ -154,55 +150,10 @@ def test_batch_that_is_too_much_leaves_the_rest_to_others(tmp_path: Path, monkey
         write(tmp_path / f"{number:02}/sub/y", b"1")
     options = options_of(tmp_path)
     first = scan_batch(SubtreeBatch(options, (Subtree(b"", b"raw"),)))
-    assert (first.file_count, len(first.more)) == (3, 7)
+    assert (first.file_count, len(first.more)) == (3, 4)
     result = scan(options)
     assert result.file_count == 40
     assert len({path for path, _ in result.blobs}) == len(result.blobs) == 41
-
-
-def test_folders_and_files_that_are_left_for_lack_of_time_give_the_same_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a slow file system: the rest of a folder is divided, so that many workers wait for it at once."""
-    for number in range(300):
-        write(tmp_path / f"{number:03}", b"%d" % number)
-    write(tmp_path / "sub/A", b"")
-    write(tmp_path / "sub/a", b"")
-    options = options_of(tmp_path, names=NameRules(is_case_told=True))
-    whole = scan(options)
-    assert len(whole.warnings) == 1
-    monkeypatch.setattr("qa2pack.manifest.scan.walk.BATCH_SECONDS", -1.0)
-    monkeypatch.setattr("qa2pack.manifest.scan.walk.LEAST_FILES", 1)
-    first = scan_batch(SubtreeBatch(options, (Subtree(b"", b"raw"),)))
-    assert (first.file_count, [len(rest.names) for rest in first.more if isinstance(rest, FolderRest)]) == (
-        1,
-        [38] * 7 + [33],
-    )
-    divided = scan(options)
-    assert merged(divided) == merged(whole)
-    assert divided.warnings == whole.warnings
-
-
-def test_single_files_that_are_left_for_lack_of_time_are_scanned_by_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = tuple(b"%02d" % number for number in range(20))
-    for name in names:
-        write(tmp_path / name.decode(), name)
-    batch = FileBatch(options_of(tmp_path), b"qa", names, names)
-    monkeypatch.setattr("qa2pack.manifest.scan.walk.BATCH_SECONDS", -1.0)
-    monkeypatch.setattr("qa2pack.manifest.scan.walk.LEAST_FILES", 1)
-    rest = [each for each in scan_batch(batch).more if isinstance(each, FileBatch)]
-    assert (len(rest), b"".join(b"".join(each.names) for each in rest)) == (7, b"".join(names[1:]))
-    assert all(each.is_rest and each.sources == each.names for each in rest)
-
-
-def merged(result: ScanResult) -> dict[bytes, bytes]:
-    """Return the records as they get into a plan."""
-    with closing(RecordSpool()) as spool:
-        for path, blob in result.blobs:
-            spool.add(path, blob)
-        return dict(spool.sorted_blobs())
 
 
 def test_excluded_and_omitted_names_are_passed_over(tmp_path: Path) -> None:
@@ -323,6 +274,6 @@ def test_files_that_are_not_small_do_not_let_a_folder_begin_again(tmp_path: Path
     columns = Columns(options_of(tmp_path), b"", b"", None, ScanResult())
     names.taken = 0
     with opened_folder(os.fsencode(tmp_path)) as fd:
-        columns.add_files(names, fd)
+        columns.add_files(names, (), fd)
     columns.finish(())
     assert names.taken < 10 * len(names)

@@ -14,7 +14,6 @@ from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
-from qa2pack.manifest.verify.member import FolderBatch, verify_batch
 from qa2pack.manifest.verify.package import verify_package
 from support.in_process import Delivery, write
 from support.snapshots import snapshot
@@ -240,27 +239,12 @@ def test_what_takes_long_is_done_and_reported_in_parts_and_finds_the_same(
 
     whole, parts = Parts(), Parts()
     problems = found(whole)
-    monkeypatch.setattr("qa2pack.manifest.verify.member.BATCH_SECONDS", -1.0)
+    monkeypatch.setattr("qa2pack.manifest.verify.member._BATCH_SECONDS", -1.0)
     assert found(parts) == problems
     assert len(problems) == 3
     assert parts.sums == whole.sums
     assert len(whole.parts) == 1
     assert max(files for files, _ in parts.parts) <= 2
-
-
-def test_folders_that_are_left_for_lack_of_time_are_divided_among_others(
-    made: Delivery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    blobs = tuple(open_manifest(made.package.manifest(b"group_ouss_id/member_ouss_id")).stream.blobs())
-    monkeypatch.setattr("qa2pack.manifest.verify.member.BATCH_SECONDS", -1.0)
-    left = [
-        each.blobs
-        for each in verify_batch(FolderBatch(os.fsencode(made.member), blobs, is_quick=False)).more
-        if isinstance(each, FolderBatch)
-    ]
-    together = tuple(blob for each in left for blob in each)
-    assert together == blobs[-len(together) :]
-    assert len(left) > 4
 
 
 FORGED: dict[str, dict[str, object]] = {

@@ -30,23 +30,18 @@ class PoolEngine:
     """Runs batches on processes of this machine; a single batch runs in this process, for lack of parallel work.
 
     Args:
-        jobs: how many batches that compute run side by side.
-        at_once: how many run side by side if they are there, because they wait more than they compute.
         watch: called several times a second, while big files are read, with the bytes that running batches have read.
     """
 
-    def __init__(
-        self, jobs: int, stop: Stop = NEVER, watch: Callable[[int], None] = unwatched, *, at_once: int = 0
-    ) -> None:
+    def __init__(self, jobs: int, stop: Stop = NEVER, watch: Callable[[int], None] = unwatched) -> None:
         self._jobs = jobs
-        self._at_once = max(jobs, at_once)
         self._stop = stop
         self._watch = watch
         self._engine: FuturesEngine | None = None
 
     @property
     def jobs(self) -> int:
-        """How many batches that compute run in parallel."""
+        """How many batches run in parallel."""
         return self._jobs
 
     def __enter__(self) -> Self:
@@ -66,7 +61,7 @@ class PoolEngine:
                 they were within a big file, and the others are in `batches` again.
             WorkersDiedError: workers die again and again on one batch.
         """
-        while batches and (self._at_once == 1 or len(batches) == 1):
+        while batches and (self._jobs == 1 or len(batches) == 1):
             self._stop.check()
             yield self._done_here(work, batches)
         if batches:
@@ -87,7 +82,7 @@ class PoolEngine:
             from qa2pack.executor.engine.futures import FuturesEngine
             from qa2pack.executor.engine.processes import ProcessPool
 
-            self._engine = FuturesEngine(ProcessPool(self._at_once), self._stop, self._watch)
+            self._engine = FuturesEngine(ProcessPool(self._jobs), self._stop, self._watch)
         return self._engine
 
 

@@ -222,7 +222,7 @@ def _split_tables(
     progress.phase("split tables", file_count=len(plan.notes.splits))
     read_bytes = {task.path: _bytes_to_read(task) for task in plan.notes.splits}
     batches = (SplitBatch(context, task, _split_files(plan, task.path)) for task in plan.notes.splits)
-    for result in cast("Iterator[SplitResult]", run_streamed(engine, split_batch, batches, is_computing=True)):
+    for result in cast("Iterator[SplitResult]", run_streamed(engine, split_batch, batches)):
         problems.extend(result.problems)
         splits[result.path] = result
         progress.advance(file_count=1, byte_count=read_bytes[result.path])
@@ -249,7 +249,7 @@ def _write_bundles(
         BundleBatch(context, task, level, threads_for(read_bytes[task.path], all_bytes, engine.jobs), is_repair)
         for task in tasks
     )
-    for result in run_streamed(engine, bundle_batch, batches, is_computing=True):
+    for result in run_streamed(engine, bundle_batch, batches):
         problems.extend(result.problems)
         if result.made:
             made[result.path] = result.made

@@ -126,8 +126,7 @@ def with_digests(record: FolderRecord, changes: dict[int, bytes]) -> FolderRecor
 def merge_records(records: Sequence[FolderRecord]) -> FolderRecord:
     """Merge records of the same folder into one, sorted by name.
 
-    The sources become relative to the origin where the records come from different folders; else the record is the
-    same as of all files together, wherever their folder was divided.
+    The sources become relative to the origin where the records come from different folders.
     """
     folders = sorted({folder for record in records for folder in record.folders})
     filled = [record for record in records if record.names] or records[:1]
@@ -138,8 +137,6 @@ def merge_records(records: Sequence[FolderRecord]) -> FolderRecord:
         (name, part, index) for part, record in enumerate(records) for index, name in enumerate(record.names)
     )
     parts = [(records[part], index) for _, part, index in rows]
-    sources = {record.source for record in records}
-    is_one_folder = len(sources) == 1 and not any(record.source_names for record in records)
     return FolderRecord(
         path=records[0].path,
         names=[name for name, _, _ in rows],
@@ -149,8 +146,8 @@ def merge_records(records: Sequence[FolderRecord]) -> FolderRecord:
         modes=[record.modes[i] for record, i in parts],
         actions=bytes(record.actions[i] for record, i in parts),
         digests=b"".join(record.digest(i) for record, i in parts),
-        source=sources.pop() if is_one_folder else b"",
-        source_names=() if is_one_folder else [record.source_path(i) for record, i in parts],
+        source=b"",
+        source_names=[record.source_path(i) for record, i in parts],
         device=parts[0][0].device,
         inodes=[record.inodes[i] for record, i in parts],
         ctimes=[record.ctimes[i] for record, i in parts],

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
+from threading import local
 
 import xxhash
 
@@ -34,13 +35,22 @@ class FileGrewOrShrankError(Exception):
         self.found_bytes = found_bytes
 
 
+class _Buffers(local):
+    def __init__(self) -> None:
+        self.buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
 @cache
+def _buffers() -> _Buffers:
+    return _Buffers()
+
+
 def aligned_buffer() -> memoryview:
-    """Return this process's page-aligned buffer of `BUFFER_BYTES` bytes.
+    """Return this thread's page-aligned buffer of `BUFFER_BYTES` bytes.
 
     The mapping is private; otherwise a forked worker would read its files into the buffer of all others.
     """
-    return memoryview(mmap.mmap(-1, BUFFER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    return _buffers().buffer
 
 
 def digest_of_bytes(data: bytes) -> bytes:
@@ -51,7 +61,7 @@ def digest_of_bytes(data: bytes) -> bytes:
 def blocks_of(fd: int, length: int = sys.maxsize) -> Iterator[memoryview]:
     """Yield the content of an open file from its current position, counted, at the rate that is allowed.
 
-    A block is this process's buffer: the next one overwrites it.
+    A block is this thread's buffer: the next one overwrites it.
 
     Args:
         length: most bytes to read.
@@ -119,7 +129,7 @@ def digests_of_files(
 ) -> tuple[list[os.stat_result], list[bytes]]:
     """Read small files of an open folder one after the other, from index `start` up to the first special case.
 
-    It ends earlier when the monotonic clock reaches `until`, after one file at least.
+    With a bound on the rate it may end earlier: when the monotonic clock reaches `until`.
 
     A special case is a big file, a `table.lock`, a path that is not a regular file, one that cannot be read, or one
     that is changing. The caller handles it alone and continues after it. The loop is not cut into functions: a call
@@ -151,6 +161,6 @@ def digests_of_files(
             digests.append(xxhash.xxh3_128_digest(data))
             if pace:
                 pace.take(size)
-            if time.monotonic() > until:
-                break
+                if time.monotonic() > until:
+                    break
     return stats, digests

@@ -1,11 +1,12 @@
 """Latency: tells a file system that answers late, as one behind a network does, from the disks of this machine.
 
-Where each call waits a millisecond for a server, many workers that wait at the same time are faster than a few that
-compute. Caches do not answer here: what is looked at was not looked at before, and its file is opened, too. A disk
-of this machine is not measured: it is slow when it is read for the first time, and many readers make it slower.
+Where each call waits a millisecond for a server, many calls at the same time are faster than one after the other. A
+file or folder is opened for it, because caches that answer other questions do not open. A disk of this machine is not
+measured: it is slow when it is read for the first time, and many readers make it slower.
 """
 
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -18,15 +19,18 @@ LATE_SECONDS = 0.0003  # an SSD of this machine answers in a third of that, a se
 _LOOKS = 9
 
 
-def answers_late(folder: bytes) -> bool:
-    """Return whether opening a file or folder below this one usually takes at least `LATE_SECONDS`.
+def answers_late(path: bytes) -> bool:
+    """Return whether opening this file, or what is below this folder, usually takes at least `LATE_SECONDS`.
 
-    At most `_LOOKS` are opened for it. False if there is nothing to open, or if a disk of this machine is behind it.
+    `_LOOKS` are made at most. False if there is nothing to open, or if a disk of this machine is behind it.
     """
     try:
-        if os.major(os.stat(folder).st_dev):
+        status = os.stat(path)
+        if os.major(status.st_dev):
             return False
-        looks = list(islice(_looks(folder), _LOOKS))
+        looks = list(
+            islice(_looks(path) if stat.S_ISDIR(status.st_mode) else (_look(path) for _ in range(_LOOKS)), _LOOKS)
+        )
     except OSError:
         return False  # whoever works on it reports that
     return bool(looks) and median(looks) >= LATE_SECONDS
@@ -42,7 +46,10 @@ def _looks(folder: bytes) -> Iterator[float]:
                     folders.append(entry.path)
                 elif not entry.is_file(follow_symlinks=False):
                     continue
-                start = time.perf_counter()
-                fd = os.open(entry.path, FILE_FLAGS)
-                yield time.perf_counter() - start
-                os.close(fd)
+                yield _look(entry.path)
+
+
+def _look(path: bytes) -> float:
+    start = time.perf_counter()
+    os.close(os.open(path, FILE_FLAGS))
+    return time.perf_counter() - start

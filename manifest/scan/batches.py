@@ -1,6 +1,5 @@
 """Scan batches and their results: small picklable values, sent to workers and back."""
 
-import math
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.actions import Action
@@ -11,7 +10,7 @@ from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.digest_cache import KnownStream
-from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums
+from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums, add_names, add_sums
 from qa2pack.manifest.scan.table_references import Reference
 
 BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
@@ -101,7 +100,6 @@ class FileBatch:
         names: in the package, sorted.
         sources: relative to the root, or absolute outside of it; no symlinks.
         known: encoded earlier records, used instead of the streams of the options, each with the time of its scan.
-        is_rest: another batch left these files, and has checked their names.
     """
 
     options: ScanOptions
@@ -109,16 +107,6 @@ class FileBatch:
     names: tuple[bytes, ...]
     sources: tuple[bytes, ...]
     known: tuple[tuple[bytes, int], ...] = ()
-    is_rest: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FolderRest:
-    """Regular files of one folder that the batch which scanned the folder left; it has checked their names."""
-
-    options: ScanOptions
-    folder: Subtree
-    names: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +122,15 @@ class BigFile:
 
 @dataclass(frozen=True, slots=True)
 class BatchGroup:
-    """Batches that run one after the other as one; those left when its budget is spent come back singly."""
+    """Batches that run one after the other as one; those left when its budget is spent come back in groups."""
 
     batches: "tuple[ScanBatch, ...]"
 
 
 @dataclass(slots=True)
 class ScanResult:
-    """Result of a batch: the one value that workers send back.
+    """Result of a batch: the one value that workers send back."""
 
-    Attributes:
-        until: time of the monotonic clock when the batch, if it is not done, leaves the rest to others.
-    """
-
-    until: float = math.inf
     blobs: list[tuple[bytes, bytes]] = field(default_factory=list)
     more: "list[ScanBatch]" = field(default_factory=list)  # batches left for other workers
     digests: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)  # folder, name, digest of big files
@@ -167,13 +150,35 @@ class ScanResult:
     new_bytes: int = 0
     holes: dict[bytes, int] = field(default_factory=dict)  # by path of a copied file: bytes of holes, not written
 
+    def add(self, other: "ScanResult") -> None:
+        """Add the result of other folders of the same batch."""
+        self.blobs += other.blobs
+        self.more += other.more
+        self.digests += other.digests
+        self.problems += other.problems
+        self.warnings += other.warnings
+        self.devices = {**other.devices, **self.devices}
+        add_sums(self.sums, other.sums)
+        add_names(self.linked, other.linked)
+        self.relinks += other.relinks
+        self.foreign += other.foreign
+        self.references += other.references
+        self.holes |= other.holes
+        self.new_files += other.new_files
+        self.new_bytes += other.new_bytes
+        self.read_bytes += other.read_bytes
+        for role, (file_count, byte_count) in other.counts.items():
+            self._count(role, file_count, byte_count)
+
     def count(self, path: bytes, file_count: int, byte_count: int) -> None:
         """Count files of one folder of the package."""
-        role = role_of(path, is_folder=True)
+        self._count(role_of(path, is_folder=True), file_count, byte_count)
+
+    def _count(self, role: bytes, file_count: int, byte_count: int) -> None:
         files, size = self.counts.get(role, (0, 0))
         self.counts[role] = (files + file_count, size + byte_count)
         self.file_count += file_count
         self.byte_count += byte_count
 
 
-ScanBatch = SubtreeBatch | FileBatch | FolderRest | BigFile | BatchGroup
+ScanBatch = SubtreeBatch | FileBatch | BigFile | BatchGroup

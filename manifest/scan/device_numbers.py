@@ -10,15 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
-from qa2pack.manifest.scan.batches import (
-    BatchGroup,
-    BigFile,
-    FileBatch,
-    FolderRest,
-    ScanBatch,
-    ScanResult,
-    SubtreeBatch,
-)
+from qa2pack.manifest.scan.batches import BatchGroup, BigFile, FileBatch, ScanBatch, ScanResult, SubtreeBatch
 
 Numbers = Mapping[int, int]
 
@@ -26,7 +18,9 @@ Numbers = Mapping[int, int]
 def renumber_batch(batch: ScanBatch, numbers: Numbers) -> ScanBatch:
     """Return the batch with its device numbers translated."""
     match batch:
-        case SubtreeBatch(options=options) | FileBatch(options=options) | FolderRest(options=options):
+        case SubtreeBatch(options=options):
+            return replace(batch, options=replace(options, device=_translated(options.device, numbers)))
+        case FileBatch(options=options):
             return replace(batch, options=replace(options, device=_translated(options.device, numbers)))
         case BigFile(state=state):
             return replace(batch, state=replace(state, device=_translated(state.device, numbers)))

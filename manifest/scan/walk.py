@@ -1,22 +1,23 @@
 """Walk: scans folders and files of the origin and returns hashed folder records.
 
-The work is divided into batches of a quarter of a second at most. A batch walks whole subtrees, hashes the files and
-encodes each folder record, so the coordinator only collects bytes. Folders, and files of a folder, that are left when
-its budget is spent come back as batches for any worker. Big files come back too, to be hashed in parallel. Read-only.
+The work is divided into batches of about a second. A batch walks whole subtrees, hashes the files and encodes each
+folder record, so the coordinator only collects bytes. Folders that are left when its budget is spent come back as
+batches for any worker. Big files come back too, to be hashed in parallel. Read-only.
 
 A symlink in the origin counts as its target. It may lead anywhere inside the origin, and outside only if that was
 allowed. A symlink to a folder is followed unless it is a loop.
 """
 
 import os
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from typing import TypeVar
 
 from qa2pack.manifest.alma.split_spec import is_table_file
 from qa2pack.manifest.casa.table_dat import read_table_names
-from qa2pack.manifest.engine import BATCH_SECONDS, LEAST_FILES, shares
 from qa2pack.manifest.file_state import state_of
+from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_file, is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
@@ -27,7 +28,6 @@ from qa2pack.manifest.scan.batches import (
     BatchGroup,
     BigFile,
     FileBatch,
-    FolderRest,
     ScanBatch,
     ScanOptions,
     ScanResult,
@@ -42,14 +42,17 @@ from qa2pack.manifest.scan.table_references import DESCRIPTION, references, torn
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
 _INFO = b"table.info"
+_SHARES = 4  # number of batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more nested symlinks to folders than this count as a loop
 
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 _Listing = list[tuple[bytes, "os.DirEntry[str]"]]
 
 
 def scan_batch(batch: ScanBatch) -> ScanResult:
     """Scan one batch of any kind."""
-    result = ScanResult(until=time.monotonic() + BATCH_SECONDS)
+    result = ScanResult()
     _do(batch, result)
     return result
 
@@ -60,36 +63,56 @@ def _do(batch: ScanBatch, result: ScanResult) -> None:
             _scan_subtrees(batch, result)
         case FileBatch():
             _scan_files(batch, result)
-        case FolderRest():
-            _scan_rest(batch, result)
         case BigFile():
             _hash_big_file(batch, result)
         case BatchGroup():
-            done = 0
-            for done, each in enumerate(batch.batches, 1):  # noqa: B007 - counts
-                _do(each, result)
-                if not _has_budget(result):
-                    break
-            result.more.extend(batch.batches[done:])
+            left = list(reversed(batch.batches))
+            while left and _has_budget(result):
+                _each_in_part(_do, _taken(left), result)
+            result.more.extend(BatchGroup(share) for share in _shares(left))
 
 
 def _has_budget(result: ScanResult) -> bool:
-    is_small = result.file_count < BATCH_FILES and result.read_bytes < BATCH_BYTES
-    return is_small and time.monotonic() < result.until
+    return result.file_count < BATCH_FILES and result.read_bytes < BATCH_BYTES
 
 
 def _scan_subtrees(batch: SubtreeBatch, result: ScanResult) -> None:
     pending = list(reversed(batch.subtrees))
-    is_first = True
-    while pending and (is_first or _has_budget(result)):
-        is_first = False
-        subtree = pending.pop()
-        try:
-            pending.extend(reversed(_scan_folder(batch.options, subtree, result)))
-        except OSError as error:
-            result.problems.append(unreadable(os.path.join(batch.options.root, subtree.source), error))
-    pending.reverse()
-    result.more.extend(SubtreeBatch(batch.options, tuple(share)) for share in shares(pending))
+    while pending and _has_budget(result):
+        below = _each_in_part(partial(_scan_if_readable, batch.options), _taken(pending), result)
+        pending.extend(reversed([*chain.from_iterable(below)]))
+    result.more.extend(SubtreeBatch(batch.options, share) for share in _shares(pending))
+
+
+def _taken(pending: list[Item]) -> list[Item]:
+    """Take from the end of the list what is done next: one item, or as many as are worked on at once."""
+    return [pending.pop() for _ in range(min(at_once(), len(pending)))]
+
+
+def _shares(pending: list[Item]) -> Iterator[tuple[Item, ...]]:
+    """Yield what is left, from the end of the list on, in a few shares for other workers."""
+    left = pending[::-1]
+    size = max(1, -(-len(left) // _SHARES))
+    return (tuple(left[start : start + size]) for start in range(0, len(left), size))
+
+
+def _each_in_part(work: Callable[[Item, ScanResult], Done], items: list[Item], result: ScanResult) -> list[Done]:
+    """Do the work on each item, several with a part of the result each, so that they can be done at once."""
+    if len(items) == 1:
+        return [work(items[0], result)]
+    parts = [ScanResult() for _ in items]
+    done = each(lambda index: work(items[index], parts[index]), range(len(items)))
+    for part in parts:
+        result.add(part)
+    return done
+
+
+def _scan_if_readable(options: ScanOptions, subtree: Subtree, result: ScanResult) -> list[Subtree]:
+    try:
+        return _scan_folder(options, subtree, result)
+    except OSError as error:
+        result.problems.append(unreadable(os.path.join(options.root, subtree.source), error))
+        return []
 
 
 def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> list[Subtree]:
@@ -99,9 +122,7 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     folders: list[Subtree] = []
     with opened_folder(os.path.join(options.root, subtree.source)) as fd:
         files, others = _sorted_out(options, subtree, fd, result)
-        names = [name for name, _ in files]
-        left = names[found.add_files(names, fd) :]
-        _leave(options, subtree, left, result)
+        found.add_files([name for name, _ in files], [entry for _, entry in files], fd)
         for name, entry in others:
             source = join(subtree.source, name)
             if entry.is_symlink():
@@ -115,26 +136,10 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
         # With the folder open: the state of an entry that is a symlink is read only now.
         may_refer = _may_refer(options, subtree, [*files, *others], known)
     if may_refer:
-        needed = read_table_names(os.path.join(options.root, subtree.source))
-        result.references.extend(references(needed, subtree.source, subtree.path, options.exclude))
-    found.finish([os.path.basename(folder.path) for folder in folders], left)
+        names = read_table_names(os.path.join(options.root, subtree.source))
+        result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
+    found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
-
-
-def _leave(options: ScanOptions, folder: Subtree, names: Sequence[bytes], result: ScanResult) -> None:
-    result.more.extend(FolderRest(options, folder, tuple(share)) for share in shares(names, LEAST_FILES))
-
-
-def _scan_rest(batch: FolderRest, result: ScanResult) -> None:
-    options, folder = batch.options, batch.folder
-    found = Columns(options, folder.path, folder.source, known_folder(options, folder), result)
-    path = os.path.join(options.root, folder.source)
-    try:
-        with opened_folder(path) as fd:
-            _leave(options, folder, batch.names[found.add_files(batch.names, fd) :], result)
-    except OSError as error:
-        result.problems.append(unreadable(path, error))
-    found.finish((), is_rest=True)
 
 
 def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanResult) -> "tuple[_Listing, _Listing]":
@@ -198,7 +203,7 @@ def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult
         return ()
     if is_folder(os.path.join(options.root, target)):
         return _linked_folder(options, subtree, name, target, result)
-    found.add_from_elsewhere(name, target)
+    found.add_from_elsewhere((name,), (target,))
     return ()
 
 
@@ -221,15 +226,8 @@ def _scan_files(batch: FileBatch, result: ScanResult) -> None:
     if batch.known:
         known = KnownFolder(batch.known)
     found = Columns(options, batch.path, b"", known, result)
-    done = 0
-    for done, (name, source) in enumerate(zip(batch.names, batch.sources, strict=True), 1):  # noqa: B007 - counts
-        found.add_from_elsewhere(name, source)
-        if time.monotonic() > result.until:
-            break
-    for rest in shares(range(done, len(batch.names)), LEAST_FILES):
-        part = slice(rest[0], rest[-1] + 1)
-        result.more.append(replace(batch, names=batch.names[part], sources=batch.sources[part], is_rest=True))
-    found.finish((), batch.names[done:], is_rest=batch.is_rest)
+    found.add_from_elsewhere(batch.names, batch.sources)
+    found.finish(())
 
 
 def _hash_big_file(big: BigFile, result: ScanResult) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.engine import BATCH_SECONDS, Engine, run_streamed, shares
+from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_fd, digests_of_files
@@ -28,6 +28,8 @@ from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
 from qa2pack.manifest.verify.sum_list import NO_SUM
+
+_BATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,13 @@ class FolderBatch:
     first: int = 0
     sums: tuple[bytes, ...] = ()
 
-    def part(self, start: int, end: int, first: int = 0) -> "FolderBatch":
-        """Return the batch of some records, from a file of the first of them on."""
-        return replace(self, blobs=self.blobs[start:end], first=first, sums=self.sums[start:end])
+    def rest(self, number: int, first: int = 0) -> "FolderBatch":
+        """Return the batch from a record on, and from a file of that one on."""
+        return replace(self, blobs=self.blobs[number:], first=first, sums=self.sums[number:])
 
     def only(self, number: int) -> "FolderBatch":
         """Return the batch of one record; without sums they are not looked at, and it is the batch itself."""
-        return self.part(number, number + 1) if self.sums else self
+        return replace(self, blobs=(self.blobs[number],), sums=(self.sums[number],)) if self.sums else self
 
     def sha256(self, index: int) -> bytes:
         """Return the sha256 of a file of the first record; empty if it has none that is compared."""
@@ -113,7 +115,7 @@ def _batches(
 
 
 def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
-    """Compare one batch, or as much as its time allows; so progress and stop requests are served."""
+    """Compare one batch, or as many folders as take a second, so that progress and stop requests are served."""
     result = VerifyResult()
     match batch:
         case FolderBatch():
@@ -124,11 +126,11 @@ def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
 
 
 def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
-    until = time.monotonic() + BATCH_SECONDS
+    until = time.monotonic() + _BATCH_SECONDS
     first = batch.first
     for number, blob in enumerate(batch.blobs):
         if number and time.monotonic() > until:
-            _leave(batch, number, result)
+            result.more.append(batch.rest(number))
             return
         try:
             record = decode_record(blob)
@@ -139,16 +141,9 @@ def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
             continue
         first = _verify_folder(batch.only(number), record, first, until, result)
         if first < len(record.names):
-            result.more.append(batch.part(number, number + 1, first))
-            _leave(batch, number + 1, result)
+            result.more.append(batch.rest(number, first))
             return
         first = 0
-
-
-def _leave(batch: FolderBatch, start: int, result: VerifyResult) -> None:
-    """Leave the folders from this one on to other workers, which compare them side by side."""
-    left = range(start, len(batch.blobs))
-    result.more.extend(batch.part(share[0], share[-1] + 1) for share in shares(left))
 
 
 def _verify_folder(batch: FolderBatch, record: FolderRecord, first: int, until: float, result: VerifyResult) -> int:

@@ -51,7 +51,8 @@ def apply(
     # The lock comes first: processes forked under it inherit it, and must end before it is released.
     with stopping() as stop, nullcontext() if is_locked else _locked(package, workers, opened, stop):
         origin = tuple(_origin(package, opened))
-        folders, reads = (package.parent, *origin), (package.control, *origin)
+        # Of the package one file: what else is in its control folder is looked at later, between safe points.
+        folders, reads = (package.parent, *origin), (package.plan, *origin)
         with started_engine(workers, folders, reads=reads, lock=lock, is_locked=True, stop=stop) as engine:
             return apply_plan(
                 package,

@@ -11,6 +11,7 @@ from qa2pack.executor.engine.local import PoolEngine, available_jobs
 from qa2pack.executor.stop_signals import Stop, stop_on_signals
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.fs.at_once import calls_at_once
 from qa2pack.manifest.fs.latency import answers_late
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.throttle import PacedEngine
@@ -20,7 +21,7 @@ from qa2pack.pack import PROGRAM
 from qa2pack.pack.settings.cluster_address import check_address
 
 _MOST_PER_PROCESSOR = 4
-_MOST_WAITING = 32
+_AT_ONCE = 32  # calls of one worker to a file system that answers late
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Workers:
     """Options of the worker processes, and of the lock under which they work.
 
     Attributes:
-        jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster, and 32
-            where a file system answers late. On this machine at most four per processor, or 32 if that is more.
+        jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster. On this
+            machine at most four per processor.
         progress: where progress is reported; bytes are counted while big files are read.
         cluster: address of the scheduler; empty for this machine.
         is_insecure: accept an unencrypted connection to a cluster on other machines.
@@ -65,7 +66,8 @@ def started_engine(
 
     Args:
         folders: folders that the work reads or writes; the workers of a cluster must see the same ones.
-        reads: of these, those with the files that the work reads or makes; it is measured whether they answer late.
+        reads: of these, those with the files that the work reads, or a file beside those that it makes; it is
+            measured whether they answer late.
         lock: path of the lock for writing, in an existing folder; empty if the work only reads.
         is_locked: the caller holds the lock.
         stop: the stop request, if the caller also checks it; by default signals set one.
@@ -73,8 +75,10 @@ def started_engine(
     watch = steady(workers.progress).look
     with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
-            at_once = waiting_count(workers, reads)
-            with PoolEngine(job_count(workers.jobs), asked, watch, at_once=at_once) as engine:
+            with (
+                calls_at_once(call_count(workers, reads)),
+                PoolEngine(job_count(workers.jobs), asked, watch) as engine,
+            ):
                 yield _bounded(engine, workers)
             return
         check_address(workers.cluster, is_insecure=workers.is_insecure)
@@ -89,18 +93,18 @@ def started_engine(
 def job_count(wanted: int) -> int:
     """Return the number of worker processes on this machine for a requested number; 0 is one per processor.
 
-    Not more than four per processor or 32: they only cost memory, and a mistyped number could exhaust the machine.
+    At most four per processor: more only cost memory, and a mistyped number could exhaust the machine.
     """
-    return min(wanted or available_jobs(), max(_MOST_WAITING, _MOST_PER_PROCESSOR * available_jobs()))
+    return min(wanted or available_jobs(), _MOST_PER_PROCESSOR * available_jobs())
 
 
-def waiting_count(workers: Workers, reads: Iterable[bytes]) -> int:
-    """Return how many worker processes are to wait for a file system at the same time; 0 if it is not waited for.
+def call_count(workers: Workers, reads: Iterable[bytes]) -> int:
+    """Return how many calls a worker has under way at once: many, if these folders or files answer late.
 
-    A number that was asked for is kept to. With a rate, each worker gets its share, and a single one would be slow.
+    A number of workers, or a rate, is a bound that was asked for, so then there is one.
     """
-    is_given = workers.jobs or workers.bandwidth
-    return _MOST_WAITING if not is_given and any(map(answers_late, reads)) else 0
+    is_bounded = workers.jobs or workers.bandwidth
+    return _AT_ONCE if not is_bounded and any(map(answers_late, reads)) else 1
 
 
 def _bounded(engine: Engine, workers: Workers) -> Engine:
