@@ -1,5 +1,6 @@
-"""A scan gives the same plan, byte for byte, however many files are looked at at once and wherever it is divided."""
+"""Plans, packages and findings are the same, byte for byte, however many calls are under way at once."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.fs import digest
@@ -20,9 +22,10 @@ from qa2pack.manifest.fs.at_once import calls_at_once
 from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan import link_and_owner_checks, record_builder, walk
-from qa2pack.manifest.scan.batches import FileBatch, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.scan.batches import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.collect import Gathered, gather
 from support.in_process import Delivery, age, write
+from support.snapshots import contents
 
 TABLE = ["table.dat", "table.f0", "table.info", "table.lock"]
 NAMES = st.sampled_from(["a", "A", "b.fits", "c.gz", ".hidden", "x.last", *TABLE])
@@ -37,6 +40,7 @@ TREES = st.dictionaries(st.tuples(FOLDERS, NAMES), KINDS, min_size=1, max_size=2
 @pytest.fixture(autouse=True)
 def small_limits() -> Iterator[None]:
     """Files of some bytes count as big, and batches end after a few files."""
+    digest.aligned_buffer()  # of this thread, which later tests need in its real size
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(record_builder, "BIG_FILE_BYTES", 40)
         patch.setattr(digest, "BUFFER_BYTES", 30)
@@ -80,7 +84,7 @@ class Read(Silent):
 
 def scanned(options: ScanOptions, names: list[bytes]) -> tuple[Any, ...]:
     """Return all that a plan is made of."""
-    batches = [
+    batches: list[ScanBatch] = [
         SubtreeBatch(options, (Subtree(b"", b"raw", frozenset({b"a"})),)),
         SubtreeBatch(options, (Subtree(b"", b"whole"), Subtree(b"", b"again"))),
         FileBatch(options, b"raw", tuple(b"single-" + name for name in names), tuple(names)),
@@ -93,7 +97,14 @@ def scanned(options: ScanOptions, names: list[bytes]) -> tuple[Any, ...]:
 
 def values_of(gathered: Gathered) -> list[Any]:
     lists: list[list[Any]] = [gathered.relinks, gathered.foreign, gathered.references]
-    same: list[Any] = [gathered.problems, gathered.warnings, gathered.counts, gathered.sums, gathered.linked, gathered.holes]
+    same: list[Any] = [
+        gathered.problems,
+        gathered.warnings,
+        gathered.counts,
+        gathered.sums,
+        gathered.linked,
+        gathered.holes,
+    ]
     return [
         *same,
         gathered.new_files,
@@ -151,3 +162,86 @@ def test_plan_that_knows_an_earlier_one_is_the_same_when_many_are_looked_at_at_o
     shutil.rmtree(delivery.package.control)
     with calls_at_once(5):
         assert planned()[0] == alone[0]
+
+
+def changed(delivery: Delivery) -> None:
+    """Change a package in every way that verify finds."""
+    member = Path(os.fsdecode(delivery.package.path))
+    write(member / "SB/0/0.png", b"other")
+    (member / "SB/1/1.png").unlink()
+    (member / "SB/2/2.png").unlink()
+    (member / "SB/2/2.png").symlink_to("9.png")
+    write(member / "SB/2/extra", b"")
+    shutil.rmtree(member / "SB/3")
+    (member / "SB/4/4.png").unlink()
+    (member / "SB/4/4.png").mkdir()
+    write(member / "SB/5/5.png", b"6")
+
+
+def packaged(tmp_path: Path, mode: Mode) -> Delivery:
+    for number in range(40):
+        write(tmp_path / f"origin/SB/{number % 7}/{number}.png", b"%d" % number)
+    (tmp_path / "origin/SB/6/again.png").hardlink_to(tmp_path / "origin/SB/6/6.png")
+    age(tmp_path / "origin")
+    delivery = Delivery(tmp_path / "origin", tmp_path / "package")
+    delivery.make(mode, layout="as-is")
+    return delivery
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_verify_finds_the_same_in_the_same_order_when_many_are_looked_at_at_once(
+    tmp_path: Path, is_quick: bool
+) -> None:
+    delivery = packaged(tmp_path, Mode.COPY)
+    changed(delivery)
+    alone = delivery.problems(is_quick=is_quick)
+    assert len(alone) > 5
+    with calls_at_once(5):
+        assert delivery.problems(is_quick=is_quick) == alone
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.FAKE])
+def test_package_is_the_same_when_many_files_are_made_at_once(tmp_path: Path, mode: Mode) -> None:
+    alone = contents(Path(os.fsdecode(packaged(tmp_path / "alone", mode).package.path)))
+    with calls_at_once(5):
+        delivery = packaged(tmp_path / "together", mode)
+        assert contents(Path(os.fsdecode(delivery.package.path))) == alone
+        assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
+def test_apply_that_failed_while_many_files_were_made_at_once_goes_on(tmp_path: Path, mode: Mode) -> None:
+    alone = contents(Path(os.fsdecode(packaged(tmp_path / "alone", mode).package.path)))
+    for number in range(0, 40, 13):
+        root = tmp_path / f"failed{number}"
+        shutil.copytree(tmp_path / "alone/origin", root / "origin", copy_function=shutil.copy2)
+        delivery = Delivery(root / "origin", root / "package")
+        (root / "origin/SB/6/again.png").unlink()
+        (root / "origin/SB/6/again.png").hardlink_to(root / "origin/SB/6/6.png")
+        delivery.plan(mode, layout="as-is")
+        with calls_at_once(5):
+            with pytest.raises(OSError, match="no more"):
+                delivery.apply(Full(number))
+            assert not delivery.path.exists()
+            delivery.apply()
+        assert contents(delivery.path) == alone
+        assert delivery.problems() == []
+
+
+class Full(Disk):
+    """A disk on which the file of this number can neither be made nor linked."""
+
+    def __init__(self, number: int) -> None:
+        self._names = (b"%d.png" % number,)
+
+    def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+        self._check(name)
+        super().link(source, name, source_fd=source_fd, dir_fd=dir_fd)
+
+    def create(self, name: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
+        self._check(name)
+        return super().create(name, dir_fd=dir_fd, mode=mode)
+
+    def _check(self, name: bytes) -> None:
+        if name in self._names:
+            raise OSError(errno.ENOSPC, "no more", name)
