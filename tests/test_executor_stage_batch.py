@@ -239,7 +239,7 @@ def test_closer_looks_do_not_begin_again_at_the_start_of_the_folder(context: Sta
     with ExitStack() as stack:
         folder = FolderStage(context, record, stack, is_new=True)
         while (index := folder.stage_links(index)) < len(names):
-            folder.stage(index)
+            folder.stage((index,))
             index += 1
     assert folder.file_count == len(names)
     assert names.taken < 10 * len(names)

@@ -27,7 +27,7 @@ from qa2pack.executor.transaction.lock import StrayError, working_for
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.meter import LOOK_SECONDS, Meter, metered
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.scan.batches import BigFile, FileBatch, ScanResult, SubtreeBatch
+from qa2pack.manifest.scan.batches import BatchGroup, BigFile, FileBatch, ScanResult, SubtreeBatch
 from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result
 
 Batch = TypeVar("Batch")
@@ -237,7 +237,9 @@ def _faults_of_writing(terms: Terms) -> Iterator[str]:
 def _with_own_device_numbers(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> Result:
     """Do the work with this machine's device numbers, and translate those in the result back."""
     numbers = {known.device: os.stat(known.path).st_dev for known in terms.shared_folders}
-    if not isinstance(batch, SubtreeBatch | FileBatch | BigFile) or all(a == b for a, b in numbers.items()):
+    if not isinstance(batch, SubtreeBatch | FileBatch | BigFile | BatchGroup) or all(
+        a == b for a, b in numbers.items()
+    ):
         return work(batch)
     result = work(cast(Batch, renumber_batch(batch, numbers)))
     if isinstance(result, ScanResult):

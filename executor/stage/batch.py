@@ -5,8 +5,10 @@ The work on a batch is idempotent: files that are already correct stay, others a
 
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import field, replace
+from functools import partial
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.context import StagingContext
@@ -15,6 +17,7 @@ from qa2pack.executor.stage.planned_source import is_copied
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Problem
 
@@ -50,6 +53,14 @@ class StageResult:
     file_count: int = 0
     byte_count: int = 0
 
+    def add(self, other: "StageResult") -> None:
+        """Add the result of other folders of the same batch."""
+        self.blobs += other.blobs
+        self.problems += other.problems
+        self.more += other.more
+        self.file_count += other.file_count
+        self.byte_count += other.byte_count
+
 
 def stage_batch(batch: StageBatch) -> StageResult:
     """Stage the folders of a batch.
@@ -58,15 +69,21 @@ def stage_batch(batch: StageBatch) -> StageResult:
         OSError: writing to staging fails: no free space, no permission, a failing disk.
     """
     result = StageResult()
-    for blob in batch.blobs:
-        record = decode_record(blob)
-        linked = _stage_folder(batch, record, result)
-        if batch.is_part:
-            continue
-        if linked:
-            ctimes = [linked.get(index, ctime) for index, ctime in enumerate(record.ctimes)]
-            record = replace(record, ctimes=ctimes)
-        result.blobs.append((record.path, encode_record(record) if linked else blob))
+    for part in each(partial(_stage_record, batch), batch.blobs):
+        result.add(part)
+    return result
+
+
+def _stage_record(batch: StageBatch, blob: bytes) -> StageResult:
+    result = StageResult()
+    record = decode_record(blob)
+    linked = _stage_folder(batch, record, result)
+    if batch.is_part:
+        return result
+    if linked:
+        ctimes = [linked.get(index, ctime) for index, ctime in enumerate(record.ctimes)]
+        record = replace(record, ctimes=ctimes)
+    result.blobs.append((record.path, encode_record(record) if linked else blob))
     return result
 
 
@@ -77,18 +94,28 @@ def _stage_folder(batch: StageBatch, record: FolderRecord, result: StageResult) 
         folder = FolderStage(batch.context, record, stack, is_new=is_new)
         if not (is_new or batch.is_part):
             folder.sweep()
-        index = 0
-        while (index := folder.stage_links(index)) < len(record.names):
-            if _is_left_out(batch, record, index):
-                part = encode_record(record.selected([index]))
-                result.more.append(StageBatch(batch.context, (part,), batch.big_bytes, is_part=True))
-            else:
-                folder.stage(index)
-            index += 1
+        if at_once() == 1:
+            index = 0
+            while (index := folder.stage_links(index)) < len(record.names):
+                _stage_or_leave(batch, folder, record, (index,), result)
+                index += 1
+        else:
+            _stage_or_leave(batch, folder, record, range(len(record.names)), result)
     result.problems += folder.problems
     result.file_count += folder.file_count
     result.byte_count += folder.byte_count
     return folder.linked_ctimes
+
+
+def _stage_or_leave(
+    batch: StageBatch, folder: FolderStage, record: FolderRecord, indexes: Sequence[int], result: StageResult
+) -> None:
+    """Stage these files of an open folder; those that are big are left to other workers."""
+    left = [index for index in indexes if _is_left_out(batch, record, index)]
+    folder.stage([index for index in indexes if index not in left] if left else indexes)
+    for index in left:
+        part = encode_record(record.selected([index]))
+        result.more.append(StageBatch(batch.context, (part,), batch.big_bytes, is_part=True))
 
 
 def _is_left_out(batch: StageBatch, record: FolderRecord, index: int) -> bool:

@@ -8,6 +8,7 @@ place.
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import assert_never
 
@@ -29,12 +30,16 @@ from qa2pack.executor.stage.planned_source import (
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import IDENTITY, state_of, untouched_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.digest import digest_of_fd
 from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import LOCK_BYTES, LOCK_NAME, is_table_lock
+
+# By the table split, as a bundle, or out of one.
+_MADE_LATER = frozenset((Action.SPLIT, Action.BUNDLE, Action.EXTRACT))
 
 
 def copy_file(context: StagingContext, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
@@ -162,8 +167,18 @@ class FolderStage:
             return True
         return False
 
-    def stage(self, index: int) -> None:
-        """Stage one file, or add a problem if its source is not as planned."""
+    def stage(self, indexes: Sequence[int]) -> None:
+        """Stage files; add a problem for each whose source is not as planned."""
+        for index, problem in zip(indexes, each(self._make, indexes), strict=True):
+            action = self._record.actions[index]
+            if problem:
+                self.problems.append(problem)
+            elif action not in _MADE_LATER:
+                self.file_count += 1
+                self.byte_count += 0 if action == Action.DUMMY else self._record.sizes[index]
+
+    def _make(self, index: int) -> Problem | None:
+        """Stage one file; return a problem if its source is not as planned. Several may be made at once."""
         action = Action(self._record.actions[index])
         try:
             match action:
@@ -181,15 +196,13 @@ class FolderStage:
                     path = join(self._record.path, self._record.names[index])
                     self._write(index, self._context.texts.get(path, b""))
                 case Action.SPLIT | Action.BUNDLE | Action.EXTRACT:
-                    return  # made later: by the table split, as a bundle, or out of one
+                    pass
                 case _:
                     assert_never(action)
         except SourceChangedError as error:
             path = os.path.join(self._context.origin, self._record.source_path(index))
-            self.problems.append(Problem(Code.ORIGIN_CHANGED, path, error.expected, error.found))
-            return
-        self.file_count += 1
-        self.byte_count += 0 if action is Action.DUMMY else self._record.sizes[index]
+            return Problem(Code.ORIGIN_CHANGED, path, error.expected, error.found)
+        return None
 
     def _link(self, index: int, source: tuple[bytes, int]) -> None:
         name, planned = self._record.names[index], planned_source(self._record, index)

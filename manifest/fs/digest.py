@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
+from threading import local
 
 import xxhash
 
@@ -33,13 +34,22 @@ class FileGrewOrShrankError(Exception):
         self.found_bytes = found_bytes
 
 
+class _Buffers(local):
+    def __init__(self) -> None:
+        self.buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
 @cache
+def _buffers() -> _Buffers:
+    return _Buffers()
+
+
 def aligned_buffer() -> memoryview:
-    """Return this process's page-aligned buffer of `BUFFER_BYTES` bytes.
+    """Return this thread's page-aligned buffer of `BUFFER_BYTES` bytes.
 
     The mapping is private; otherwise a forked worker would read its files into the buffer of all others.
     """
-    return memoryview(mmap.mmap(-1, BUFFER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    return _buffers().buffer
 
 
 def digest_of_bytes(data: bytes) -> bytes:
@@ -50,7 +60,7 @@ def digest_of_bytes(data: bytes) -> bytes:
 def blocks_of(fd: int, length: int = sys.maxsize) -> Iterator[memoryview]:
     """Yield the content of an open file from its current position, counted, at the rate that is allowed.
 
-    A block is this process's buffer: the next one overwrites it.
+    A block is this thread's buffer: the next one overwrites it.
 
     Args:
         length: most bytes to read.

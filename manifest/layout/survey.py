@@ -9,10 +9,11 @@ is decided here, and no file content is read.
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import StrEnum
 
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, shown
@@ -126,22 +127,18 @@ def _folder(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
         return Node(node.name, Kind.TABLE, source=node.source)
     if OBSERVATION_MARK in names and node.name:
         return Node(node.name, Kind.FOLDER, source=node.source, opaque=True)
-    children = tuple(_children(walk, node.source, entries, (*above, real)))
+    children = tuple(each(lambda entry: _child(walk, node.source, entry, (*above, real)), entries))
     return Node(node.name, Kind.FOLDER, source=node.source, children=children)
 
 
-def _children(
-    walk: _Walk, folder: bytes, entries: list[os.DirEntry[bytes]], above: tuple[bytes, ...]
-) -> Iterator[Node]:
-    for entry in entries:
-        node = Node(entry.name, Kind.FILE, source=join(folder, entry.name))
-        if entry.is_symlink():
-            yield _link(walk, node, above)
-            continue
-        try:
-            yield _plain(walk, node, entry.stat(follow_symlinks=False), above)
-        except OSError as error:
-            yield _fault(node, Kind.UNREADABLE, _words(error))
+def _child(walk: _Walk, folder: bytes, entry: os.DirEntry[bytes], above: tuple[bytes, ...]) -> Node:
+    node = Node(entry.name, Kind.FILE, source=join(folder, entry.name))
+    if entry.is_symlink():
+        return _link(walk, node, above)
+    try:
+        return _plain(walk, node, entry.stat(follow_symlinks=False), above)
+    except OSError as error:
+        return _fault(node, Kind.UNREADABLE, _words(error))
 
 
 def _plain(walk: _Walk, node: Node, status: os.stat_result, above: tuple[bytes, ...]) -> Node:

@@ -11,7 +11,7 @@ from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.digest_cache import KnownStream
-from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums
+from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums, add_names, add_sums
 from qa2pack.manifest.scan.table_references import Reference
 
 BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
@@ -123,7 +123,7 @@ class BigFile:
 
 @dataclass(frozen=True, slots=True)
 class BatchGroup:
-    """Batches that run one after the other as one; those left when its budget is spent come back singly."""
+    """Batches that run one after the other as one; those left when its budget is spent come back in groups."""
 
     batches: "tuple[ScanBatch, ...]"
 
@@ -151,9 +151,31 @@ class ScanResult:
     new_bytes: int = 0
     holes: dict[bytes, int] = field(default_factory=dict)  # by path of a copied file: bytes of holes, not written
 
+    def add(self, other: "ScanResult") -> None:
+        """Add the result of other folders of the same batch."""
+        self.blobs += other.blobs
+        self.more += other.more
+        self.digests += other.digests
+        self.problems += other.problems
+        self.warnings += other.warnings
+        self.devices = {**other.devices, **self.devices}
+        add_sums(self.sums, other.sums)
+        add_names(self.linked, other.linked)
+        self.relinks += other.relinks
+        self.foreign += other.foreign
+        self.references += other.references
+        self.holes |= other.holes
+        self.new_files += other.new_files
+        self.new_bytes += other.new_bytes
+        self.read_bytes += other.read_bytes
+        for role, (file_count, byte_count) in other.counts.items():
+            self._count(role, file_count, byte_count)
+
     def count(self, path: bytes, file_count: int, byte_count: int) -> None:
         """Count files of one folder of the package."""
-        role = role_of(path, is_folder=True)
+        self._count(role_of(path, is_folder=True), file_count, byte_count)
+
+    def _count(self, role: bytes, file_count: int, byte_count: int) -> None:
         files, size = self.counts.get(role, (0, 0))
         self.counts[role] = (files + file_count, size + byte_count)
         self.file_count += file_count

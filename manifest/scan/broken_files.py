@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scan.fits_length import fits_fault
@@ -57,6 +58,7 @@ def unsound_files(files: FileStates, *, is_reading: bool) -> Iterator[Problem]:
         is_reading: check contents too, not only sizes.
     """
     columns = zip(files.sources, files.actions, files.states.sizes, strict=True)
+    read: list[tuple[bytes, int]] = []
     for source, action, size in columns:
         name = source.lower()
         if not name.endswith(_NEVER_EMPTY) or action == Action.CARRY:
@@ -64,14 +66,16 @@ def unsound_files(files: FileStates, *, is_reading: bool) -> Iterator[Problem]:
         if size == 0:
             yield Problem(Code.W_EMPTY, os.path.join(files.root, source))
         elif is_reading and name.endswith(_CHECKED):
-            path = os.path.join(files.root, source)
-            fault = _fault(path, name, size)
-            if fault:
-                yield Problem(Code.W_BROKEN, path, found=fault)
+            read.append((os.path.join(files.root, source), size))
+    for (path, _), fault in zip(read, each(_fault, read), strict=True):
+        if fault:
+            yield Problem(Code.W_BROKEN, path, found=fault)
 
 
-def _fault(path: bytes, name: bytes, size: int) -> str:
-    """Say what is wrong with the file; nothing where it cannot be read, which whoever hashes it tells."""
+def _fault(file: tuple[bytes, int]) -> str:
+    """Say what is wrong with a file of that size; nothing where it cannot be read, which whoever hashes it tells."""
+    path, size = file
+    name = path.lower()
     try:
         with opened_file(path) as fd:
             if not stat.S_ISREG(os.fstat(fd).st_mode):

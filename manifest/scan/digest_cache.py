@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from threading import Lock
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState, fields_of
@@ -44,7 +45,7 @@ class KnownFolder:
     def __init__(self, blobs: Sequence[tuple[bytes, int]]) -> None:
         """Take encoded records with the times of their scans; each is decoded only when needed."""
         self._blobs = blobs
-        self._decoded: list[FolderRecord] = []
+        self._decoded: dict[int, FolderRecord] = {}  # by position; several threads may fill it
         self._positions: list[dict[bytes, int]] = []
 
     def digests(self, source: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes | None:
@@ -73,9 +74,10 @@ class KnownFolder:
 
     def _records(self) -> Iterator[tuple[FolderRecord, int]]:
         for number, (blob, scanned_ns) in enumerate(self._blobs):
-            if number == len(self._decoded):
-                self._decoded.append(decode_record(blob))
-            yield self._decoded[number], scanned_ns
+            record = self._decoded.get(number)
+            if record is None:
+                record = self._decoded[number] = decode_record(blob)
+            yield record, scanned_ns
 
 
 def _are_same(record: FolderRecord, stats: Sequence[os.stat_result]) -> bool:
@@ -90,9 +92,13 @@ def _has_all_digests(record: FolderRecord) -> bool:
 
 
 class KnownDigests:
-    """Looks up folders in the known streams; fast when asked in about the order of the streams."""
+    """Looks up folders in the known streams; fast when asked in about the order of the streams.
+
+    Several threads may ask.
+    """
 
     def __init__(self, streams: tuple[KnownStream, ...]) -> None:
+        self._lock = Lock()
         self._cursors = []
         for known in streams:
             # A stream that is gone or was replaced gives no digests, and does not stop the scan.
@@ -103,7 +109,8 @@ class KnownDigests:
 
     def folder(self, path: bytes) -> KnownFolder | None:
         """Return the known digests of a folder of the package, or None."""
-        found = [(cursor.find(path), scanned_ns) for cursor, scanned_ns in self._cursors]
+        with self._lock:
+            found = [(cursor.find(path), scanned_ns) for cursor, scanned_ns in self._cursors]
         blobs = [(blob, scanned_ns) for blob, scanned_ns in found if blob is not None]
         return KnownFolder(blobs) if blobs else None
 
@@ -115,30 +122,28 @@ def known_digests(streams: tuple[KnownStream, ...]) -> KnownDigests:
 
 
 class _Cursor:
-    """A position in a stream that moves forward, or jumps by the index to at most 1 MiB before the wanted folder."""
+    """The segment of a stream, about 1 MiB by its index, in which the last folder was looked for."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._keys = [sort_key(path) for path, _ in stream.index]
         self._segment = -1
-        self._blobs: Iterator[bytes] = iter(())
-        self._blob: bytes | None = None
-        self._key = b""
+        self._blobs: dict[bytes, bytes] = {}
 
     def find(self, path: bytes) -> bytes | None:
-        wanted = sort_key(path)
-        segment = bisect_right(self._keys, wanted) - 1
+        segment = bisect_right(self._keys, sort_key(path)) - 1
         if segment < 0:
             return None
-        if segment != self._segment or self._blob is None or wanted < self._key:
+        if segment != self._segment:
+            self._blobs = dict(self._read(segment))
             self._segment = segment
-            self._blobs = self._stream.blobs(self._stream.index[segment][1])
-            self._advance()
-        while self._blob is not None and self._key < wanted:
-            self._advance()
-        return self._blob if self._key == wanted else None
+        return self._blobs.get(path)
 
-    def _advance(self) -> None:
-        self._blob = next(self._blobs, None)
-        if self._blob is not None:
-            self._key = sort_key(record_path(self._blob))
+    def _read(self, segment: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the records of a segment by path."""
+        end = self._keys[segment + 1] if segment + 1 < len(self._keys) else None
+        for blob in self._stream.blobs(self._stream.index[segment][1]):
+            path = record_path(blob)
+            if end is not None and sort_key(path) >= end:
+                return
+            yield path, blob

@@ -140,8 +140,9 @@ def count_names(names: Names, files: FileStates) -> None:
     columns = zip(files.sources, files.actions, states.devices, states.inodes, states.link_counts, strict=True)
     for source, action, device, inode, link_count in columns:
         if link_count > _NO_LIMIT_BELOW and action in _LINKING:
-            count, _, path = names.get((device, inode), (0, 0, os.path.join(files.root, source)))
-            names[device, inode] = (count + 1, link_count, path)
+            path = os.path.join(files.root, source)
+            count, _, first = names.get((device, inode), (0, 0, path))
+            names[device, inode] = (count + 1, link_count, min(first, path))
 
 
 def add_names(total: Names, more: Names) -> None:
@@ -178,9 +179,9 @@ def count_modes_and_owners(sums: Sums, path: bytes, names: Sequence[bytes], stat
 
 
 def count_one(sums: Sums, code: Code, path: bytes) -> None:
-    """Count one file of a kind."""
+    """Count one file of a kind, and keep the path that sorts first, in whatever order files are counted."""
     count, first = sums.get(code, (0, path))
-    sums[code] = (count + 1, first)
+    sums[code] = (count + 1, min(first, path))
 
 
 def add_sums(total: Sums, more: Sums) -> None:

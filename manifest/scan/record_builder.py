@@ -5,10 +5,12 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.fs.holes import hole_bytes
 from qa2pack.manifest.fs.presence import real_path
@@ -35,6 +37,19 @@ from qa2pack.manifest.table_lock import LOCK_NAME
 _LAST_NS = (1 << 63) - 1  # the maximum that a record can hold
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look at one file found.
+
+    Attributes:
+        digest: None where the file is so big that it is read later.
+    """
+
+    status: os.stat_result
+    digest: bytes | None
+    read_bytes: int = 0
+
+
 class Columns:
     """Collects the columns of one folder record; a file that cannot be read becomes a problem."""
 
@@ -59,13 +74,20 @@ class Columns:
         """Add regular files of the record's own source folder, which is open as `fd`, sorted by name.
 
         Most of the time of a scan is spent here, so many files are handled per call: a function call per file would
-        take as long as reading it.
+        take as long as reading it. Not so where each call waits for a server; then many are under way at once.
         """
-        if self._known is None and self._is_hashing:
+        is_read = self._known is None and self._is_hashing
+        if is_read and at_once() == 1:
             self._add_read(names, fd)
-        elif not self._add_unread(names, entries):
-            for name, entry in zip(names, entries, strict=True):
-                self.add(name, fd, entry)
+        elif is_read or not self._add_unread(names, entries):
+            self._add_each(names, entries, fd)
+
+    def _add_each(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]", fd: int) -> None:
+        sources = [join(self._source, name) for name in names]
+        columns = list(zip(sources, names, entries, strict=True))
+        looks = each(lambda file: self._seen(file[0], file[1], fd, file[2]), columns)
+        for name, source, look in zip(names, sources, looks, strict=True):
+            self._take(name, source, look)
 
     def _add_read(self, names: Sequence[bytes], fd: int) -> None:
         done = 0
@@ -75,13 +97,13 @@ class Columns:
             self._result.read_bytes += sum(status.st_size for status in stats)
             done += len(stats)
             if done < len(names):
-                self.add(names[done], fd)
+                self._add(names[done], fd)
                 done += 1
 
     def _add_unread(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]") -> bool:
         """Add all files if all digests are known, or if none is needed; else add none and return False."""
         try:
-            stats = [entry.stat(follow_symlinks=False) for entry in entries]
+            stats = each(_status, entries)
         except OSError:
             return False  # a file is gone: added one by one, it gets a problem of its own
         if not self._is_hashing:
@@ -108,41 +130,39 @@ class Columns:
             return bytes([self._action]) * len(stats)
         return bytes(map(self._action_for, names, stats))
 
-    def add(self, name: bytes, fd: int, entry: "os.DirEntry[str] | None" = None) -> None:
+    def _add(self, name: bytes, fd: int) -> None:
         """Add one file of the record's own source folder, which is open as `fd`."""
         source = join(self._source, name)
-        try:
-            self._add(name, source, name, fd, entry)
-        except OSError as error:
-            self._result.problems.append(unreadable(os.path.join(self.options.root, source), error))
-        except FileGrewOrShrankError as error:
-            self._result.problems.append(changed(os.path.join(self.options.root, source), error))
+        self._take(name, source, self._seen(source, name, fd))
 
-    def add_from_elsewhere(self, name: bytes, source: bytes) -> None:
-        """Add a file of another folder, relative to the root or absolute; symlinks only into the package."""
-        folder, source_name = os.path.split(source)
+    def add_from_elsewhere(self, names: Sequence[bytes], sources: Sequence[bytes]) -> None:
+        """Add files of other folders, relative to the root or absolute; symlinks only into the package."""
         self._has_mixed_sources = True
+        for name, source, found in zip(names, sources, each(self._seen_elsewhere, sources), strict=True):
+            if isinstance(found, bytes):
+                self.add_carried(name, source, found)
+            else:
+                self._take(name, source, found)
+
+    def _seen_elsewhere(self, source: bytes) -> _Look | Problem | bytes:
+        """Look at a file of another folder; of a symlink into the package return where it leads."""
+        path = os.path.join(self.options.root, source)
+        folder, name = os.path.split(source)
         try:
             with opened_folder(os.path.join(self.options.root, folder)) as fd:
-                mode = os.lstat(source_name, dir_fd=fd).st_mode
+                mode = os.lstat(name, dir_fd=fd).st_mode
                 if stat.S_ISREG(mode):
-                    self._add(name, source, source_name, fd, None)
-                    return
-            path = os.path.join(self.options.root, source)
+                    return self._seen(source, name, fd)
             target = real_path(path)
-            if stat.S_ISLNK(mode) and self.options.is_in_package(target):
-                self.add_carried(name, source, target)
-            else:
-                self._result.problems.append(Problem(Code.SPECIAL_FILE, path))
         except OSError as error:
-            self._result.problems.append(unreadable(os.path.join(self.options.root, source), error))
-        except FileGrewOrShrankError as error:
-            self._result.problems.append(changed(os.path.join(self.options.root, source), error))
+            return unreadable(path, error)
+        is_carried = stat.S_ISLNK(mode) and self.options.is_in_package(target)
+        return target if is_carried else Problem(Code.SPECIAL_FILE, path)
 
     def add_carried(self, name: bytes, link: bytes, target: bytes) -> None:
         """Add a file that was moved into the package: the symlink `link`, relative to the root, leads to `target`."""
         if not self.options.is_replaced(target):
-            self.add_from_elsewhere(name, target)
+            self.add_from_elsewhere((name,), (target,))
             return
         self._action = Action.CARRY
         self._is_hashing = True  # the target has the real content in every mode
@@ -150,7 +170,7 @@ class Columns:
             folder, target_name = os.path.split(target)
             with opened_folder(folder) as fd:
                 self._has_mixed_sources = True
-                self._add(name, link, target_name, fd, None)
+                self._take(name, link, self._look(link, target_name, fd))
             self._note_new_path(name, link, target)
         except OSError as error:
             self._result.problems.append(unreadable(target, error))
@@ -241,26 +261,43 @@ class Columns:
             if is_copied and (holes := hole_bytes(os.path.join(self.options.root, source), status)):
                 self._result.holes[join(self._path, name)] = holes
 
-    def _add(self, name: bytes, source: bytes, source_name: bytes, fd: int, entry: "os.DirEntry[str] | None") -> None:
-        if source_name == LOCK_NAME and self._action is not Action.CARRY:
-            self._append(name, source, os.lstat(source_name, dir_fd=fd), NO_DIGEST)
-            return
+    def _seen(self, source: bytes, name: bytes, fd: int, entry: "os.DirEntry[str] | None" = None) -> _Look | Problem:
+        """Look at a file; of one that cannot be read return the problem."""
+        try:
+            return self._look(source, name, fd, entry)
+        except OSError as error:
+            return unreadable(os.path.join(self.options.root, source), error)
+        except FileGrewOrShrankError as error:
+            return changed(os.path.join(self.options.root, source), error)
+
+    def _look(self, source: bytes, name: bytes, fd: int, entry: "os.DirEntry[str] | None" = None) -> _Look:
+        """Look at a file, and read it unless its digest is known or not needed; several may be looked at at once.
+
+        Args:
+            name: in the open folder; `source` is what the record says.
+        """
+        if name == LOCK_NAME and self._action is not Action.CARRY:
+            return _Look(os.lstat(name, dir_fd=fd), NO_DIGEST)
         if self._known is not None or not self._is_hashing:
-            status = entry.stat(follow_symlinks=False) if entry else os.lstat(source_name, dir_fd=fd)
+            status = _status(entry) if entry else os.lstat(name, dir_fd=fd)
             digest = self._digest_without_reading(source, status)
             if digest is not None:
-                self._append(name, source, status, digest)
-                return
-        with opened_file(source_name, dir_fd=fd) as file:
+                return _Look(status, digest)
+        with opened_file(name, dir_fd=fd) as file:
             status = os.fstat(file)
-            if status.st_size < BIG_FILE_BYTES:
-                digest = digest_of_fd(file, status.st_size)
-                self._result.read_bytes += status.st_size
-            else:
-                digest = NO_DIGEST
-                big = BigFile(self.options.root, self._path, name, source, state_of(status))
-                self._result.more.append(big)
-        self._append(name, source, status, digest)
+            if status.st_size >= BIG_FILE_BYTES:
+                return _Look(status, None)
+            return _Look(status, digest_of_fd(file, status.st_size), status.st_size)
+
+    def _take(self, name: bytes, source: bytes, found: _Look | Problem) -> None:
+        if isinstance(found, Problem):
+            self._result.problems.append(found)
+            return
+        if found.digest is None:
+            big = BigFile(self.options.root, self._path, name, source, state_of(found.status))
+            self._result.more.append(big)
+        self._result.read_bytes += found.read_bytes
+        self._append(name, source, found.status, found.digest or NO_DIGEST)
 
     def _digest_without_reading(self, source: bytes, status: os.stat_result) -> bytes | None:
         if not self._is_hashing:
@@ -285,6 +322,10 @@ class Columns:
             self._result.new_files += 1
             self._result.new_bytes += 0 if action is Action.DUMMY else status.st_size
         return action
+
+
+def _status(entry: "os.DirEntry[str]") -> os.stat_result:
+    return entry.stat(follow_symlinks=False)
 
 
 def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:

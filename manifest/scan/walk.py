@@ -9,12 +9,15 @@ allowed. A symlink to a folder is followed unless it is a loop.
 """
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from typing import TypeVar
 
 from qa2pack.manifest.alma.split_spec import is_table_file
 from qa2pack.manifest.casa.table_dat import read_table_names
 from qa2pack.manifest.file_state import state_of
+from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_file, is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
@@ -42,6 +45,8 @@ _INFO = b"table.info"
 _SHARES = 4  # number of batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more nested symlinks to folders than this count as a loop
 
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 _Listing = list[tuple[bytes, "os.DirEntry[str]"]]
 
 
@@ -61,10 +66,10 @@ def _do(batch: ScanBatch, result: ScanResult) -> None:
         case BigFile():
             _hash_big_file(batch, result)
         case BatchGroup():
-            left = deque(batch.batches)
+            left = list(reversed(batch.batches))
             while left and _has_budget(result):
-                _do(left.popleft(), result)
-            result.more.extend(left)
+                _each_in_part(_do, _taken(left), result)
+            result.more.extend(BatchGroup(share) for share in _shares(left))
 
 
 def _has_budget(result: ScanResult) -> bool:
@@ -74,16 +79,40 @@ def _has_budget(result: ScanResult) -> bool:
 def _scan_subtrees(batch: SubtreeBatch, result: ScanResult) -> None:
     pending = list(reversed(batch.subtrees))
     while pending and _has_budget(result):
-        subtree = pending.pop()
-        try:
-            pending.extend(reversed(_scan_folder(batch.options, subtree, result)))
-        except OSError as error:
-            result.problems.append(unreadable(os.path.join(batch.options.root, subtree.source), error))
-    pending.reverse()
-    share = max(1, -(-len(pending) // _SHARES))
-    result.more.extend(
-        SubtreeBatch(batch.options, tuple(pending[i : i + share])) for i in range(0, len(pending), share)
-    )
+        below = _each_in_part(partial(_scan_if_readable, batch.options), _taken(pending), result)
+        pending.extend(reversed([*chain.from_iterable(below)]))
+    result.more.extend(SubtreeBatch(batch.options, share) for share in _shares(pending))
+
+
+def _taken(pending: list[Item]) -> list[Item]:
+    """Take from the end of the list what is done next: one item, or as many as are worked on at once."""
+    return [pending.pop() for _ in range(min(at_once(), len(pending)))]
+
+
+def _shares(pending: list[Item]) -> Iterator[tuple[Item, ...]]:
+    """Yield what is left, from the end of the list on, in a few shares for other workers."""
+    left = pending[::-1]
+    size = max(1, -(-len(left) // _SHARES))
+    return (tuple(left[start : start + size]) for start in range(0, len(left), size))
+
+
+def _each_in_part(work: Callable[[Item, ScanResult], Done], items: list[Item], result: ScanResult) -> list[Done]:
+    """Do the work on each item, several with a part of the result each, so that they can be done at once."""
+    if len(items) == 1:
+        return [work(items[0], result)]
+    parts = [ScanResult() for _ in items]
+    done = each(lambda index: work(items[index], parts[index]), range(len(items)))
+    for part in parts:
+        result.add(part)
+    return done
+
+
+def _scan_if_readable(options: ScanOptions, subtree: Subtree, result: ScanResult) -> list[Subtree]:
+    try:
+        return _scan_folder(options, subtree, result)
+    except OSError as error:
+        result.problems.append(unreadable(os.path.join(options.root, subtree.source), error))
+        return []
 
 
 def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> list[Subtree]:
@@ -175,7 +204,7 @@ def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult
         return ()
     if is_folder(os.path.join(options.root, target)):
         return _linked_folder(options, subtree, name, target, result)
-    found.add_from_elsewhere(name, target)
+    found.add_from_elsewhere((name,), (target,))
     return ()
 
 
@@ -198,8 +227,7 @@ def _scan_files(batch: FileBatch, result: ScanResult) -> None:
     if batch.known:
         known = KnownFolder(batch.known)
     found = Columns(options, batch.path, b"", known, result)
-    for name, source in zip(batch.names, batch.sources, strict=True):
-        found.add_from_elsewhere(name, source)
+    found.add_from_elsewhere(batch.names, batch.sources)
     found.finish(())
 
 

@@ -8,7 +8,7 @@ symlink is followed. Read-only.
 import errno
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from itertools import islice
 
@@ -17,6 +17,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
+from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_fd, digests_of_files
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.lock_file import read_lock
@@ -31,6 +32,7 @@ from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_dig
 from qa2pack.manifest.verify.sum_list import NO_SUM
 
 _BATCH_SECONDS = 1.0
+_AT_ONCE_FILES = 1000  # between looks at the clock, where many are looked at at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,13 @@ class FolderBatch:
     first: int = 0
     sums: tuple[bytes, ...] = ()
 
-    def rest(self, number: int, first: int = 0) -> "FolderBatch":
-        """Return the batch from a record on, and from a file of that one on."""
-        return replace(self, blobs=self.blobs[number:], first=first, sums=self.sums[number:])
+    def part(self, start: int, end: int, first: int = 0) -> "FolderBatch":
+        """Return the batch of some records, from a file of the first of them on."""
+        return replace(self, blobs=self.blobs[start:end], first=first, sums=self.sums[start:end])
 
     def only(self, number: int) -> "FolderBatch":
         """Return the batch of one record; without sums they are not looked at, and it is the batch itself."""
-        return replace(self, blobs=(self.blobs[number],), sums=(self.sums[number],)) if self.sums else self
+        return self.part(number, number + 1) if self.sums else self
 
     def sha256(self, index: int) -> bytes:
         """Return the sha256 of a file of the first record; empty if it has none that is compared."""
@@ -81,6 +83,13 @@ class VerifyResult:
     more: list[FolderBatch | BigFileBatch] = field(default_factory=list)
     file_count: int = 0
     byte_count: int = 0
+
+    def add(self, other: "VerifyResult") -> None:
+        """Add the result of other files of the same batch."""
+        self.problems += other.problems
+        self.more += other.more
+        self.file_count += other.file_count
+        self.byte_count += other.byte_count
 
 
 def verify_tree(
@@ -128,23 +137,27 @@ def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
 
 def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
     until = time.monotonic() + _BATCH_SECONDS
-    first = batch.first
-    for number, blob in enumerate(batch.blobs):
-        if number and time.monotonic() > until:
-            result.more.append(batch.rest(number))
+    count, step = len(batch.blobs), at_once()
+    for start in range(0, count, step):
+        if start and time.monotonic() > until:
+            result.more.append(batch.part(start, count))
             return
-        try:
-            record = decode_record(blob)
-        except ValueError as error:  # the checksum of its file is correct, so it was not refused before
-            found = f"a folder's record that does not make sense ({error})"
-            result.problems.append(Problem(Code.MANIFEST_DAMAGED, b"", found=found))
-            first = 0
-            continue
-        first = _verify_folder(batch.only(number), record, first, until, result)
-        if first < len(record.names):
-            result.more.append(batch.rest(number, first))
-            return
-        first = 0
+        together = range(start, min(start + step, count))
+        _each_in_part(lambda number, part: _verify_record(batch, number, until, part), together, result)
+
+
+def _verify_record(batch: FolderBatch, number: int, until: float, result: VerifyResult) -> None:
+    """Compare the folder of one record, or leave the rest of its files when the time is up."""
+    first = 0 if number else batch.first
+    try:
+        record = decode_record(batch.blobs[number])
+    except ValueError as error:  # the checksum of its file is correct, so it was not refused before
+        found = f"a folder's record that does not make sense ({error})"
+        result.problems.append(Problem(Code.MANIFEST_DAMAGED, b"", found=found))
+        return
+    first = _verify_folder(batch.only(number), record, first, until, result)
+    if first < len(record.names):
+        result.more.append(batch.part(number, number + 1, first))
 
 
 def _verify_folder(batch: FolderBatch, record: FolderRecord, first: int, until: float, result: VerifyResult) -> int:
@@ -156,8 +169,7 @@ def _verify_folder(batch: FolderBatch, record: FolderRecord, first: int, until: 
             found = dict(listed(fd))
             while done < count and (done == first or time.monotonic() <= until):
                 doubtful, done = _read_many(batch, record, fd, done, until, result)
-                for index in doubtful:
-                    _verify_file(batch, record, index, found.get(record.names[index]), fd, result)
+                _verify_files(batch, record, doubtful, found, fd, result)
     except OSError as error:
         result.problems.append(_folder_problem(batch.root, record.path, error))
         return count
@@ -175,6 +187,9 @@ def _read_many(
 ) -> tuple[Sequence[int], int]:
     """Return the indexes of files to check alone, and the index to continue with; count the others as correct."""
     count = len(record.names)
+    if at_once() > 1:
+        end = min(start + _AT_ONCE_FILES, count)
+        return range(start, end), end
     if batch.is_quick or Action.DUMMY in record.actions:
         return range(start, count), count
     if batch.sums:
@@ -190,6 +205,32 @@ def _read_many(
     if end < count:
         doubtful.append(end)  # a special case, or the time was up: it is checked alone
     return doubtful, end + 1
+
+
+def _verify_files(
+    batch: FolderBatch,
+    record: FolderRecord,
+    indexes: Sequence[int],
+    found: "dict[bytes, os.DirEntry[str]]",
+    fd: int,
+    result: VerifyResult,
+) -> None:
+    def verify(index: int, part: VerifyResult) -> None:
+        _verify_file(batch, record, index, found.get(record.names[index]), fd, part)
+
+    _each_in_part(verify, indexes, result)
+
+
+def _each_in_part(work: Callable[[int, VerifyResult], None], indexes: Sequence[int], result: VerifyResult) -> None:
+    """Do the work for each index; several at once with a part of the result each."""
+    if at_once() == 1:
+        for index in indexes:
+            work(index, result)
+        return
+    parts = {index: VerifyResult() for index in indexes}
+    each(lambda index: work(index, parts[index]), indexes)
+    for part in parts.values():
+        result.add(part)
 
 
 def _verify_file(

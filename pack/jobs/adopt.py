@@ -35,7 +35,7 @@ def adopt(package: Package, workers: Workers, opened: OpenedFiles, *, layout: st
     with (
         stopping() as stop,
         locked_control(package, workers.wait, stop),
-        started_engine(workers, stop=stop) as engine,
+        started_engine(workers, reads=(package.path,), stop=stop) as engine,
     ):
         return adopt_members(package, engine, workers.progress, layout=layout)
 

@@ -51,8 +51,10 @@ def apply(
     lock = lock_path(package)
     # The lock comes first: processes forked under it inherit it, and must end before it is released.
     with stopping() as stop, nullcontext() if is_locked else _locked(package, workers, opened, stop):
-        folders = (package.parent, *_origin(package, opened))
-        with started_engine(workers, folders, lock=lock, is_locked=True, stop=stop) as engine:
+        origin = tuple(_origin(package, opened))
+        # Of the package one file: what else is in its control folder is looked at later, between safe points.
+        folders, reads = (package.parent, *origin), (package.plan, *origin)
+        with started_engine(workers, folders, reads=reads, lock=lock, is_locked=True, stop=stop) as engine:
             applied = apply_plan(
                 package,
                 options,

@@ -12,6 +12,8 @@ from qa2pack.executor.stop_signals import Stop, stop_on_signals
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.fs.at_once import calls_at_once
+from qa2pack.manifest.fs.latency import answers_late
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
@@ -20,6 +22,7 @@ from qa2pack.pack import PROGRAM
 from qa2pack.pack.settings.cluster_address import check_address
 
 _MOST_PER_PROCESSOR = 4
+_AT_ONCE = 32  # calls of one worker to a file system that answers late
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class Workers:
     """Options of the worker processes, and of the lock under which they work.
 
     Attributes:
-        jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster.
-            On this machine at most four per processor.
+        jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster. On this
+            machine at most four per processor.
         progress: where progress is reported; bytes are counted while big files are read.
         cluster: address of the scheduler; empty for this machine.
         is_insecure: accept an unencrypted connection to a cluster on other machines.
@@ -55,6 +58,7 @@ def started_engine(
     workers: Workers,
     folders: Iterable[bytes] = (),
     *,
+    reads: Iterable[bytes] = (),
     lock: bytes = b"",
     is_locked: bool = False,
     stop: Stop | None = None,
@@ -63,6 +67,8 @@ def started_engine(
 
     Args:
         folders: folders that the work reads or writes; the workers of a cluster must see the same ones.
+        reads: of these, those with the files that the work reads, or a file beside those that it makes; it is
+            measured whether they answer late.
         lock: path of the lock for writing, in an existing folder; empty if the work only reads.
         is_locked: the caller holds the lock.
         stop: the stop request, if the caller also checks it; by default signals set one.
@@ -70,7 +76,10 @@ def started_engine(
     watch = steady(workers.progress).look
     with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
-            with PoolEngine(job_count(workers.jobs), asked, watch) as engine:
+            with (
+                calls_at_once(call_count(workers, reads)),
+                PoolEngine(job_count(workers.jobs), asked, watch) as engine,
+            ):
                 yield _bounded(engine, workers)
             return
         check_address(workers.cluster, is_insecure=workers.is_insecure)
@@ -88,6 +97,15 @@ def job_count(wanted: int) -> int:
     At most four per processor: more only cost memory, and a mistyped number could exhaust the machine.
     """
     return min(wanted or available_jobs(), _MOST_PER_PROCESSOR * available_jobs())
+
+
+def call_count(workers: Workers, reads: Iterable[bytes]) -> int:
+    """Return how many calls a worker has under way at once: many, if these folders or files answer late.
+
+    A number of workers, or a rate, is a bound that was asked for, so then there is one.
+    """
+    is_bounded = workers.jobs or workers.bandwidth
+    return _AT_ONCE if not is_bounded and any(map(answers_late, reads)) else 1
 
 
 def _bounded(engine: Engine, workers: Workers) -> Engine:

@@ -48,7 +48,7 @@ def _plan(request: PlanRequest, workers: Workers, opened: OpenedFiles, *, is_loc
     if not is_locked:
         check_idle(package, workers)
     folders = (request.origin, package.parent)
-    with stopping() as stop, started_engine(workers, folders, stop=stop) as engine:
+    with stopping() as stop, started_engine(workers, folders, reads=folders[:1], stop=stop) as engine:
         made = make_plan(
             request,
             opened=opened,

@@ -83,7 +83,7 @@ def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = 
         folders = (package.path, output)
         with (
             locked_temporarily(lock) if lock else nullcontext(),
-            started_engine(workers, folders, lock=lock, is_locked=True) as engine,
+            started_engine(workers, folders, reads=folders[:1], lock=lock, is_locked=True) as engine,
         ):
             yield engine
 

@@ -256,7 +256,7 @@ def _damage(target: Target, manifest: Described, signed: SumList | None, workers
         Refused: what was signed is a list of other files.
     """
     member, notes = target.package.member(manifest.header.member), manifest.notes
-    with started_engine(workers, (target.package.path,)) as engine:
+    with started_engine(workers, (target.package.path,), reads=(target.package.path,)) as engine:
         workers.progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
         blobs, sums = manifest.stream.blobs(), signed.sums(manifest) if signed else None
         try:

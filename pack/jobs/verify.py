@@ -48,7 +48,7 @@ def verify(
         UnfinishedError: a transaction stopped while publishing.
         LockedError: another process is changing the package.
     """
-    with held(package), started_engine(workers, (package.path,), stop=stop) as engine:
+    with held(package), started_engine(workers, (package.path,), reads=(package.path,), stop=stop) as engine:
         progress = workers.progress
         found = list(verify_package(package, opened, is_quick=is_quick, engine=engine, progress=progress, sums=sums))
         return [*found, *check_tickets(package, opened, is_quick=is_quick)]
