@@ -151,7 +151,8 @@ def test_files_of_folder_and_bag_are_the_package(world: Path, tmp_path: Path) ->
     shutil.copytree(world / "out/P_bag/data/P", tmp_path / "P", dirs_exist_ok=True)
     subprocess.run(["diff", "-r", world / "P", tmp_path / "P"], check=True)
     (tmp_path / "P").rename(tmp_path / "P_files")
-    assert run_redirected("verify", "--manifest", world / "out/P_unit.manifest", tmp_path / "P_files").code == 0
+    ran = run_redirected("verify", "--manifest", world / "out/P_unit.manifest", tmp_path / "P_files")
+    assert (ran.code, f"{len(FILES) + 1} files" in ran.out) == (0, True), "each is counted once"
 
 
 def test_delivery_is_as_checked_alone_and_with_its_package(world: Path) -> None:
@@ -313,6 +314,7 @@ def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -
 
 def test_receiver_gets_the_package_and_mends_it_from_the_delivery(home: Path) -> None:
     (home / "other").mkdir()
+    write(home / "out/P_files/unit/data/.DS_Store", b"of another program")
     ran = run_redirected("receive", home / "out", home / "other/P")
     assert ran.code == 0, ran.err
     assert run_redirected("verify", home / "other/P").code == 0
