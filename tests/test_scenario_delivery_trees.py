@@ -278,6 +278,26 @@ def test_output_that_fails_is_not_taken_for_a_source_that_cannot_be_read(home: P
     assert "/P/unit" not in ran.err + ran.out
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_a_stop_left_of_the_files_the_same_command_makes_the_delivery(home: Path, seed: int) -> None:
+    before, chance = files_in(home / "out"), random.Random(seed)
+    for tree in ("P_files", "P_bag", "P_object"):
+        for path in filter(Path.is_file, (home / "out" / tree).rglob("*")):
+            size = path.stat().st_size
+            match chance.randrange(5):
+                case 0:
+                    path.unlink()
+                case 1:
+                    path.write_bytes(bytes(size))
+                case 2:
+                    os.truncate(path, size // 2)
+                case 3:
+                    path.write_bytes(path.read_bytes() + b"more")
+        (home / "out" / tree).rename(home / f"out/{tree}.part")
+    assert deliver(home).code == 0
+    assert files_in(home / "out") == before
+
+
 @pytest.mark.parametrize("spare_inodes", [2, 6, 12, 20])
 def test_disk_without_room_for_a_file_is_reported_and_with_room_the_same_command_finishes(
     world: Path, tmp_path: Path, spare_inodes: int
