@@ -112,7 +112,7 @@ def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: 
     Args:
         tree: absolute path of the package's folder, as unpacked from the chunks.
     """
-    progress.phase("verify", file_count=sum(row.file_count for row in sidecar.chunks))
+    progress.phase("verify", file_count=sidecar.file_count)
     yield from verify_tree(tree, sidecar.stream.blobs(), is_quick=False, engine=engine, progress=progress)
 
 

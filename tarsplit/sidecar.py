@@ -131,6 +131,15 @@ class Sidecar:
     fingerprint: str
     chunks: tuple[ChunkRow, ...]
 
+    @property
+    def file_count(self) -> int:
+        """Number of the files that are delivered; one that several chunks have is counted once."""
+        count = counted = 0
+        for start, end in sorted(span for row in self.chunks for span in row.files):
+            count += max(end - max(start, counted), 0)
+            counted = max(end, counted)
+        return count
+
 
 def header_to_wire(header: DeliveryHeader) -> dict[str, object]:
     """Return the header as msgpack takes it."""

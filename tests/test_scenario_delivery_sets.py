@@ -396,6 +396,20 @@ def test_set_of_each_apply_is_written_beside_the_package(tmp_path: Path, capsys:
     assert {"1_papers.tar", "2_papers.tar", "1.README"} <= names(tmp_path), "on request it is one of all"
 
 
+def test_list_of_jobs_delivers_what_each_applies(tmp_path: Path, capsys: Capsys) -> None:
+    (tmp_path / "papers.toml").write_text(LAYOUT + SETS + AT_APPLY)
+    for name in ("1", "2"):
+        write(tmp_path / f"run{name}/unit_{name}/left.txt", b"a paper")
+    jobs = (f'[[job]]\norigin = "run{name}"\npackage = "P"\nlayout = "papers.toml"\n' for name in ("1", "2"))
+    (tmp_path / "jobs.toml").write_text("".join(jobs))
+    words = (tmp_path / "jobs.toml", "--mode", "copy", "--as-is", "--no-settings")
+    assert run_here(capsys, "batch", "plan", *words).code in (0, 3)
+    ran = run_here(capsys, "batch", "apply", *words)
+    assert ran.code == 0, ran.out + ran.err
+    assert {"1_papers.tar", "2_papers.tar", "P_papers.manifest"} <= set(os.listdir(tmp_path))
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+
+
 def test_package_is_applied_where_its_set_is_not_written(tmp_path: Path, capsys: Capsys) -> None:
     (tmp_path / "1_papers.tar").write_bytes(b"of somebody else")
     code, said = packaged(tmp_path, capsys, "1")

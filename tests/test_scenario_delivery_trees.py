@@ -155,7 +155,8 @@ def test_files_of_folder_and_bag_are_the_package(world: Path, tmp_path: Path) ->
     shutil.copytree(world / "out/P_bag/data/P", tmp_path / "P", dirs_exist_ok=True)
     subprocess.run(["diff", "-r", world / "P", tmp_path / "P"], check=True)
     (tmp_path / "P").rename(tmp_path / "P_files")
-    assert run_redirected("verify", "--manifest", world / "out/P_unit.manifest", tmp_path / "P_files").code == 0
+    ran = run_redirected("verify", "--manifest", world / "out/P_unit.manifest", tmp_path / "P_files")
+    assert (ran.code, f"{len(FILES) + 1} files" in ran.out) == (0, True), "each is counted once"
 
 
 def test_delivery_is_as_checked_alone_and_with_its_package(world: Path) -> None:
@@ -285,6 +286,26 @@ def test_output_that_fails_is_not_taken_for_a_source_that_cannot_be_read(home: P
     assert "/P/unit" not in ran.err + ran.out
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_a_stop_left_of_the_files_the_same_command_makes_the_delivery(home: Path, seed: int) -> None:
+    before, chance = files_in(home / "out"), random.Random(seed)
+    for tree in ("P_files", "P_bag", "P_object"):
+        for path in filter(Path.is_file, (home / "out" / tree).rglob("*")):
+            size = path.stat().st_size
+            match chance.randrange(5):
+                case 0:
+                    path.unlink()
+                case 1:
+                    path.write_bytes(bytes(size))
+                case 2:
+                    os.truncate(path, size // 2)
+                case 3:
+                    path.write_bytes(path.read_bytes() + b"more")
+        (home / "out" / tree).rename(home / f"out/{tree}.part")
+    assert deliver(home).code == 0
+    assert files_in(home / "out") == before
+
+
 @pytest.mark.parametrize("spare_inodes", [2, 6, 12, 20])
 def test_disk_without_room_for_a_file_is_reported_and_with_room_the_same_command_finishes(
     world: Path, tmp_path: Path, spare_inodes: int
@@ -321,6 +342,7 @@ def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -
 
 def test_receiver_gets_the_package_and_mends_it_from_the_delivery(home: Path) -> None:
     (home / "other").mkdir()
+    write(home / "out/P_files/unit/data/.DS_Store", b"of another program")
     ran = run_redirected("receive", home / "out", home / "other/P")
     assert ran.code == 0, ran.err
     assert run_redirected("verify", home / "other/P").code == 0

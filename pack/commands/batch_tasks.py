@@ -12,6 +12,7 @@ from qa2pack.pack.commands.options import ClusterRunOptions
 from qa2pack.pack.commands.several import Task
 from qa2pack.pack.commands.verified import verified_view
 from qa2pack.pack.commands.workers import shown_workers
+from qa2pack.pack.delivery.at_apply import deliver_applied, with_delivery
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.jobs import batch as batch_job
 from qa2pack.pack.jobs.batch import Job
@@ -69,7 +70,9 @@ def _applied(job: Job, run: BatchRun) -> View:
     for line in resume_lines(job.target):
         print(line, file=sys.stderr)
     with shown_workers(run.options, run.trusted, run.wait_seconds) as workers:
-        return job_view(job, batch_job.apply_job(job, replace(run.apply_options, announce=announce), workers))
+        found = batch_job.apply_job(job, replace(run.apply_options, announce=announce), workers)
+        view = job_view(job, found)
+        return with_delivery(view, deliver_applied(found.applied, job.target, workers)) if found.applied else view
 
 
 def _verified(job: Job, run: BatchRun) -> View:

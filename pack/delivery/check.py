@@ -95,8 +95,7 @@ def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Chec
         signed = signed_sidecar(sidecar, signature)
         problems = list(signature_problems(signed, trust))
         problems += verify_unpacked(sidecar, path, engine=engine, progress=workers.progress)
-    count = sum(row.file_count for row in sidecar.chunks)
-    scope = counted(count, "file") + ("" if problems else ", all content compared")
+    scope = counted(sidecar.file_count, "file") + ("" if problems else ", all content compared")
     return Checked("verify", path, problems, scope, (signed,))
 
 

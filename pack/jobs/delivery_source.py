@@ -53,7 +53,11 @@ def receive_chunk(batch: ReceiveBatch) -> ReceivedChunk:
     with ReceivedFiles(batch.place) as files:
         result = check_chunk(batch.check, files)
     row, path = batch.check.row, batch.check.place.path
-    problems = tuple(replace(problem, path=join(path, problem.path)) for problem in result.problems)
+    problems = tuple(
+        replace(problem, path=join(path, problem.path))
+        for problem in result.problems
+        if problem.code is not Code.EXTRA  # what is beside the files of a folder is not received
+    )
     return ReceivedChunk(row.name, row.file_count, row.byte_count, problems)
 
 

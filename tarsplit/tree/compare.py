@@ -64,6 +64,7 @@ class _Tree:
 
     def __init__(self, place: Place, name: bytes, shape: Shape, taker: Taker) -> None:
         self.problems: list[Problem] = []
+        self._is_right = True  # so far, but for what is not of the delivery
         self._place = place
         self._name = name
         self._shape = shape
@@ -81,23 +82,24 @@ class _Tree:
         if not self._is_taken(record, index, sums):
             sums = Sums(self._shape.lists.checksums)
             path = join(path_in(self._name, folder), record.names[index])
-            self.problems += self._read(path, record, index, sums)
+            self._tell(self._read(path, record, index, sums))
         self._shape.lists.add(join(record.path, record.names[index]), sums)
 
     def compare_lists(self, row: ChunkRow) -> None:
         """Compare what is beside the files, and the checksums of the lists, where all was right so far."""
-        if self._has_wrong_files:
+        if not self._is_right:
             return  # these differ too: no need to report them
         for each in self._shape.beside():
-            self.problems += self._differs(each)
+            self._tell(self._differs(each))
         lists = self._shape.lists
         expected, found = (*row.checksums, ("", row.xxh128)), (*lists.results(), ("", lists.of_all))
-        if expected != found and not self._has_wrong_files:
-            self.problems.append(Problem(Code.CHANGED, self._name, "the checksums of the manifest", "others"))
+        if expected != found and self._is_right:
+            self._tell([Problem(Code.CHANGED, self._name, "the checksums of the manifest", "others")])
 
-    @property
-    def _has_wrong_files(self) -> bool:
-        return any(problem.code is not Code.EXTRA for problem in self.problems)
+    def _tell(self, problems: Iterable[Problem]) -> None:
+        found = list(problems)
+        self._is_right = self._is_right and not found
+        self.problems += found
 
     def _is_taken(self, record: FolderRecord, index: int, sums: Sums) -> bool:
         file = self._taker.taken(record, index)
@@ -138,9 +140,9 @@ class _Tree:
         size = record.sizes[index]
         if size <= BUFFER_BYTES:
             content = reader.read(size)
-            if _is_right(record, index, sums) and not self.problems:
+            if _is_right(record, index, sums) and self._is_right:
                 self._taker.take(record, index, content)
-        elif not self.problems and self._taker.begin(record, index):
+        elif self._is_right and self._taker.begin(record, index):
             reader.digest(size, self._taker.add)
             if _is_right(record, index, sums):
                 self._taker.end()
