@@ -176,9 +176,10 @@ class Catalogue:
         """Return the package at a path, wherever that is."""
         return next(self._packages("package", "WHERE path = ?", path), None)
 
-    def with_identity(self, identity: bytes) -> list[Shelved]:
-        """Return the packages with the same manifests, wherever they are: copies, or one that was moved."""
-        return list(self._packages("package", "WHERE identity = ? ORDER BY id", identity)) if identity else []
+    def unseen_with(self, identity: bytes, since_ns: int) -> list[Shelved]:
+        """Return the packages of these manifests, wherever they are, that no walk found since a time."""
+        where = "WHERE identity = ? AND seen_ns < ? ORDER BY id"
+        return list(self._packages("package", where, identity, since_ns)) if identity else []
 
     def shelf(self) -> Iterator[Shelved]:
         """Yield all packages of the shelf, sorted by path."""
