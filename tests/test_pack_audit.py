@@ -20,8 +20,8 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.pack.audit.catalogue import Standing
 from qa2pack.pack.audit.outputs import default_catalogue
+from qa2pack.pack.audit.shelved import Standing
 from qa2pack.pack.audit.walk import walk_packages
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here

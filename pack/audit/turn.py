@@ -13,7 +13,8 @@ from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.signature.signature import Trust, Verifier
-from qa2pack.pack.audit.catalogue import MOST_FINDINGS, Catalogue, Finding, Outcome, Shelved, Standing
+from qa2pack.pack.audit.catalogue import Catalogue
+from qa2pack.pack.audit.shelved import MOST_FINDINGS, Finding, Outcome, Shelved, Standing
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.errors.problem_view import problem_text

@@ -6,8 +6,8 @@ from itertools import islice
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code
-from qa2pack.pack.audit.catalogue import Standing
 from qa2pack.pack.audit.make import Audited, Wrong
+from qa2pack.pack.audit.shelved import Standing
 from qa2pack.pack.audit.stock import Change
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
