@@ -125,6 +125,21 @@ def test_package_that_cannot_be_verified_keeps_nobody_from_the_others(shelf: She
     assert shelf.verified(audited) == list(NAMES)
 
 
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--allowed-signers", "/nowhere/signers"), Code.SIGNERS_UNUSABLE),
+        (("--cluster", "tcp://192.0.2.1:8786"), Code.NOT_ENCRYPTED),
+    ],
+)
+def test_what_keeps_the_run_from_its_work_is_not_noted_of_a_package(
+    capsys: Capsys, shelf: Shelf, options: tuple[str, ...], code: Code
+) -> None:
+    ran = run_here(capsys, "audit", shelf.path, "--catalogue", shelf.catalogue, *options, "--json")
+    assert (ran.code, [each["code"] for each in json.loads(ran.out)["problems"]]) == (Exit.FAILED, [code])
+    assert shelf.wrong(shelf.audit(every_seconds=1e9)) == []
+
+
 def test_package_that_is_being_applied_is_left_for_later(shelf: Shelf) -> None:
     with locked_for_writing(lock_path(Package(os.fsencode(shelf.path / ONE)))):
         audited = shelf.audit()
