@@ -7,7 +7,7 @@ import shutil
 import signal
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,8 +22,10 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.audit.outputs import default_catalogue
 from qa2pack.pack.audit.shelved import Standing
+from qa2pack.pack.audit.view import audit_view
 from qa2pack.pack.audit.walk import walk_packages
 from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
 from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
@@ -326,6 +328,19 @@ def test_quiet_audit_prints_only_what_is_wrong(capsys: Capsys, shelf: Shelf) -> 
     assert out.startswith("1 package to be looked at, of 3 packages, ")
     assert f"\n  {shelf.path / ONE}: 1 problem, found " in out
     assert "\n    missing sg_ouss_id/group_ouss_id/member_ouss_id/script/scriptForImaging.py" in out
+
+
+def test_folder_on_a_failing_disk_is_what_the_text_begins_with(shelf: Shelf) -> None:
+    audited = shelf.audit()
+    failing, closed = (
+        Problem(Code.DISK_ERROR, b"/s/a", found="Input/output error"),
+        Problem(Code.ACCESS_DENIED, b"/s/b"),
+    )
+    view = audit_view(replace(audited, unsearched=(failing, closed)), is_quiet=True)
+    lines = list(view.lines(Style()))
+    assert (view.code, lines[0].split(";")[0]) == (Exit.PROBLEMS, "1 folder could not be searched")
+    assert "not searched: /s/a; Input/output error" in lines
+    assert audit_view(replace(audited, unsearched=(closed,)), is_quiet=True).code == Exit.DONE
 
 
 def test_advised_commands_bring_the_shelf_in_order(capsys: Capsys, shelf: Shelf) -> None:
