@@ -7,7 +7,7 @@ import shutil
 import signal
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,10 +20,12 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.pack.audit.catalogue import Standing
 from qa2pack.pack.audit.outputs import default_catalogue
+from qa2pack.pack.audit.shelved import Standing
+from qa2pack.pack.audit.view import audit_view
 from qa2pack.pack.audit.walk import walk_packages
 from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
 from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
@@ -123,6 +125,21 @@ def test_package_that_cannot_be_verified_keeps_nobody_from_the_others(shelf: She
     assert [each.code for each in audited.wrong[0].findings] == [Code.JOURNAL_DAMAGED]
     assert audited.wrong[0].package.verified_ns is None
     assert shelf.verified(audited) == list(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--allowed-signers", "/nowhere/signers"), Code.SIGNERS_UNUSABLE),
+        (("--cluster", "tcp://192.0.2.1:8786"), Code.NOT_ENCRYPTED),
+    ],
+)
+def test_what_keeps_the_run_from_its_work_is_not_noted_of_a_package(
+    capsys: Capsys, shelf: Shelf, options: tuple[str, ...], code: Code
+) -> None:
+    ran = run_here(capsys, "audit", shelf.path, "--catalogue", shelf.catalogue, *options, "--json")
+    assert (ran.code, [each["code"] for each in json.loads(ran.out)["problems"]]) == (Exit.FAILED, [code])
+    assert shelf.wrong(shelf.audit(every_seconds=1e9)) == []
 
 
 def test_package_that_is_being_applied_is_left_for_later(shelf: Shelf) -> None:
@@ -311,6 +328,19 @@ def test_quiet_audit_prints_only_what_is_wrong(capsys: Capsys, shelf: Shelf) -> 
     assert out.startswith("1 package to be looked at, of 3 packages, ")
     assert f"\n  {shelf.path / ONE}: 1 problem, found " in out
     assert "\n    missing sg_ouss_id/group_ouss_id/member_ouss_id/script/scriptForImaging.py" in out
+
+
+def test_folder_on_a_failing_disk_is_what_the_text_begins_with(shelf: Shelf) -> None:
+    audited = shelf.audit()
+    failing, closed = (
+        Problem(Code.DISK_ERROR, b"/s/a", found="Input/output error"),
+        Problem(Code.ACCESS_DENIED, b"/s/b"),
+    )
+    view = audit_view(replace(audited, unsearched=(failing, closed)), is_quiet=True)
+    lines = list(view.lines(Style()))
+    assert (view.code, lines[0].split(";")[0]) == (Exit.PROBLEMS, "1 folder could not be searched")
+    assert "not searched: /s/a; Input/output error" in lines
+    assert audit_view(replace(audited, unsearched=(closed,)), is_quiet=True).code == Exit.DONE
 
 
 def test_advised_commands_bring_the_shelf_in_order(capsys: Capsys, shelf: Shelf) -> None:

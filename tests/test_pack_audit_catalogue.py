@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.pack.audit.catalogue import Catalogue, Finding, Outcome, Standing, opened_catalogue
+from qa2pack.pack.audit.catalogue import Catalogue, opened_catalogue
 from qa2pack.pack.audit.facts import Facts, MemberFacts
+from qa2pack.pack.audit.shelved import Finding, Outcome, Standing
 
 PATH = b"/shelf/2011.0.00229.S"
 MEMBER = MemberFacts(b"group/member", "alice", "node3", "qa2pack 1", "hard", 1, 2, 3)

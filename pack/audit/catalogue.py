@@ -5,144 +5,23 @@ queried, never held in memory.
 
 A package is claimed before it is verified: by a lock of the kernel on one byte of a file beside the catalogue, which
 goes with the process that holds it. So two processes never verify one package at a time, and a process that was
-killed claims nothing. Byte 0 is for opening. Locks of this kind are of a process: two catalogues of one file in one
-process would not see each other's.
-
-Not of the package itself: its own lock is another one, and other catalogues may know it, too.
+killed claims nothing. Locks of this kind belong to a process: two catalogues of one file in one process would not
+see each other's. The lock of the package itself is another one, which keeps it from being changed meanwhile.
 """
 
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from enum import StrEnum
 from typing import Any
 
-from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import join
 from qa2pack.pack.audit.facts import Facts
 from qa2pack.pack.audit.schema import opened_database, unusable
+from qa2pack.pack.audit.shelved import MOST_FINDINGS, Finding, Maker, Outcome, Shelved, Standing, Summary
 
-MOST_FINDINGS = 20  # kept of one package; verifying it shows all
-_OPENING = 0
-_PACKAGES_FROM = 1  # ids are bytes of the lock file
-
-
-class Standing(StrEnum):
-    """What is known of a package; the last three are wrong.
-
-    UNVERIFIED: not verified since it came or was changed. FAILED: it could not be verified.
-    """
-
-    GOOD = "good"
-    UNVERIFIED = "unverified"
-    PROBLEMS = "problems"
-    FAILED = "failed"
-    GONE = "gone"
-
-    @property
-    def is_wrong(self) -> bool:
-        """Return whether somebody should look."""
-        return self not in (Standing.GOOD, Standing.UNVERIFIED)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One problem of a package, as text."""
-
-    code: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a verification came to.
-
-    Attributes:
-        result: GOOD, PROBLEMS or FAILED.
-        findings: the first of them.
-    """
-
-    result: Standing
-    seconds: float
-    problem_count: int = 0
-    warning_count: int = 0
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What is known of a shelf.
-
-    Attributes:
-        counts: packages by what is known of them; has every standing.
-        file_count, byte_count: of those that are not gone.
-        oldest_ns: the verification that is longest ago, of those that are good; None without one.
-    """
-
-    counts: Mapping[Standing, int]
-    file_count: int
-    byte_count: int
-    oldest_ns: int | None
-
-    @property
-    def package_count(self) -> int:
-        """All packages, also those that are gone."""
-        return sum(self.counts.values())
-
-    @property
-    def wrong_count(self) -> int:
-        """Packages that somebody should look at."""
-        return sum(count for standing, count in self.counts.items() if standing.is_wrong)
-
-
-@dataclass(frozen=True, slots=True)
-class Maker:
-    """Who made a package: of its newest member."""
-
-    user: str
-    host: str
-    program: str
-    made_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shelved:
-    """A package in the catalogue.
-
-    Attributes:
-        number: by which it is claimed.
-        looked: see `facts.look_of`.
-        gone_ns: since when it is not there; None while it is.
-        verified_ns: when all of it was compared last; None if it never was since it came or was changed.
-        result: of the last verification; None if there was none since.
-        seconds: that one took; None if there was none.
-        maker: None if no manifest of it can be used.
-    """
-
-    number: int
-    path: bytes
-    identity: bytes
-    looked: bytes
-    file_count: int
-    byte_count: int
-    member_count: int
-    gone_ns: int | None
-    verified_ns: int | None
-    result: str | None
-    problem_count: int
-    warning_count: int
-    seconds: float | None
-    maker: Maker | None
-
-    @property
-    def standing(self) -> Standing:
-        """What is known of it."""
-        if self.gone_ns is not None:
-            return Standing.GONE
-        return Standing(self.result) if self.result else Standing.UNVERIFIED
-
+_OPENING = 0  # a byte of the lock file; the others are the ids of packages, which begin with 1
 
 _COLUMNS = """
     id, path, identity, looked, file_count, byte_count,
@@ -176,9 +55,10 @@ class Catalogue:
         """Return the package at a path, wherever that is."""
         return next(self._packages("package", "WHERE path = ?", path), None)
 
-    def with_identity(self, identity: bytes) -> list[Shelved]:
-        """Return the packages with the same manifests, wherever they are: copies, or one that was moved."""
-        return list(self._packages("package", "WHERE identity = ? ORDER BY id", identity)) if identity else []
+    def unseen_with(self, identity: bytes, since_ns: int) -> list[Shelved]:
+        """Return the packages of these manifests, wherever they are, that no walk found since a time."""
+        where = "WHERE identity = ? AND seen_ns < ? ORDER BY id"
+        return list(self._packages("package", where, identity, since_ns)) if identity else []
 
     def shelf(self) -> Iterator[Shelved]:
         """Yield all packages of the shelf, sorted by path."""
@@ -306,14 +186,14 @@ class Catalogue:
     def claimed(self, number: int) -> Iterator[bool]:
         """Yield whether this process alone may verify the package now."""
         try:
-            fcntl.lockf(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _PACKAGES_FROM + number)
+            fcntl.lockf(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
         except (BlockingIOError, PermissionError):  # POSIX allows both
             yield False
             return
         try:
             yield True
         finally:
-            fcntl.lockf(self._lock_fd, fcntl.LOCK_UN, 1, _PACKAGES_FROM + number)
+            fcntl.lockf(self._lock_fd, fcntl.LOCK_UN, 1, number)
 
     def _set_members(self, number: int | None, facts: Facts) -> None:
         self._database.execute("DELETE FROM member WHERE package = ?", (number,))
@@ -357,7 +237,7 @@ def opened_catalogue(path: bytes) -> Iterator[Catalogue]:
     Raises:
         Refused: the file is damaged, of another program, or of a newer version; also later, while it is used.
     """
-    lock_fd = os.open(path + b".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    lock_fd = os.open(path + b".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         fcntl.lockf(lock_fd, fcntl.LOCK_EX, 1, _OPENING)
         with closing(opened_database(path)) as database:

@@ -10,8 +10,9 @@ from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.signature.signature import NOBODY, Trust
 from qa2pack.pack.audit import metrics, page
-from qa2pack.pack.audit.catalogue import Finding, Shelved, Standing, Summary, opened_catalogue
+from qa2pack.pack.audit.catalogue import opened_catalogue
 from qa2pack.pack.audit.outputs import make_folders, output_place
+from qa2pack.pack.audit.shelved import Finding, Shelved, Standing, Summary
 from qa2pack.pack.audit.stock import Change, take_stock
 from qa2pack.pack.audit.turn import Clock, Verifying, verify_in_turn
 from qa2pack.pack.jobs.engines import Workers, stopping

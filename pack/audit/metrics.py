@@ -8,7 +8,8 @@ last run with the present.
 from collections.abc import Callable, Iterator
 
 from qa2pack.manifest.path import shown
-from qa2pack.pack.audit.catalogue import Catalogue, Shelved, Standing, Summary
+from qa2pack.pack.audit.catalogue import Catalogue
+from qa2pack.pack.audit.shelved import Shelved, Standing, Summary
 
 MARK = b"# HELP qa2pack_audit_"  # a file that may be replaced begins so
 _PREFIX = MARK.removeprefix(b"# HELP ").decode()

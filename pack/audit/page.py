@@ -14,7 +14,8 @@ from qa2pack.manifest.fs.presence import is_plain_file
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.audit.catalogue import Catalogue, Finding, Shelved, Standing, Summary
+from qa2pack.pack.audit.catalogue import Catalogue
+from qa2pack.pack.audit.shelved import Finding, Shelved, Standing, Summary
 from qa2pack.pack.views.html_page import page_style, page_template
 
 if TYPE_CHECKING:

@@ -97,7 +97,8 @@ def _seen(catalogue: Catalogue, path: bytes, now_ns: int) -> Iterator[Change]:
 def _came(catalogue: Catalogue, path: bytes, looked: bytes, now_ns: int) -> Change:
     """Enter a package at a path that the catalogue does not know: a new one, a copy, or one that was moved."""
     facts = facts_of(Package(path))
-    moved = next((each for each in catalogue.with_identity(facts.identity) if _is_gone(each.path)), None)
+    others = catalogue.unseen_with(facts.identity, now_ns)
+    moved = next((each for each in others if _is_gone(each.path)), None)
     if moved is None:
         catalogue.add(path, looked, facts, now_ns)
         return Change(ChangeKind.NEW, path)

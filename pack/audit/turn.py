@@ -13,8 +13,10 @@ from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.problem import Code
 from qa2pack.manifest.signature.signature import Trust, Verifier
-from qa2pack.pack.audit.catalogue import MOST_FINDINGS, Catalogue, Finding, Outcome, Shelved, Standing
+from qa2pack.pack.audit.catalogue import Catalogue
+from qa2pack.pack.audit.shelved import MOST_FINDINGS, Finding, Outcome, Shelved, Standing
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.errors.problem_view import problem_text
@@ -23,6 +25,21 @@ from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.jobs.verify import verify_signed
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
+
+# What no package is at fault for: the others would fail as well, and all would be noted as wrong.
+_OF_THE_RUN = frozenset(
+    {
+        Code.CLUSTER_LOST,
+        Code.DISK_FULL,
+        Code.MEMORY_SHORT,
+        Code.NO_WORKERS,
+        Code.NOT_ENCRYPTED,
+        Code.PYTHON_PACKAGE,
+        Code.SIGNERS_UNUSABLE,
+        Code.SSH_KEYGEN_MISSING,
+        Code.WORKERS_DIED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +89,10 @@ def verify_in_turn(catalogue: Catalogue, how: Verifying, *, before_ns: int, unti
     Args:
         before_ns: packages that were tried since are left.
         until_seconds: on the clock; None for no end.
+
+    Raises:
+        Exception: what keeps every package from being verified, such as a cluster that is not there; what was
+            verified before is in the catalogue.
     """
     turn = Turn()
     while (package := catalogue.next_due(before_ns)) is not None:
@@ -123,6 +144,8 @@ def _outcome(target: Target, how: Verifying) -> Outcome | None:
         return None
     except Exception as error:  # what one package fails with keeps nobody from the others
         failure = failure_of(error, Attempt("verify", target), Style())
+        if _OF_THE_RUN.intersection(each.code for each in failure.problems):
+            raise
         findings = tuple(Finding(each.code, problem_text(each)) for each in failure.problems[:MOST_FINDINGS])
         seconds = how.clock.seconds() - began
         return Outcome(Standing.FAILED, seconds, len(failure.problems), findings=findings)

@@ -5,9 +5,9 @@ from itertools import islice
 
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code
-from qa2pack.pack.audit.catalogue import Standing
+from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.audit.make import Audited, Wrong
+from qa2pack.pack.audit.shelved import Standing
 from qa2pack.pack.audit.stock import Change
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
@@ -36,8 +36,12 @@ def audit_view(audited: Audited, *, is_quiet: bool) -> View:
 def _code(audited: Audited) -> Exit:
     if audited.is_stopped:
         return Exit.RESUMABLE
-    has_bad_folder = any(problem.code is not Code.ACCESS_DENIED for problem in audited.unsearched)
-    return Exit.PROBLEMS if audited.wrong or has_bad_folder else Exit.DONE
+    return Exit.PROBLEMS if audited.wrong or _failed_folders(audited) else Exit.DONE
+
+
+def _failed_folders(audited: Audited) -> list[Problem]:
+    """Return the folders that could not be searched for another reason than that they belong to others."""
+    return [problem for problem in audited.unsearched if problem.code is not Code.ACCESS_DENIED]
 
 
 def _lines(audited: Audited, style: Style) -> Iterator[str]:
@@ -45,6 +49,8 @@ def _lines(audited: Audited, style: Style) -> Iterator[str]:
     scope = f"{counted(summary.package_count, 'package')}, {human_bytes(summary.byte_count)}"
     if audited.wrong:
         yield style.bad(f"{counted(len(audited.wrong), 'package')} to be looked at") + f", of {scope}"
+    elif failed := _failed_folders(audited):
+        yield style.bad(f"{counted(len(failed), 'folder')} could not be searched") + f"; {scope} are known"
     elif summary.counts[Standing.UNVERIFIED]:
         yield f"{style.good('Nothing is wrong')} as far as it was verified: {scope}"
     else:
