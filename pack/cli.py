@@ -57,11 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return legacy_call.main(words[1:])
     if words == ["--version"]:
         return _print_version()
-    from qa2pack.pack.command_tree import application
+    from qa2pack.pack.command_tree import command_tree
     from qa2pack.pack.commands.base import run_program
 
-    called = [name for name in words[:1] if name in COMMANDS]
-    return run_program(application(called or COMMANDS), words, "pack")
+    called = tuple(name for name in words[:1] if name in COMMANDS)
+    return run_program(command_tree(called or COMMANDS), words, "pack")
 
 
 def _print_version() -> int:

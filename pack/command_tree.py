@@ -1,10 +1,12 @@
 """The tree of the commands, as typer parses it and prints its help; only the called command is set up."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from qa2pack.pack.commands.base import Command, print_version
 from qa2pack.pack.commands.options import spread
@@ -25,6 +27,12 @@ def _top(
     The documents are in the folder docs/ of the program: tutorial.md to begin with, how-to/ for a task,
     commands.md, problems.md for a code in a message.
     """
+
+
+@cache
+def command_tree(names: tuple[str, ...]) -> Any:
+    """Return the commands of these names as typer runs them; made once, however often a process calls them."""
+    return get_command(application(names))
 
 
 def application(names: Sequence[str]) -> typer.Typer:

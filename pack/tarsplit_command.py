@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 from typer.core import TyperOption
+from typer.main import get_command
 
 from qa2pack.pack.commands.base import Command, print_version, run_program
 from qa2pack.pack.commands.options import spread
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     application.command("tarsplit", cls=_Standalone)(spread(tarsplit))
-    return run_program(application, arguments, "tarsplit")
+    return run_program(get_command(application), arguments, "tarsplit")
 
 
 if __name__ == "__main__":

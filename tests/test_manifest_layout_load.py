@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.layout.load import known_layouts, load_layout
+from qa2pack.manifest.layout.load import known_layouts, layout_text, load_layout
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.problem import Code, Problem, Refused
 
@@ -361,3 +361,12 @@ def test_text_over_several_lines_that_looks_like_a_table_is_none(tmp_path: Path,
 def test_what_looks_like_a_mistake_and_is_none_is_loaded(tmp_path: Path, text: str) -> None:
     (tmp_path / "mine.toml").write_text(text)
     load_layout(str(tmp_path / "mine.toml"))
+
+
+def test_layout_of_the_program_is_loaded_once_and_a_file_whenever_it_is_asked_for(tmp_path: Path) -> None:
+    assert load_layout("cycle0") is load_layout("cycle0")
+    path = tmp_path / "mine.toml"
+    path.write_text(layout_text("cycle0"))
+    before = load_layout(str(path))
+    path.write_text(layout_text("as-is"))
+    assert load_layout(str(path)).rules != before.rules

@@ -10,6 +10,7 @@ import pytest
 
 from qa2pack.pack import __version__, tarsplit_command
 from qa2pack.pack.cli import COMMANDS
+from qa2pack.pack.command_tree import command_tree
 from qa2pack.pack.exit_codes import EXIT_WORDS, Exit
 from support.commands import ROOT, run_here, run_in_child
 from support.in_process import Delivery
@@ -110,6 +111,10 @@ def test_program_starts_no_threads_of_numpy() -> None:
 
 # What takes long to import, and most commands need not. Of our own modules each costs some 0.3 ms.
 _SLOW = {"_hashlib", "casacore", "importlib.resources", "jinja2", "multiprocessing", "numpy", "rich", "socket", "ssl"}
+
+
+def test_commands_are_made_once_in_a_process_that_calls_several_times() -> None:
+    assert command_tree(("status",)) is command_tree(("status",))
 
 
 def test_version_imports_no_parser_of_the_command_line() -> None:

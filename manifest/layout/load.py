@@ -5,7 +5,7 @@ commands can load a layout, and do so only for members of old, or after a mistak
 """
 
 import os
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,11 +40,26 @@ def load_layout(name: str) -> "Layout":
     Raises:
         Refused: there is no such layout, or it is not valid.
     """
-    is_path = is_layout_path(name)
-    if not is_path and name not in known_layouts():
+    if is_layout_path(name):
+        return _read(name)
+    if name not in known_layouts():
         refuse_layout(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
+    return _of_program(layouts_folder(), name)
+
+
+@cache
+def _of_program(folder: Path, name: str) -> "Layout":
+    """Return a layout that comes with the program: the file does not change, and a list of jobs loads it for each.
+
+    Args:
+        folder: where such layouts are; tests have another one.
+    """
+    return _read(name)
+
+
+def _read(name: str) -> "Layout":
     try:
-        data = read_control(os.fsencode(name), limit_bytes=SMALL_BYTES) if is_path else layout_text(name).encode()
+        data = _file_of(name)
         values = parse_toml(data)
     except OSError as error:
         refuse_layout(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
@@ -53,6 +68,12 @@ def load_layout(name: str) -> "Layout":
     from qa2pack.manifest.layout.read_layout import read_layout
 
     return read_layout(Table(name, values, data.decode()), partial(_file_beside, name))
+
+
+def _file_of(name: str) -> bytes:
+    if is_layout_path(name):
+        return read_control(os.fsencode(name), limit_bytes=SMALL_BYTES)
+    return layout_text(name).encode()
 
 
 def _file_beside(layout: str, name: str) -> bytes:

@@ -87,6 +87,7 @@ class Patterns:
 
     Attributes:
         pieces: the pieces that every one of the patterns reads from a name.
+        _each: to read pieces; none where no pattern has any, because each takes time to compile.
     """
 
     texts: tuple[str, ...]
@@ -170,7 +171,7 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
         texts=tuple(texts),
         pieces=frozenset.intersection(*pieces) if pieces else frozenset(),
         _any=re.compile(together).fullmatch if texts else lambda _: None,
-        _each=tuple(re.compile(_expression(text, variables, is_read=True)) for text in texts),
+        _each=tuple(re.compile(_expression(text, variables, is_read=True)) for text in texts) if any(pieces) else (),
     )
 
 

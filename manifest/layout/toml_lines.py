@@ -41,7 +41,8 @@ def _lines(text: str, header: str, count: int) -> Sequence[int]:
 
 def _all_lines(text: str, start: str) -> Sequence[int]:
     lines = _without_long_texts(text).split("\n")
-    return [number for number, line in enumerate(lines, 1) if re.match(r"\s*" + start, line)]
+    begins = re.compile(r"\s*" + start).match
+    return [number for number, line in enumerate(lines, 1) if begins(line)]
 
 
 def _without_long_texts(text: str) -> str:

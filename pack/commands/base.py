@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
-from typer.main import get_command
 
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.alma.member_ids import tidy_name
@@ -108,14 +107,14 @@ def print_version(is_wanted: bool) -> None:
         raise typer.Exit
 
 
-def run_program(program: typer.Typer, words: Sequence[str] | None, name: str) -> int:
-    """Run a program of one or more commands, called by this name, and return its exit code.
+def run_program(command: Any, words: Sequence[str] | None, name: str) -> int:
+    """Run a command, or a group of commands, called by this name, and return its exit code.
 
     Args:
+        command: as typer makes it.
         words: the command line; None is that of the process.
     """
     typed = sys.argv[1:] if words is None else list(words)
-    command = get_command(program)
     use_own_zsh(command)
     try:
         code = command(args=typed, prog_name=name, standalone_mode=False)
