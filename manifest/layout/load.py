@@ -20,8 +20,9 @@ from qa2pack.manifest.layout.read_rules import read_folders, read_foreign, read_
 from qa2pack.manifest.layout.read_writes import read_writes, readme_header, sources_of
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.table import Table, has_readme, is_layout_path, refuse_layout
+from qa2pack.manifest.role import Role
 
-__all__ = ["is_layout_path", "known_layouts", "layout_text", "layouts_folder", "load_layout"]
+__all__ = ["is_layout_path", "known_layouts", "layout_text", "layouts_folder", "load_layout", "load_roles"]
 
 _KEYS = frozenset(
     {
@@ -62,6 +63,15 @@ def load_layout(name: str) -> Layout:
     Raises:
         Refused: there is no such layout, or it is not valid.
     """
+    return _layout(_top(name))
+
+
+def load_roles(name: str) -> tuple[Role, ...]:
+    """Return the roles of a layout; its rules are not read. Raises as `load_layout`."""
+    return read_folders(_top(name))
+
+
+def _top(name: str) -> Table:
     is_path = is_layout_path(name)
     if not is_path and name not in known_layouts():
         refuse_layout(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
@@ -72,7 +82,7 @@ def load_layout(name: str) -> Layout:
         refuse_layout(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
     except ValueError as error:
         refuse_layout(name, expected="TOML", found=str(error))
-    return _layout(Table(name, values, data.decode()))
+    return Table(name, values, data.decode())
 
 
 def _layout(top: Table) -> Layout:
