@@ -1,4 +1,4 @@
-"""The jobs of tarsplit and of receiving, and the tools that people cut and unpack packages with.
+"""The jobs of tarsplit, of sending and of receiving, and the tools that people cut and unpack packages with.
 
 tarsplit compares every file with the manifest while it reads, which the peers do not. Who receives tars sums them up,
 unpacks them, and compares the tree; `pack receive` does all three in one reading. Ours end when all is on the disk,
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from benchmarks.job import Job, Kind, Target, Tree
 from benchmarks.jobs import FEW_BIG, FEW_SMALL, HARD_PACKAGE, PACK
+from benchmarks.s3_server import BUCKET
 
 _PROCESSES = len(os.sched_getaffinity(0))
 TARSPLIT = f"{sys.executable} -m qa2pack.pack.tarsplit_command --quiet -n 2012-06-20 --output tars"
@@ -67,6 +68,27 @@ def receive_jobs(tree: Tree) -> Iterator[Job]:
         clean,
         clean,
     )
+
+
+def send_jobs(tree: Tree) -> Iterator[Job]:
+    """Yield the comparisons for a tree that is sent to an S3 server on the same machine.
+
+    Who sends with other tools makes the tars and their checksums on a disk first, or streams one tar without any.
+    """
+    if tree.kind is Kind.ONE:
+        return
+    server = f"{sys.executable} -m benchmarks.s3_server"
+    limit = _limit_bytes(tree)
+    with_s3 = ". ./s3.env &&"
+    ours = f"{with_s3} {TARSPLIT} --size {limit} --to s3://{BUCKET}/ours P"
+    split = f"tar -cf - P | split -b {limit} - tars/p && ls tars/p* | xargs -P {_PROCESSES} -n 1 md5sum > tars/sums"
+    copy = f"aws s3 cp --quiet --recursive tars s3://{BUCKET}/peer"
+    stream = f"tar -cf - P | aws s3 cp --quiet - s3://{BUCKET}/peer.tar"
+    once = f"{HARD_PACKAGE} && {server} begin"
+    empty = f"{_CLEAN} && {server} empty"
+    peers = {"tar, md5sum, aws s3 cp": f"{split} && {with_s3} {copy}", "tar | aws s3 cp": f"{with_s3} {stream}"}
+    for name, peer in peers.items():
+        yield Job("send", name, ours, peer, None, ("aws",), once, empty, empty)
 
 
 def _limit_bytes(tree: Tree) -> int:

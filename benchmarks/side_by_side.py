@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.bundling import bundle_jobs
 from benchmarks.cold import can_drop_cache, cold_jobs
-from benchmarks.cutting import receive_jobs, tarsplit_jobs
+from benchmarks.cutting import receive_jobs, send_jobs, tarsplit_jobs
 from benchmarks.job import Job, Kind, Tree
 from benchmarks.jobs import pack_jobs
 from benchmarks.machine import Machine, this_machine
@@ -98,6 +98,7 @@ def _jobs(tree: Tree) -> Iterator[Job]:
         return
     yield from pack_jobs(tree)
     yield from tarsplit_jobs(tree)
+    yield from send_jobs(tree)
     yield from receive_jobs(tree)
 
 

@@ -1,6 +1,6 @@
 """Loading of a layout: by its name, or from a TOML file.
 
-Only loading reads a file. What makes rules, places and checks of it is imported by `load_layout` itself: most
+Only loading reads a file. What makes rules, places and checks of it is imported by `load_layout` and `load_roles` themselves: most
 commands can load a layout, and do so only for members of old, or after a mistake.
 """
 
@@ -15,8 +15,9 @@ from qa2pack.manifest.layout.table import Table, is_layout_path, refuse_layout
 
 if TYPE_CHECKING:
     from qa2pack.manifest.layout.rules import Layout
+    from qa2pack.manifest.role import Role
 
-__all__ = ["is_layout_path", "known_layouts", "layout_text", "layouts_folder", "load_layout"]
+__all__ = ["is_layout_path", "known_layouts", "layout_text", "layouts_folder", "load_layout", "load_roles"]
 
 
 def known_layouts() -> tuple[str, ...]:
@@ -42,9 +43,25 @@ def load_layout(name: str) -> "Layout":
     """
     if is_layout_path(name):
         return _read(name)
+    _check_known(name)
+    return _of_program(layouts_folder(), name)
+
+
+def load_roles(name: str) -> "tuple[Role, ...]":
+    """Return the roles of a layout that comes with the program; its rules are not read.
+
+    Raises:
+        Refused: there is no such layout.
+    """
+    from qa2pack.manifest.layout.read_rules import read_folders
+
+    _check_known(name)
+    return read_folders(_table(name))
+
+
+def _check_known(name: str) -> None:
     if name not in known_layouts():
         refuse_layout(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
-    return _of_program(layouts_folder(), name)
 
 
 @cache
@@ -58,6 +75,12 @@ def _of_program(folder: Path, name: str) -> "Layout":
 
 
 def _read(name: str) -> "Layout":
+    from qa2pack.manifest.layout.read_layout import read_layout
+
+    return read_layout(_table(name), partial(_file_beside, name))
+
+
+def _table(name: str) -> Table:
     try:
         data = _file_of(name)
         values = parse_toml(data)
@@ -65,9 +88,7 @@ def _read(name: str) -> "Layout":
         refuse_layout(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
     except ValueError as error:
         refuse_layout(name, expected="TOML", found=str(error))
-    from qa2pack.manifest.layout.read_layout import read_layout
-
-    return read_layout(Table(name, values, data.decode()), partial(_file_beside, name))
+    return Table(name, values, data.decode())
 
 
 def _file_of(name: str) -> bytes:

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.member_ids import is_of_cycle0
 from qa2pack.manifest.format.header import Header
-from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.load import load_layout, load_roles
 from qa2pack.manifest.role import Role
 
 if TYPE_CHECKING:
     from qa2pack.manifest.layout.name_rules import NameRules
-    from qa2pack.manifest.layout.rules import Layout
 
 # Members that were made before roles were recorded, all in the tree of Cycle 0, and those that were adopted without
 # a layout, have its folders. Other members without roles are those of a layout that declares none.
@@ -21,7 +20,7 @@ def roles_of(header: Header) -> tuple[Role, ...]:
     """Return the roles of a member, in the order in which they are shown."""
     if header.roles or not (header.is_of_unknown_layout or is_of_cycle0(header.member)):
         return header.roles
-    return _first_layout().roles
+    return _first_roles()
 
 
 def has_ticket_files(header: Header) -> bool:
@@ -31,9 +30,9 @@ def has_ticket_files(header: Header) -> bool:
 
 def adopted_names() -> "NameRules":
     """Return what names are warned of in a member of which no layout is known."""
-    return _first_layout().name_rules
+    return load_layout(_FIRST_LAYOUT).name_rules
 
 
 @functools.cache
-def _first_layout() -> "Layout":
-    return load_layout(_FIRST_LAYOUT)
+def _first_roles() -> tuple[Role, ...]:
+    return load_roles(_FIRST_LAYOUT)

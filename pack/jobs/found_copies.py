@@ -74,19 +74,19 @@ class Found:
         lost = {entry.path for entry in self.lost}
         return Repair(self.sources, lost, removes_extra, self.made | self.written, self.bundles)
 
-    def with_late(self, late: Sequence[Entry]) -> "Found":
-        """Return it with the texts that are made last of what the member has then.
+    def with_late(self, late: Set[bytes], wanted: Sequence[Entry]) -> "Found":
+        """Return it with what becomes of the texts that are made last of what the member has then.
 
         With damaged files they would have the digests of these; of bundles that are written again they have others.
+
+        Args:
+            late: the paths of all such texts of the member.
+            wanted: what is not as packaged.
         """
-        paths = {entry.path for entry in late}
         if self.lost:
-            return replace(
-                self,
-                lost=[*self.lost, *(entry for entry in late if entry.path in self.made)],
-                made=self.made - paths,
-            )
-        return replace(self, made=self.made | paths) if self.bundles else self
+            made_late = [entry for entry in wanted if entry.path in self.made & late]
+            return replace(self, lost=[*self.lost, *made_late], made=self.made - late)
+        return replace(self, made=self.made | late) if self.bundles else self
 
 
 def find_copies(

@@ -214,7 +214,7 @@ def _repaired(work: _Work, manifest: Described) -> Repaired:
     wanted = damage.wanted(manifest)
     sums = signed.of_paths(manifest, {entry.path for entry in wanted}) if signed else {}
     found = find_copies(target.package, manifest, wanted, damage.made(wanted), work.places, work.fetched, sums)
-    found = found.with_late([entry for entry in wanted if entry.path in manifest.header.late])
+    found = found.with_late(manifest.header.late, wanted)
     repaired = _without_change(target, manifest, damage, found)
     if not repaired.sources and not damage.extra:
         return repaired

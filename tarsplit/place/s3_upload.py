@@ -71,8 +71,10 @@ class S3Upload:
         self._written += len(data)
         most = part_bytes(self.size)
         while self.upload and len(self._waiting) >= most:
-            self._send(bytes(self._waiting[:most]))
+            with memoryview(self._waiting) as waiting:
+                part = bytes(waiting[:most])
             del self._waiting[:most]
+            self._send(part)
 
     def finish(self) -> str:
         """Send the rest, complete the object, and return its checksum.
@@ -82,8 +84,11 @@ class S3Upload:
         """
         if not self.upload:
             data = bytes(self._waiting)
-            self.fs.call_s3("put_object", Bucket=self.bucket, Key=self.key, Body=data, ContentMD5=_base64_md5(data))
-            return self._compared(hashlib.md5(data, usedforsecurity=False).hexdigest())
+            md5 = hashlib.md5(data, usedforsecurity=False)
+            self.fs.call_s3(
+                "put_object", Bucket=self.bucket, Key=self.key, Body=data, ContentMD5=_base64(md5.digest())
+            )
+            return self._compared(md5.hexdigest())
         if self._waiting:
             self._send(bytes(self._waiting))
         for sent in self._sent:
@@ -108,17 +113,17 @@ class S3Upload:
 
     def _send(self, data: bytes) -> None:
         number = len(self._sums) + 1
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        self._sums.append(md5)
-        if self.present.get(number) == (len(data), md5):
+        md5 = hashlib.md5(data, usedforsecurity=False)
+        self._sums.append(md5.hexdigest())
+        if self.present.get(number) == (len(data), md5.hexdigest()):
             return
         assert self._threads is not None
         # Bounded: a part waits in memory until it is sent.
         if len(self._sent) >= _AT_ONCE:
             self._sent.pop(0).result()
-        self._sent.append(self._threads.submit(self._send_part, number, data))
+        self._sent.append(self._threads.submit(self._send_part, number, data, md5.digest()))
 
-    def _send_part(self, number: int, data: bytes) -> None:
+    def _send_part(self, number: int, data: bytes, md5: bytes) -> None:
         self.fs.call_s3(
             "upload_part",
             Bucket=self.bucket,
@@ -126,7 +131,7 @@ class S3Upload:
             UploadId=self.upload,
             PartNumber=number,
             Body=data,
-            ContentMD5=_base64_md5(data),
+            ContentMD5=_base64(md5),
         )
 
     def _compared(self, expected: str) -> str:
@@ -162,5 +167,5 @@ def _parts(fs: Any, bucket: str, key: str, upload: str) -> dict[int, tuple[int, 
         marker = int(page["NextPartNumberMarker"])
 
 
-def _base64_md5(data: bytes) -> str:
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()
