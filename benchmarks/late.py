@@ -1,7 +1,7 @@
 """Files behind a file system that answers late, and programs that wait for 32 of them at once.
 
-`slow_fs.c` is mounted over the tree for each run, so nothing is in a cache: each call takes a millisecond, as one to
-a server does, and calls that come at the same time wait at the same time. It needs gcc, FUSE 3 and the right to mount.
+`slow_fs.c` is mounted over the tree for each run, so nothing is in a cache. Each call takes a millisecond, as one to
+a server does; calls that come at the same time wait at the same time. It needs gcc, FUSE 3 and the right to mount.
 """
 
 from collections.abc import Iterator
