@@ -21,6 +21,7 @@ from benchmarks.cold import can_drop_cache, cold_jobs
 from benchmarks.cutting import receive_jobs, send_jobs, tarsplit_jobs
 from benchmarks.job import Job, Kind, Tree
 from benchmarks.jobs import pack_jobs
+from benchmarks.late import late_jobs
 from benchmarks.machine import Machine, this_machine
 from benchmarks.page import fill, markdown_table
 from benchmarks.process import REPO, CommandFailedError, timed
@@ -100,6 +101,8 @@ def _jobs(tree: Tree) -> Iterator[Job]:
     yield from tarsplit_jobs(tree)
     yield from send_jobs(tree)
     yield from receive_jobs(tree)
+    if tree.kind is Kind.SMALL:
+        yield from late_jobs()
 
 
 def _one(tree: Tree, folder: Path, job: Job, rounds: int) -> Row | str:

@@ -1,7 +1,7 @@
 """Loading of a layout: by its name, or from a TOML file.
 
-Only loading reads a file. What makes rules, places and checks of it is imported by `load_layout` and `load_roles` themselves: most
-commands can load a layout, and do so only for members of old, or after a mistake.
+Only loading reads a file. What makes rules, places and checks of it is imported when one is loaded: most commands
+can load a layout, and do so only for members of old, or after a mistake.
 """
 
 import os
