@@ -88,7 +88,7 @@ def send_jobs(tree: Tree) -> Iterator[Job]:
     empty = f"{_CLEAN} && {server} empty"
     peers = {"tar, md5sum, aws s3 cp": f"{split} && {with_s3} {copy}", "tar | aws s3 cp": f"{with_s3} {stream}"}
     for name, peer in peers.items():
-        yield Job("send", name, ours, peer, None, ("aws",), once, empty, empty)
+        yield Job("send", name, ours, peer, None, ("aws",), once, empty, empty, is_long=True)
 
 
 def _limit_bytes(tree: Tree) -> int:

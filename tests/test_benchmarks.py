@@ -174,7 +174,7 @@ def test_jobs_run_beside_their_peers(tmp_path: Path, kind: str, size: str, found
         "--full",
     ]
     command += [f"--{name}={value}" for name, value in sizes.items()]
-    command += ["--jobs-like", r"cp|touch|tar, split|-6 .*, gzip", "--json", tmp_path / "out" / "table.json"]
+    command += ["--jobs-like", r"cp -a|touch|tar, split|-6 .*, gzip", "--json", tmp_path / "out" / "table.json"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
     assert done.returncode == 0
     jobs = {row["job"] for row in json.loads((tmp_path / "out" / "table.json").read_text())["rows"]}
