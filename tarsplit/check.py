@@ -21,7 +21,7 @@ from qa2pack.manifest.format.stream import StreamError, read_frames
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.signature.signature import signature_name
+from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part

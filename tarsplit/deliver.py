@@ -19,7 +19,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
-from qa2pack.manifest.signature.signature import signature_name
+from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name

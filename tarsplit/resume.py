@@ -11,7 +11,7 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.signature.signature import signature_name
+from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit.naming import PART, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut

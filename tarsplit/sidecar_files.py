@@ -13,7 +13,7 @@ from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.manifest.signature.signature import signature_name
+from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.naming import checksum_line, checksum_name

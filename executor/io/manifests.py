@@ -6,7 +6,7 @@ from qa2pack.executor.io.disk import Disk, link_into
 from qa2pack.manifest.alma.package import manifests_in, member_of_manifest
 from qa2pack.manifest.fs.presence import is_folder, is_plain_file, is_there
 from qa2pack.manifest.path import join
-from qa2pack.manifest.signature.signature import signed_names
+from qa2pack.manifest.signature.names import signed_names
 
 
 def link_manifest(disk: Disk, folder: bytes, path: bytes) -> None:

@@ -20,7 +20,7 @@ from qa2pack.manifest.format.record_codec import check_record
 from qa2pack.manifest.format.stream import Stream, StreamError, StreamWriter, open_stream
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.signature.signature import signed_names
+from qa2pack.manifest.signature.names import signed_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, ControlFileError, opened_control, read_control
 from qa2pack.manifest.fs.private_folder import PrivateFolder
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.signature.ssh_keygen import (
     Answer,
     KeygenMissingError,
@@ -82,24 +83,6 @@ class Trust:
 
 
 NOBODY = Trust()
-
-
-def signature_name(name: bytes) -> bytes:
-    """Return the name or path of the signature of a file."""
-    return name + b".sig"
-
-
-def sums_name(manifest: bytes) -> bytes:
-    """Return the name or path of the list of sha256 sums of a member, which is what is signed of it."""
-    return manifest + b".sha256"
-
-
-def signed_names(manifest: bytes) -> tuple[bytes, bytes]:
-    """Return the names or paths of the signature of a member and of its list of sums, in the order in which they go.
-
-    Beside a manifest there is never the signature of another one; a list without a signature counts for nothing.
-    """
-    return signature_name(sums_name(manifest)), sums_name(manifest)
 
 
 def read_signers(signers: bytes) -> bytes:

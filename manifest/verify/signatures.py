@@ -7,7 +7,8 @@ from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import utc_time
-from qa2pack.manifest.signature.signature import Signature, Signed, Standing, Verifier, sums_name
+from qa2pack.manifest.signature.names import sums_name
+from qa2pack.manifest.signature.signature import Signature, Signed, Standing, Verifier
 from qa2pack.manifest.verify.sum_list import SumList, sum_of_file
 
 

@@ -7,7 +7,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.signature.signature import signature_name
+from qa2pack.manifest.signature.names import signature_name
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.option_source import Default

@@ -22,7 +22,7 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.receiving import wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.signature.signature import signature_name
+from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.packing.bins import without

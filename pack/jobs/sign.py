@@ -20,7 +20,8 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.problem import Code, PackError, Problem
-from qa2pack.manifest.signature.signature import NOBODY, Signature, Verifier, signed_names
+from qa2pack.manifest.signature.names import signed_names
+from qa2pack.manifest.signature.signature import NOBODY, Signature, Verifier
 from qa2pack.manifest.signature.ssh_keygen import check_key
 from qa2pack.manifest.signature.ssh_keygen import sign as signature_of_file
 from qa2pack.manifest.verify.signatures import signature_of

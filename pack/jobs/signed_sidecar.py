@@ -3,7 +3,8 @@
 import os
 
 from qa2pack.manifest.fs.presence import is_there
-from qa2pack.manifest.signature.signature import Signature, Signed, Standing, Verifier, signature_name
+from qa2pack.manifest.signature.names import signature_name
+from qa2pack.manifest.signature.signature import Signature, Signed, Standing, Verifier
 from qa2pack.pack.jobs.delivery_source import fetched_sidecar
 from qa2pack.tarsplit.naming import SIGNED_CHECKSUM
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar

@@ -50,7 +50,7 @@ from qa2pack.manifest.plan.renaming import plan_rename
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.signature.signature import signed_names
+from qa2pack.manifest.signature.names import signed_names
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.jobs.delivery_source import SidecarSource, open_source
 from qa2pack.pack.jobs.receive import find_sidecar, plan_delivery
