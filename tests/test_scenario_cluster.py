@@ -19,6 +19,7 @@ from distributed import LocalCluster
 from qa2pack.executor.apply import ApplyOptions, apply_plan, running_boot
 from qa2pack.executor.engine.dask import Cluster, ClusterEngine, SharedPaths
 from qa2pack.executor.engine.dask_worker import (
+    SharedFolder,
     Terms,
     find_fault,
     folders_written,
@@ -506,6 +507,18 @@ def test_scan_elsewhere_notes_the_numbers_of_the_coordinator(tmp_path: Path) -> 
     record = decode_record(result.blobs[0][1])
     assert record.device == 7
     assert record.actions == bytes([Action.LINK])  # it is on the package's file system, whatever its number
+    assert list(result.devices) == [7]
+
+
+@pytest.mark.parametrize("is_group", [False, True])
+def test_worker_reports_the_numbers_of_the_coordinator(shared: SharedPaths, tmp_path: Path, is_group: bool) -> None:
+    write(tmp_path / "a/file", b"x")
+    known = SharedFolder(os.fsencode(tmp_path), tmp_path.stat().st_ino, device=7)
+    options = ScanOptions(os.fsencode(tmp_path), Action.LINK, device=7)
+    batch: ScanBatch = SubtreeBatch(options, (Subtree(b"a", b"raw/a"),))
+    admit_workers(shared.lock, b"token")
+    sent = BatchGroup((batch,)) if is_group else batch
+    result = run_on_worker(replace(terms(shared), shared_folders=(known,)), scan_batch, sent)
     assert list(result.devices) == [7]
 
 
