@@ -52,7 +52,7 @@ def deliver_applied(applied: Applied, target: Target, workers: Workers) -> Deliv
     if applied.is_rolled_back:
         return DeliveredAtApply()
     try:
-        return _delivered(target.package, workers)
+        return _delivered(target, workers)
     except PackError as error:
         return DeliveredAtApply(problems=error.problems)
     except OSError as error:
@@ -74,8 +74,8 @@ def with_delivery(view: View, made: DeliveredAtApply) -> View:
     )
 
 
-def _delivered(package: Package, workers: Workers) -> DeliveredAtApply:
-    opened = OpenedFiles()  # the manifests as they are now
+def _delivered(target: Target, workers: Workers) -> DeliveredAtApply:
+    package, opened = target.package, target.opened
     state = read_state(package)
     wanted = sorted({name for header in _headers(package, state, opened) for name in _sets_of(header)})
     if not wanted:
