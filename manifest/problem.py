@@ -119,6 +119,7 @@ class Code(StrEnum):
     DELIVERY_MISSING = "delivery-missing"
     DELIVERY_OTHER = "delivery-other"
     DELIVERY_IN_THE_WAY = "delivery-in-the-way"
+    FOLDER_IN_THE_WAY = "folder-in-the-way"
     NOT_A_DELIVERY_MANIFEST = "not-a-delivery-manifest"
     LABELS_MERGE = "labels-merge"
     NO_DELIVERY_SET = "no-delivery-set"

@@ -86,7 +86,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         outfile.flush(file)  # workers read it, and may run on other machines
         fingerprint = writer.digest().hex()
         finished = find_finished(cut, place, folder, fingerprint, engine=engine, progress=progress)
-        leftovers = find_leftovers(cut, place, finished, is_replacing=destination.is_replacing)
+        leftovers = find_leftovers(cut, place, folder, finished, is_replacing=destination.is_replacing)
         run = _Run(
             cut,
             destination,

@@ -14,7 +14,8 @@ from qa2pack.manifest.format.delivery_row import PART as PART_NUMBER
 from qa2pack.manifest.format.delivery_row import PARTS as PART_COUNT
 from qa2pack.manifest.path import check_name
 
-SIGNED_CHECKSUM = "sha256"  # the only one by which a signature of the sidecar covers the tars, too
+SIGNED_CHECKSUM = "sha256"  # of a signed delivery beside the wanted ones: so the signature covers its tars
+STRONG_CHECKSUMS = frozenset((SIGNED_CHECKSUM, "sha512"))  # no forgery is known; an OCFL object has sha512
 _OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig)?|\.state|\.sender")
 _CHECKSUM = rb"(\.[a-z0-9]+sum)?"
 PART = b".part"  # suffix of every unfinished file

@@ -1,19 +1,24 @@
 """Resume a delivery: find finished chunks of an earlier run, and leftover files to remove."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.control_file import read_control
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
-from qa2pack.tarsplit.naming import PART, checksum_name
-from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.check import chunk_batches
+from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.naming import PART, DeliveryName, checksum_name
+from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.sidecar import open_sidecar
 from qa2pack.tarsplit.state import MOST_BYTES, FinishedChunk, State, decode_state
@@ -66,12 +71,16 @@ def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
 
 
 def find_leftovers(
-    cut: Cut, place: Place, finished: Mapping[int, FinishedChunk] | None, *, is_replacing: bool
+    cut: Cut, place: Place, folder: bytes, finished: Mapping[int, FinishedChunk] | None, *, is_replacing: bool
 ) -> list[bytes]:
     """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
 
+    Args:
+        folder: as of `find_finished`.
+
     Raises:
-        Refused: another delivery of the same name is there, and `is_replacing` is false.
+        Refused: another delivery of the same name is there, and `is_replacing` is false; or a folder is not known to
+            be of this one.
     """
     name = cut.header.name
     there = [
@@ -81,10 +90,56 @@ def find_leftovers(
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
+    removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
+    _check_folders(place, folder, name, removed, is_replacing=is_replacing)
     if foreign and not is_replacing:
         more = f" and {counted(len(foreign) - 1, 'more file')}" if len(foreign) > 1 else ""
         raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, place.path, found=f"{shown(foreign[0])}{more}"))
-    return [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
+    return removed
+
+
+def _check_folders(
+    place: Place, folder: bytes, name: DeliveryName, removed: Iterable[bytes], *, is_replacing: bool
+) -> None:
+    """Refuse to remove a folder with anything that this delivery has not written.
+
+    A layout may call a set as anything else is called, and people put files into folders that they were given. So a
+    complete tree must be as the sidecar here says, but for what is missing. Of an unfinished one nothing says what is
+    in it: that a run of this delivery was stopped here has to do, and that it is to be replaced.
+    """
+    folders = [entry for entry in removed if _is_folder(place, entry)]
+    if not folders:
+        return
+    written = _trees_of_sidecar(place, folder, name)
+    is_begun = bool(written) or is_there(join(folder, name.state))
+    for entry in folders:
+        others = [entry]
+        if entry.endswith(PART) and is_begun:
+            if not is_replacing:
+                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, place.path, found=shown(entry)))
+            others = []
+        elif entry in written:
+            problems = check_chunk(written[entry]).problems
+            others = [problem.path for problem in problems if problem.code is not Code.MISSING]
+        if others:
+            found = "a folder" if others == [entry] else shown(others[0])
+            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, entry), found=found))
+
+
+def _is_folder(place: Place, name: bytes) -> bool:
+    """Return whether something is in a folder of this name; a symlink is none."""
+    with suppress(PlaceError):
+        return bool(place.names(name))
+    return False
+
+
+def _trees_of_sidecar(place: Place, folder: bytes, name: DeliveryName) -> dict[bytes, CheckBatch]:
+    """Return the trees of the delivery that is complete here, by their names."""
+    try:
+        batches = chunk_batches(open_sidecar(join(folder, name.manifest)), place)
+    except (FileNotFoundError, StreamError):
+        return {}
+    return {batch.row.name: batch for batch in batches if batch.row.form in TREES}
 
 
 def _expected(cut: Cut) -> set[bytes]:

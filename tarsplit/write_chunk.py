@@ -156,6 +156,9 @@ def _write_tree(batch: ChunkBatch) -> ChunkResult:
     except _StoppedError:
         out.give_up()
         raise
+    if other := next(out.others(batch.part), b""):
+        path = join(join(batch.place.path, batch.name), other)
+        return ChunkResult(batch.number, problem=Problem(Code.EXTRA, path, "only files that the delivery names"))
     out.finish()
     lists = shape.lists
     return ChunkResult(batch.number, amount.byte_count, lists.of_all, lists.results(), is_kept=out.is_kept)

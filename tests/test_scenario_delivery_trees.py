@@ -19,6 +19,7 @@ from support.file_systems import small_disk
 from support.forgery import twins
 from support.in_process import write
 from support.s3_servers import BUCKET, s3_server
+from support.signatures import Key
 
 LAYOUT = """
 tree = "unit"
@@ -240,6 +241,13 @@ def test_what_is_not_of_the_delivery_is_told(home: Path, path: str) -> None:
     assert checked(home / "out") == [f"extra {os.path.dirname(path)}/extra"]
 
 
+def test_signature_covers_each_form(home: Path, key: Key, signers: Path) -> None:
+    ran = run_redirected("deliver", home / "P", "--output", home / "signed", "--jobs", "1", "--sign", key.path)
+    assert ran.code == 0, ran.err
+    words = ("--allowed-signers", signers, "--require-signature")
+    assert checked(home / "signed", *words) == []
+
+
 def test_missing_tree_is_one_problem(home: Path) -> None:
     shutil.rmtree(home / "out/P_bag")
     assert checked(home / "out") == ["missing P_bag"]
@@ -335,8 +343,80 @@ def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -
     assert run_redirected("package", home / "run", home / "P", *words).code == 0
     ran = deliver(home)
     assert (ran.code, "delivery-in-the-way" in ran.out) == (1, True)
-    write(home / "out/P_files/old", b"of the other delivery")
     assert deliver(home, "--replace").code == 0
+    assert checked(home / "out", home / "P") == []
+
+
+def changed_package(home: Path) -> None:
+    write(home / "run/in/two/b", b"another content")
+    words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
+    assert run_redirected("package", home / "run", home / "P", *words).code == 0
+
+
+@pytest.mark.parametrize("path", ["P_files/mine", "P_files/unit/data/mine/thesis", "P_bag/data/P/unit/data/one/text"])
+def test_what_somebody_wrote_in_a_delivered_folder_is_not_removed(home: Path, path: str) -> None:
+    changed_package(home)
+    write(home / "out" / path, b"mine")
+    ran = deliver(home, "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.out, f"out/{path.split('/', maxsplit=1)[0]}" in ran.out) == (
+        1,
+        True,
+        True,
+    )
+    assert (home / "out" / path).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("there", ["P_files", "P_files.part", "P_files/empty"])
+@pytest.mark.parametrize("word", ["", "--replace"])
+def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, word: str) -> None:
+    shutil.rmtree(home / "out")
+    write(home / "out" / there / "thesis", b"mine")
+    ran = deliver(home, *filter(None, [word]))
+    assert (ran.code, "in-the-way" in ran.out) == (1, True)
+    assert files_in(home / "out") == {f"{there}/thesis": b"mine"}
+
+
+@pytest.mark.parametrize("name", ["{project}", "{project}.pack", "run"])
+def test_set_that_is_called_as_the_package_does_not_take_its_place(home: Path, name: str) -> None:
+    layout = (home / "trees.toml").read_text().replace('name = "P_files"', f'name = "{name}"')
+    (home / "trees.toml").write_text(layout)
+    changed_package(home)
+    before = {path: data for path, data in files_in(home).items() if not path.startswith("out/")}
+    ran = run_redirected("deliver", home / "P", "--output", home, "--jobs", "1", "--json", "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.out) == (1, True)
+    assert {path: data for path, data in files_in(home).items() if not path.startswith("out/")} == before
+
+
+def test_unfinished_tree_of_an_earlier_state_is_removed_only_when_replaced(home: Path) -> None:
+    stopped_after_the_sets(home)
+    changed_package(home)
+    assert (ran := deliver(home)).code == 1, ran.err
+    assert "delivery-in-the-way" in ran.out
+    assert deliver(home, "--replace").code == 0
+    assert checked(home / "out", home / "P") == []
+
+
+def stopped_after_the_sets(home: Path) -> None:
+    """Leave what a stop leaves that comes before the first set has its name."""
+    damage(home / "P/unit/data/two/b", "changed")
+    shutil.rmtree(home / "out")
+    assert deliver(home).code == 4
+    for path in (home / "out").iterdir():
+        if not path.name.endswith((".part", ".state")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert (home / "out/P_files.part").is_dir()
+
+
+@pytest.mark.parametrize("path", ["P_files.part/x", "P_files.part/unit/data/one/x", "P_bag.part/data/x"])
+def test_tree_with_something_else_in_it_does_not_get_its_name(home: Path, path: str) -> None:
+    tree = path.partition(".")[0]
+    (home / "out" / tree).rename(home / f"out/{tree}.part")
+    write(home / "out" / path, b"mine")
+    ran = deliver(home)
+    assert (ran.code, f"out/{path.replace('.part', '')}" in ran.out) == (4, True)
+    assert not (home / "out" / tree).exists()
+    (home / "out" / path).unlink()
+    assert deliver(home).code == 0
     assert checked(home / "out", home / "P") == []
 
 

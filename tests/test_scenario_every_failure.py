@@ -227,6 +227,13 @@ def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.path, "--output", _delivered(world), "--size", "100000"]
 
 
+@fails(Code.FOLDER_IN_THE_WAY)
+def _(world: World) -> Words:
+    named_like_a_tar = _delivered(world) / f"{world.path.name}_2012-06-20_002_of_002.tar"
+    write(named_like_a_tar / "thesis", b"of somebody")
+    return ["tarsplit", *_DAY, world.path, "--output", named_like_a_tar.parent, "--replace"]
+
+
 @fails(Code.NOT_A_DELIVERY_MANIFEST)
 def _(world: World) -> Words:
     return ["verify", world.path, "--manifest", _delivered(world)]

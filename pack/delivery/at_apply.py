@@ -112,4 +112,4 @@ def _lines(view: View, made: DeliveredAtApply, style: Style) -> Iterator[str]:
     if made.problems:
         yield f"{style.bad('Not delivered')}, but all else is done:"
         yield from (f"  {problem_text(problem)}" for problem in made.problems)
-        yield "To deliver it, give pack apply again."
+        yield "To deliver it, mend that and give pack apply again."

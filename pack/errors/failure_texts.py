@@ -178,6 +178,11 @@ REQUESTS: Mapping[Code, Row] = {
         "The package has changed since, or other options were given.",
         "Give --replace to remove it, or choose another folder with --output",
     ),
+    Code.FOLDER_IN_THE_WAY: Row(
+        "A folder that this delivery is not known to have written, as it is now, has the name of one of its sets.",
+        "The set is called as something else there; or files were put into the delivered folder, or changed.",
+        "Look what is in it, and move away what you need. Nothing removes it, not even --replace.",
+    ),
     Code.NOT_A_DELIVERY_MANIFEST: Row(
         "This is not the .manifest of a delivery.",
         "The folder of the tars was named instead of the file in it, or a manifest of a package.",

@@ -6,7 +6,7 @@ from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.signature.signature import Signature, Signed, Standing, Verifier
 from qa2pack.pack.jobs.delivery_source import fetched_sidecar
-from qa2pack.tarsplit.naming import SIGNED_CHECKSUM
+from qa2pack.tarsplit.naming import STRONG_CHECKSUMS
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 
 
@@ -38,5 +38,5 @@ def signed_sidecar(sidecar: Sidecar, signature: Signature) -> Signed:
     name = os.path.basename(sidecar.path)
     if not signature.key:
         return Signed(name, signature)
-    is_weak = any(SIGNED_CHECKSUM not in dict(row.checksums) for row in sidecar.chunks)
+    is_weak = any(STRONG_CHECKSUMS.isdisjoint(dict(row.checksums)) for row in sidecar.chunks)
     return Signed(name, signature, sidecar.header.day, is_weak=is_weak)

@@ -12,7 +12,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, path_in
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.naming import PART
 from qa2pack.tarsplit.place.place import Upload
@@ -53,6 +53,17 @@ class FolderTree:
     def remove(self, name: bytes) -> None:
         """Remove a file."""
         outfile.remove(join(join(self._root, self._folder) if self._folder else self._root, name))
+
+    def names(self, folder: bytes) -> list[bytes]:
+        """Return what is in a folder; nothing once the tree is complete."""
+        if self._is_finished:
+            return []
+        above, name = os.path.split(self._root)
+        try:
+            with opened_beneath(above, path_in(name, folder)) as fd:
+                return list(map(os.fsencode, os.listdir(fd)))
+        except FileNotFoundError:
+            return []
 
     def finish(self) -> None:
         """Sync all, and rename the tree."""

@@ -123,6 +123,9 @@ class Tree(Protocol):
     def remove(self, name: bytes) -> None:
         """Remove a file, if it is there."""
 
+    def names(self, folder: bytes) -> list[bytes]:
+        """Return the names of what is in a folder of a tree that has not got its name yet; of another one nothing."""
+
     def finish(self) -> None:
         """Give the tree its name, when all of it is there to stay."""
 

@@ -34,5 +34,9 @@ class StoreTree:
         """Remove a file."""
         self._place.remove([join(self._folder, name)])
 
+    def names(self, folder: bytes) -> list[bytes]:
+        """Return what is in a folder."""
+        return self._place.names(path_in(self._name, folder))
+
     def finish(self) -> None:
         """Do nothing: each file is there."""

@@ -4,14 +4,14 @@ Files are read one by one, so each problem has the path of its file. A `Taker` m
 delivery is received. Folders without files are not missed: neither a bag nor a store has them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import BUFFER_BYTES, blocks_of
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
-from qa2pack.tarsplit.chunk_entries import ChunkPart, shares
+from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.reader import EndedError, Reader, summed
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
@@ -31,17 +31,34 @@ def tree_problems(place: Place, row: ChunkRow, part: ChunkPart, shape: Shape, ta
     if not place.names(row.name) and part.files:
         return [Problem(Code.MISSING, row.name)]
     comparing = _Tree(place, row.name, shape, taker)
-    inner = _inner_names(shape.names, (shape.folder(share.record.path) for share in shares(part)))
-    for share in shares(part):
-        folder, record = shape.folder(share.record.path), share.record
-        files = {record.names[index] for index in share.files}
-        comparing.find_others(folder, files | inner.pop(folder, set()))
-        for index in share.files:
-            comparing.compare(folder, record, index)
-    for folder, names in inner.items():
+    for folder, names, share in _contents(part, shape):
         comparing.find_others(folder, names)
+        if share is not None:
+            for index in share.files:
+                comparing.compare(folder, share.record, index)
     comparing.compare_lists(row)
     return comparing.problems
+
+
+def others_in(names: Callable[[bytes], Iterable[bytes]], part: ChunkPart, shape: Shape) -> Iterator[bytes]:
+    """Yield the paths in a tree of what is not of it.
+
+    Args:
+        names: returns what is in a folder of the tree.
+    """
+    for folder, known, _ in _contents(part, shape):
+        yield from (join(folder, name) for name in sorted({*names(folder)} - known))
+
+
+def _contents(part: ChunkPart, shape: Shape) -> Iterator[tuple[bytes, set[bytes], Share | None]]:
+    """Yield each folder of a tree with the names of all that is in it, and the files of the package there."""
+    inner = _inner_names(shape.names, (shape.folder(share.record.path) for share in shares(part)))
+    for share in shares(part):
+        folder = shape.folder(share.record.path)
+        files = {share.record.names[index] for index in share.files}
+        yield folder, files | inner.pop(folder, set()), share
+    for folder, names in inner.items():
+        yield folder, names, None
 
 
 def _inner_names(beside: Iterable[bytes], folders: Iterable[bytes]) -> dict[bytes, set[bytes]]:

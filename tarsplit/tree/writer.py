@@ -11,10 +11,11 @@ from itertools import cycle
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.path import join
-from qa2pack.tarsplit.chunk_entries import Share
+from qa2pack.tarsplit.chunk_entries import ChunkPart, Share
 from qa2pack.tarsplit.container.writer import Output, OutputFailedError
 from qa2pack.tarsplit.place.place import Place, Upload
 from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
+from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
 _MODE = 0o644  # of what is beside the files
@@ -79,6 +80,10 @@ class TreeWriter:
         if self._written:
             with _marked():
                 self._tree.remove(self._written)
+
+    def others(self, part: ChunkPart) -> Iterator[bytes]:
+        """Yield the paths of what is in a tree of an earlier run and not of it: somebody put it there."""
+        return others_in(self._tree.names, part, self._shape) if self._keeps else iter(())
 
     def finish(self) -> None:
         """Write what is beside the files, and give the tree its name."""
