@@ -52,7 +52,8 @@ executor   casa/ stop_signals keep_previous
 executor   memory errors
 
 tarsplit   deliver extract
-tarsplit   resume check
+tarsplit   resume
+tarsplit   check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
 tarsplit   taken_before tree/
 tarsplit   container/
