@@ -1,6 +1,5 @@
 """The manual pages are those made from the commands, and man shows them without a complaint."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from qa2pack.pack.cli import COMMANDS
 from qa2pack.pack.man_pages import man_pages, roff_text
 from support.commands import ROOT
+from support.tools import needs_tool
 
 FOLDER = ROOT / "docs/man"
 
@@ -21,10 +21,9 @@ def test_there_is_a_page_for_each_command() -> None:
     assert set(man_pages()) == {"pack.1", "tarsplit.1", *(f"pack-{name}.1" for name in COMMANDS)}
 
 
-@pytest.mark.skipif(shutil.which("groff") is None, reason="there is no groff here (Debian: apt install groff)")
 def test_page_shows_every_option_and_no_warning() -> None:
     shown = subprocess.run(
-        ["groff", "-man", "-Tascii", "-ww", "-P-cbou", *sorted(FOLDER.iterdir())],
+        [needs_tool("groff"), "-man", "-Tascii", "-ww", "-P-cbou", *sorted(FOLDER.iterdir())],
         capture_output=True,
         text=True,
         check=True,

@@ -23,6 +23,7 @@ mount mount
 ssh-keygen openssh-client
 sshd openssh-server
 zsh zsh
+groff groff-base
 END
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || missing="$missing chromium"

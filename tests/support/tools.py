@@ -25,6 +25,7 @@ _PACKAGES = {
     "ssh-agent": "openssh-client",
     "ssh-add": "openssh-client",
     "sshd": "openssh-server",
+    "groff": "groff-base",
 }
 
 
