@@ -119,14 +119,13 @@ def _taken_of_tree(
             suppress(PlaceError, FileNotFoundError, EndedError, DamagedError, _OtherContentError),
             batch.place.opened(each.path) as opened,
         ):
-            of_file = _copy(opened, each, wanted[each.content], _target(folder, each.content) + _UNCHECKED)
+            target = _target(folder, each.content) + _UNCHECKED
+            of_file = _copy(opened, each, wanted[each.content], target, is_listed=bool(sha256))
             taken.add(each.content)
-            if not wanted[each.content]:
+            if sha256 and not wanted[each.content]:
                 lines[shape.lists.line(of_file.hex(), each.listed)] = each.content
-    if sha256:
-        unlisted = set(lines.values()) - _listed(batch, shape.list_path(SIGNED_CHECKSUM), sha256, lines)
-        return _kept(folder, taken, taken - unlisted)
-    return _kept(folder, taken, taken)
+    listed = _listed(batch, shape.list_path(SIGNED_CHECKSUM), sha256, lines) if lines else set()
+    return _kept(folder, taken, taken - (set(lines.values()) - listed))
 
 
 def _listed(batch: CheckBatch, path: bytes, sha256: str, lines: Mapping[bytes, Content]) -> set[Content]:
@@ -216,11 +215,14 @@ def _in_container(batch: CheckBatch) -> Iterator[_InChunk]:
             offset += size + len(framing.after_file(size))
 
 
-def _copy(file: OpenedFile | _Forward, found: _InChunk, expected: bytes, target: bytes) -> bytes:
-    """Write one file, and return its sha256.
+def _copy(
+    file: OpenedFile | _Forward, found: _InChunk, expected: bytes, target: bytes, *, is_listed: bool = False
+) -> bytes:
+    """Write one file, and return its sha256, if that is needed.
 
     Args:
         expected: the sha256 that it must have; empty if that is not known.
+        is_listed: the sha256 is looked for in a list.
 
     Raises:
         _OtherContentError: it has another content.
@@ -235,7 +237,8 @@ def _copy(file: OpenedFile | _Forward, found: _InChunk, expected: bytes, target:
                 raise EndedError
             write_all(fd, block)
             state.update(block)
-            sha256.update(block)
+            if expected or is_listed:
+                sha256.update(block)
             size -= len(block)
         if digest != state.digest() or expected not in (b"", sha256.digest()):
             raise _OtherContentError

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from qa2pack.tarsplit.place import s3_upload
-from support.commands import Ran, run_redirected
-from support.in_process import write
+from support.commands import run_redirected
+from support.delivered_sets import RULES, checked_delivery, deliver, package_run
 from support.s3_servers import BUCKET, s3_server
 
-LAYOUT = """
+LAYOUT = f"""
 tree = "unit"
 [[place]]
 name = "run"
@@ -26,20 +26,10 @@ needed = true
 name = "data"
 [[folder]]
 name = "notes"
-[[rule]]
-kind = "tree"
-match = ["one", "two"]
-to = "data/{name}"
-[[rule]]
-match = "*.txt"
-to = "notes/{name}"
-[[rule]]
-match = "*"
-to = "data/{name}"
-[[delivery]]
+{RULES}[[delivery]]
 set = "compressed"
 form = "tgz"
-name = "P_{part}_of_{parts}.tar.gz"
+name = "P_{{part}}_of_{{parts}}.tar.gz"
 select = "data/one/**"
 limit = "60kB"
 [[delivery]]
@@ -76,12 +66,7 @@ FILES_MADE = {*TGZ, "P.zip", "P.tar", "README.tar"}
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package P and its delivery `out`; tests that change something do so in a copy."""
     home = tmp_path_factory.mktemp("world")
-    for path, data in FILES.items():
-        write(home / "run/in" / path, data)
-    (home / "forms.toml").write_text(LAYOUT)
-    words = ("--layout", home / "forms.toml", "--mode", "copy", "--as-is", "--no-settings")
-    ran = run_redirected("package", home / "run", home / "P", *words)
-    assert ran.code == 0, ran.err
+    package_run(home, LAYOUT, FILES)
     assert deliver(home).code == 0
     return home
 
@@ -91,20 +76,8 @@ def home(world: Path, tmp_path: Path) -> Path:
     return shutil.copytree(world, tmp_path / "world", symlinks=True)
 
 
-def deliver(home: Path, *words: str | Path) -> Ran:
-    return run_redirected("deliver", home / "P", "--output", home / "out", "--jobs", "1", "--json", *words)
-
-
 def names(home: Path) -> set[str]:
     return set(os.listdir(home / "out"))
-
-
-def checked(folder: str | Path, *words: str | Path) -> list[str]:
-    """Check the delivery, and return code and path of each problem."""
-    ran = run_redirected("tarsplit", "--check", folder, "--json", *words)
-    problems = [f"{each['code']} {each['path']}" for each in json.loads(ran.out)["problems"]]
-    assert ran.code == (3 if problems else 0)
-    return problems
 
 
 def test_other_programs_read_each_form(world: Path, tmp_path: Path) -> None:
@@ -150,8 +123,8 @@ def test_same_command_keeps_what_is_there_and_makes_the_same_bytes(home: Path) -
 
 
 def test_delivery_is_as_checked_alone_and_with_its_package(world: Path) -> None:
-    assert checked(world / "out") == []
-    assert checked(world / "out", world / "P") == []
+    assert checked_delivery(world / "out") == []
+    assert checked_delivery(world / "out", world / "P") == []
 
 
 @pytest.mark.parametrize("name", ["P.zip", "P_001_of_002.tar.gz"])
@@ -159,20 +132,20 @@ def test_every_damage_is_told_where_it_is(home: Path, name: str) -> None:
     data = (home / "out" / name).read_bytes()
     for at in sorted({*range(0, len(data), len(data) // 20), *range(len(data) - 100, len(data), 7)}):
         (home / "out" / name).write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
-        assert any(name in problem for problem in checked(home / "out")), at
+        assert any(name in problem for problem in checked_delivery(home / "out")), at
     (home / "out" / name).write_bytes(data[: len(data) // 2])
-    assert f"truncated {name}" in checked(home / "out")
+    assert f"truncated {name}" in checked_delivery(home / "out")
     (home / "out" / name).write_bytes(data + b"more")
-    assert f"grown {name}" in checked(home / "out")
+    assert f"grown {name}" in checked_delivery(home / "out")
 
 
 def test_damage_in_a_zip_has_the_path_of_the_file(home: Path) -> None:
     data = (home / "out/P.zip").read_bytes()
     (home / "out/P.zip").write_bytes(data.replace(b"of the zip", b"of another"))
-    assert checked(home / "out") == ["changed P.zip/P/unit/data/two/b"]
+    assert checked_delivery(home / "out") == ["changed P.zip/P/unit/data/two/b"]
     behind = data.index(b"of the zip") + len(b"of the zip")
     (home / "out/P.zip").write_bytes(data[:behind] + b"XX" + data[behind + 2 :])
-    assert checked(home / "out") == ["changed P.zip/P/unit/data/two/b"]
+    assert checked_delivery(home / "out") == ["changed P.zip/P/unit/data/two/b"]
     (home / "out/P.zip").write_bytes(data[:-1] + b"X")
     assert "the end of the zip" in run_redirected("tarsplit", "--check", home / "out").out
 
@@ -197,7 +170,7 @@ def test_sent_to_a_store_as_it_is_written_to_a_folder(world: Path, tmp_path: Pat
         name: (world / "out" / name).read_bytes() for name in names(world)
     }
     assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 5
-    assert checked(to) == []
+    assert checked_delivery(to) == []
 
 
 def test_compressed_tar_is_sent_to_s3_whatever_its_size_becomes(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +182,7 @@ def test_compressed_tar_is_sent_to_s3_whatever_its_size_becomes(world: Path, mon
         assert [each["byte_count"] for each in said["chunks"]] == [
             os.path.getsize(world / "out" / name) for name in sorted(TGZ)
         ]
-        assert checked(to) == []
+        assert checked_delivery(to) == []
         assert json.loads(run_redirected("deliver", world / "P", *words).out)["kept_count"] == 2
     assert len(proxy.parts_sent()) == 1
 

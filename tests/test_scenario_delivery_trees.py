@@ -14,14 +14,15 @@ import ocfl
 import pytest
 
 from qa2pack.tarsplit.place.store import Store
-from support.commands import Ran, run_redirected
+from support.commands import run_redirected
+from support.delivered_sets import RULES, checked_delivery, deliver, package_again
 from support.file_systems import small_disk
 from support.forgery import twins
 from support.in_process import write
 from support.s3_servers import BUCKET, s3_server
 from support.signatures import Key
 
-LAYOUT = """
+LAYOUT = f"""
 tree = "unit"
 [[place]]
 name = "run"
@@ -35,20 +36,10 @@ name = "notes"
 name = "empty"
 always = true
 [[rule]]
-kind = "tree"
-match = ["one", "two"]
-to = "data/{name}"
-[[rule]]
 kind = "table"
 match = "*.ms"
-to = "data/{name}"
-[[rule]]
-match = "*.txt"
-to = "notes/{name}"
-[[rule]]
-match = "*"
-to = "data/{name}"
-[[delivery]]
+to = "data/{{name}}"
+{RULES}[[delivery]]
 set = "plain"
 form = "folder"
 name = "P_files"
@@ -89,10 +80,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path, data in FILES.items():
         write(home / "run/in" / path, data)
     os.chmod(home / "run/in/two/b", 0o755)
-    (home / "trees.toml").write_text(LAYOUT)
-    words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
-    ran = run_redirected("package", home / "run", home / "P", *words)
-    assert ran.code == 0, ran.err
+    (home / "layout.toml").write_text(LAYOUT)
+    package_again(home)
     ran = deliver(home)
     assert ran.code == 0, ran.err
     return home
@@ -103,16 +92,8 @@ def home(world: Path, tmp_path: Path) -> Path:
     return shutil.copytree(world, tmp_path / "world", symlinks=True)
 
 
-def deliver(home: Path, *words: str | Path) -> Ran:
-    return run_redirected("deliver", home / "P", "--output", home / "out", "--jobs", "1", "--json", *words)
-
-
 def checked(folder: str | Path, *words: str | Path) -> list[str]:
-    """Check the delivery, and return code and path of each problem."""
-    ran = run_redirected("tarsplit", "--check", folder, "--jobs", "1", "--json", *words)
-    problems = [f"{each['code']} {each['path']}" for each in json.loads(ran.out)["problems"]]
-    assert ran.code == (3 if problems else 0), ran.err
-    return problems
+    return checked_delivery(folder, "--jobs", "1", *words)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -338,9 +319,7 @@ def test_complete_tree_keeps_its_file_whose_source_was_damaged_since(home: Path)
 
 
 def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -> None:
-    write(home / "run/in/two/b", b"another content")
-    words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
-    assert run_redirected("package", home / "run", home / "P", *words).code == 0
+    changed_package(home)
     ran = deliver(home)
     assert (ran.code, "delivery-in-the-way" in ran.out) == (1, True)
     assert deliver(home, "--replace").code == 0
@@ -349,8 +328,7 @@ def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -
 
 def changed_package(home: Path) -> None:
     write(home / "run/in/two/b", b"another content")
-    words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
-    assert run_redirected("package", home / "run", home / "P", *words).code == 0
+    package_again(home)
 
 
 @pytest.mark.parametrize("path", ["P_files/mine", "P_files/unit/data/mine/thesis", "P_bag/data/P/unit/data/one/text"])
@@ -378,8 +356,8 @@ def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, wo
 
 @pytest.mark.parametrize("name", ["{project}", "{project}.pack", "run"])
 def test_set_that_is_called_as_the_package_does_not_take_its_place(home: Path, name: str) -> None:
-    layout = (home / "trees.toml").read_text().replace('name = "P_files"', f'name = "{name}"')
-    (home / "trees.toml").write_text(layout)
+    layout = (home / "layout.toml").read_text().replace('name = "P_files"', f'name = "{name}"')
+    (home / "layout.toml").write_text(layout)
     changed_package(home)
     before = {path: data for path, data in files_in(home).items() if not path.startswith("out/")}
     ran = run_redirected("deliver", home / "P", "--output", home, "--jobs", "1", "--json", "--replace")
@@ -506,8 +484,7 @@ def test_sent_to_s3_and_read_back(world: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("name", [b"in a bag%0A.txt", b"in an object\xff"])
 def test_name_that_is_not_possible_is_refused_before_anything_is_written(home: Path, name: bytes) -> None:
     write(home / "run/in" / os.fsdecode(name), b"")
-    words = ("--layout", home / "trees.toml", "--mode", "copy", "--as-is", "--no-settings")
-    assert run_redirected("package", home / "run", home / "P", *words).code == 0
+    package_again(home)
     ran = deliver(home, "--replace")
     assert (ran.code, "bag-name" in ran.out) == (1, True)
     assert checked(home / "out") == []
