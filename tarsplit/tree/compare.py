@@ -11,12 +11,12 @@ from qa2pack.manifest.fs.digest import BUFFER_BYTES, blocks_of
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.reader import EndedError, Reader, summed
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taker import Taker
-from qa2pack.tarsplit.tar.checksums import Sums
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
 _NOTHING_ELSE = "only files that the delivery names"

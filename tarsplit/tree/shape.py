@@ -23,8 +23,8 @@ from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.spool import TextSpool
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.verify.checksum_lines import bag_line
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.naming import checksum_line, checksum_name, in_tar
-from qa2pack.tarsplit.tar.checksums import Sums
 
 _STRONG = "sha256"
 Line = Callable[[str, bytes], bytes]

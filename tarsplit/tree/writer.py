@@ -11,10 +11,10 @@ from itertools import cycle
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.path import join
+from qa2pack.tarsplit.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share
 from qa2pack.tarsplit.container.writer import Output, OutputFailedError
 from qa2pack.tarsplit.place.place import Place, Upload
-from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
