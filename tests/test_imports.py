@@ -63,9 +63,8 @@ tarsplit   contents
 tarsplit   selection
 tarsplit   packing/
 tarsplit   place/
-tarsplit   tar/
 tarsplit   output_files
-tarsplit   naming state taker made
+tarsplit   naming state taker made checksums
 
 manifest   plan/ verify/ adopt
 manifest   scan/
