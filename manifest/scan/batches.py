@@ -14,8 +14,6 @@ from qa2pack.manifest.scan.digest_cache import KnownStream
 from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums, add_names, add_sums
 from qa2pack.manifest.scan.table_references import Reference
 
-BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
-
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
