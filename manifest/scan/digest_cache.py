@@ -48,8 +48,10 @@ class KnownFolder:
         self._decoded: dict[int, FolderRecord] = {}  # by position; several threads may fill it
         self._positions: list[dict[bytes, int]] = []
 
-    def digests(self, source: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes | None:
-        """Return the joined digests of all files of a source folder, if names and states are all unchanged.
+    def unchanged(
+        self, source: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]
+    ) -> FolderRecord | None:
+        """Return the record of a source folder, if names and states of all files are unchanged, and all have digests.
 
         It does for a whole folder what `digest` does for one file, many times faster.
         """
@@ -57,7 +59,7 @@ class KnownFolder:
             has_these = record.source == source and not record.source_names and record.names == names
             is_old_enough = max(record.mtimes, default=0) < scanned_ns - _CLOCK_TICK_NS
             if has_these and is_old_enough and _are_same(record, stats):
-                return record.digests if _has_all_digests(record) else None
+                return record if _has_all_digests(record) else None
         return None
 
     def digest(self, source: bytes, state: FileState) -> bytes | None:
