@@ -22,6 +22,7 @@ from qa2pack.manifest.path import sort_key
 
 # The kernel sets file times to its last clock tick, up to 10 ms ago.
 _CLOCK_TICK_NS = 20_000_000
+_SEGMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +125,25 @@ def known_digests(streams: tuple[KnownStream, ...]) -> KnownDigests:
 
 
 class _Cursor:
-    """The segment of a stream, about 1 MiB by its index, in which the last folder was looked for."""
+    """The segments of a stream, each about 1 MiB by its index, in which the last folders were looked for.
+
+    A scan leaves what is below a folder in several batches, and goes on with each in turn.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._keys = [sort_key(path) for path, _ in stream.index]
-        self._segment = -1
-        self._blobs: dict[bytes, bytes] = {}
+        self._segments: dict[int, dict[bytes, bytes]] = {}  # the one that was used last is the last
 
     def find(self, path: bytes) -> bytes | None:
         segment = bisect_right(self._keys, sort_key(path)) - 1
         if segment < 0:
             return None
-        if segment != self._segment:
-            self._blobs = dict(self._read(segment))
-            self._segment = segment
-        return self._blobs.get(path)
+        blobs = self._segments.pop(segment, None) or dict(self._read(segment))
+        self._segments[segment] = blobs
+        if len(self._segments) > _SEGMENTS:
+            del self._segments[next(iter(self._segments))]
+        return blobs.get(path)
 
     def _read(self, segment: int) -> Iterator[tuple[bytes, bytes]]:
         """Yield the records of a segment by path."""

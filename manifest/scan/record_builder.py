@@ -105,7 +105,9 @@ class Columns:
     def _add_unread(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]") -> bool:
         """Add all files if all digests are known, or if none is needed; else add none and return False."""
         try:
-            stats = each(_status, entries)
+            # A function call per file would take half as long as the system call.
+            is_alone = at_once() == 1
+            stats = [file.stat(follow_symlinks=False) for file in entries] if is_alone else each(_status, entries)
         except OSError:
             return False  # a file is gone: added one by one, it gets a problem of its own
         if not self._is_hashing:
