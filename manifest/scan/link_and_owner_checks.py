@@ -124,8 +124,10 @@ def mark_problems(files: FileStates) -> Iterator[Problem]:
     marking = {device for device in {*devices} if has_marks(device, files.path(files.sources[devices.index(device)]))}
     if not marking:
         return
-    columns = zip(files.sources, files.actions, devices, strict=True)
-    sources = (source for source, action, device in columns if action in _MARKED and device in marking)
+    sources = files.sources
+    if not ({*files.actions} <= _MARKED and {*devices} <= marking):
+        columns = zip(sources, files.actions, devices, strict=True)
+        sources = [source for source, action, device in columns if action in _MARKED and device in marking]
     with suppress(OSError):  # a folder that is gone: whoever reads or links its files reports that
         for source, mark in marks_in(files.root, sources):
             yield Problem(Code.UNCHANGEABLE, files.path(source), found=mark)

@@ -188,10 +188,10 @@ def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known:
     """
     if not options.is_hashing or not options.follows_links or subtree.is_looked_into:
         return False
-    files = dict(entries)
-    entry = files.get(DESCRIPTION)
-    if entry is None:
+    if DESCRIPTION not in [name for name, _ in entries]:
         return False
+    files = dict(entries)
+    entry = files[DESCRIPTION]
     if options.exclude or (_INFO in files and not any(name.startswith((b"table.f", b"table.mf")) for name in files)):
         return True
     source = join(subtree.source, DESCRIPTION)
