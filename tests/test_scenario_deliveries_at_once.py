@@ -99,7 +99,7 @@ def test_received_package_is_the_same_when_small_files_are_written_at_once(
     monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", lambda *_: AT_ONCE)
     receive(delivered)
     assert (files_of(delivered.path), states_of(delivered.path)) == alone
-    assert max(written.counts) == 4 * AT_ONCE
+    assert max(written.counts) > 40, "files of several folders are written at once"
     assert delivered.type("verify", delivered.path).code == 0
 
 

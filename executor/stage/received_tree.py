@@ -3,7 +3,8 @@
 Only files of the records that it is given are made, below the staged package, which only its owner can enter. A file
 gets its planned mtime last, when its content was compared. What an earlier run left under its name is replaced.
 
-Where the disk answers late, small files of one folder wait, and are then written at once.
+Where the disk answers late, small files wait, and are then written at once: those of many folders, because a kernel
+makes one name after the other in a folder.
 """
 
 import os
@@ -19,8 +20,9 @@ from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.safe_open import OpenFile, opened_beneath, opened_file
 from qa2pack.manifest.path import is_within
 
-_AHEAD = 4  # times as many files wait as are written at once
-_AHEAD_BYTES = 32 << 20
+# What waits at most, to be written at once.
+_BYTES = 32 << 20
+_FOLDERS = 64  # each of them is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,19 @@ class ReceivedTree:
     members: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A small file that is to be written, and its position among those of its folder."""
+
+    position: int
+    dir_fd: int
+    record: FolderRecord
+    index: int
+    content: bytes
+
+
 class ReceivedFiles:
-    """Writes the files of one chunk, one after the other; the last folder stays open. Use it in a `with`."""
+    """Writes the files of one chunk; folders stay open as long as something is written there. Use it in a `with`."""
 
     def __init__(self, place: ReceivedTree) -> None:
         self._disk = place.disk
@@ -50,8 +63,9 @@ class ReceivedFiles:
         self._dir_fd = -1
         self._fd = -1  # of a large file
         self._mode = self._mtime_ns = 0
-        self._waiting: list[tuple[FolderRecord, int, bytes]] = []
-        self._waiting_bytes = 0
+        self._waiting: list[_Waiting] = []
+        self._waiting_bytes = self._waiting_folders = 0
+        self._position = 0  # in the folder
         self._made_modes: dict[int, int] = {}  # what the umask leaves of a mode
 
     def __enter__(self) -> "ReceivedFiles":
@@ -88,9 +102,10 @@ class ReceivedFiles:
                 self.add(content)
                 self.end()
         elif self._is_in(record.path):
-            self._waiting.append((record, index, content))
+            self._waiting.append(_Waiting(self._position, self._dir_fd, record, index, content))
             self._waiting_bytes += len(content)
-            if len(self._waiting) >= _AHEAD * at_once() or self._waiting_bytes >= _AHEAD_BYTES:
+            self._position += 1
+            if self._waiting_bytes >= _BYTES:
                 self._write_waiting()
 
     def begin(self, record: FolderRecord, index: int) -> bool:
@@ -105,7 +120,7 @@ class ReceivedFiles:
         self._close()  # of a file that was not as in the manifest
         if not self._is_in(record.path):
             return False
-        self._fd = self._created(record, index)
+        self._fd = self._created(self._dir_fd, record, index)
         self._mode, self._mtime_ns = record.modes[index] & 0o777, record.mtimes[index]
         return True
 
@@ -119,28 +134,29 @@ class ReceivedFiles:
         self._close()
 
     def _write_waiting(self) -> None:
-        """Write the files that wait, all of the folder that is open; what was begun stays if one fails."""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        """Write the files that wait, of all folders in turn; what was begun stays if one fails."""
+        waiting = sorted(self._waiting, key=lambda file: file.position)
+        self._waiting, self._waiting_bytes, self._waiting_folders = [], 0, 0
         each(self._write, waiting)
 
-    def _write(self, file: tuple[FolderRecord, int, bytes]) -> None:
+    def _write(self, file: "_Waiting") -> None:
         """Write a small file; several may be written at once."""
-        record, index, content = file
-        fd = self._created(record, index)
+        record, index = file.record, file.index
+        fd = self._created(file.dir_fd, record, index)
         try:
-            self._add(fd, content)
+            self._add(fd, file.content)
             self._end(fd, record.modes[index] & 0o777, record.mtimes[index])
         finally:
             os.close(fd)
 
-    def _created(self, record: FolderRecord, index: int) -> int:
+    def _created(self, dir_fd: int, record: FolderRecord, index: int) -> int:
         name, mode = record.names[index], record.modes[index] & 0o777
         while True:  # of what several chunks have, two workers may make the same file; the last one stays
             try:
-                return self._disk.create(name, dir_fd=self._dir_fd, mode=mode)
+                return self._disk.create(name, dir_fd=dir_fd, mode=mode)
             except FileExistsError:
                 with suppress(FileNotFoundError):
-                    self._disk.unlink(name, dir_fd=self._dir_fd)
+                    self._disk.unlink(name, dir_fd=dir_fd)
 
     def _add(self, fd: int, block: bytes | memoryview) -> None:
         if len(block) <= COPY_BLOCK_BYTES:
@@ -165,8 +181,12 @@ class ReceivedFiles:
         return self._is_wanted
 
     def _enter(self, folder: bytes) -> None:
-        self._write_waiting()
-        self._dir.close()
+        if self._waiting_folders >= _FOLDERS:
+            self._write_waiting()
+        if not self._waiting:  # else there is still to write in the folders that are open
+            self._dir.close()
+        self._waiting_folders += 1
+        self._position = 0
         self._folder = None
         self._is_wanted = any(not member or is_within(folder, member) for member in self._members)
         if self._is_wanted:
