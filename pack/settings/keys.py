@@ -13,6 +13,7 @@ from enum import StrEnum
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import shown
 from qa2pack.pack.settings.option_source import SettingsError
+from qa2pack.pack.terminal.choices import Color, LogFormat, ProgressForm
 
 Value = str | int | bool | tuple[str, ...]
 
@@ -35,6 +36,9 @@ class Kind(StrEnum):
     SIZE = "a size, as in 6GiB or 2GB"
     CHECKSUMS = "a list of checksums in one text, as in md5,sha256"
     FILL = "order or tight"
+    COLOR = "auto, always or never"
+    PROGRESS = "auto, bar, lines, json or none"
+    LOG_FORMAT = "text or json"
 
 
 KEYS: Mapping[str, Kind] = {
@@ -55,7 +59,12 @@ KEYS: Mapping[str, Kind] = {
     "wait": Kind.COUNT,
     "bandwidth": Kind.RATE,
     "quiet": Kind.FLAG,
+    "progress": Kind.PROGRESS,
     "log": Kind.PATH,
+    "log-format": Kind.LOG_FORMAT,
+    "verbose": Kind.FLAG,
+    "debug": Kind.FLAG,
+    "color": Kind.COLOR,
     "trust-owner": Kind.NAMES,
     "allowed-signers": Kind.PATH,
     "require-signature": Kind.FLAG,
@@ -84,6 +93,7 @@ PERSONAL = frozenset(
         "tarsplit.output",
     }
 )
+_CHOICES = {Kind.COLOR: Color, Kind.PROGRESS: ProgressForm, Kind.LOG_FORMAT: LogFormat}
 _LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
 
 
@@ -171,6 +181,8 @@ class _Reader:
             case str(), Kind.RATE if _is_rate(value):
                 return value
             case str(), Kind.SIZE | Kind.CHECKSUMS | Kind.FILL if _is_of_delivery(value, kind):
+                return value
+            case str(), Kind.COLOR | Kind.PROGRESS | Kind.LOG_FORMAT if value in list(_CHOICES[kind]):
                 return value
             case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
