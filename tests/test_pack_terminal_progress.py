@@ -250,3 +250,10 @@ def test_progress_as_json_goes_to_stderr_and_is_as_the_page_has_it(
     page = (ROOT / "docs/how-to/scheduler.md").read_text()
     assert {name for each in told for name in each if f"`{name}`" not in page} == set()
     assert "{" not in run_here(capsys, "plan", delivery.origin, delivery.path, "--progress", "json", "-q").err
+
+
+def test_no_bar_is_drawn_between_the_lines_of_a_verbose_run(delivery: Delivery) -> None:
+    command = [sys.executable, "-m", "qa2pack.pack", "plan", str(delivery.origin), str(delivery.path), "-v"]
+    printed = printed_on_terminal(command, cwd=ROOT)
+    assert "phase scan: ended" in printed
+    assert "\x1b[2K" not in printed  # by which a bar is drawn again

@@ -80,6 +80,12 @@ def option_words(option: Any, value: object) -> list[str]:
     return [f"{name}={part}" for part in (value if isinstance(value, list | tuple) else [value])]
 
 
+def is_without_settings(context: typer.Context) -> bool:
+    """Return whether the running command takes no defaults from files."""
+    every: EveryOptions = context.meta[_EVERY]
+    return every.no_settings
+
+
 def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
     """Return each `pack.toml` of the current folder and the package's that does not count; none with --no-settings.
 
@@ -88,7 +94,7 @@ def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
     from qa2pack.pack.settings.files import unused_settings
     from qa2pack.pack.target import target_of
 
-    if context.meta[_EVERY].no_settings:
+    if is_without_settings(context):
         return ()
     folders = (*_current_folder(), *(target_of(package).package.parent for package in _packages(context)))
     return unused_settings(folders, _folder(context), os.environ)
@@ -361,7 +367,7 @@ def _folder(ctx: _Context) -> bytes:
     if source := ctx.params.get("source"):
         path = origin_of(source)
         return path if ctx.params["each"] else os.path.dirname(path)
-    named = _packages(ctx) or (ctx.params.get("check") or ".",)
+    named = _packages(ctx) or tuple(filter(None, (ctx.params.get("check"),)))
     folders = {target_of(name).package.parent for name in named}
     return folders.pop() if len(folders) == 1 else os.getcwdb()
 

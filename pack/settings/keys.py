@@ -94,7 +94,7 @@ PERSONAL = frozenset(
     }
 )
 _CHOICES = {Kind.COLOR: Color, Kind.PROGRESS: ProgressForm, Kind.LOG_FORMAT: LogFormat}
-_LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
+LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
 
 
 def key_of(command: str, option: str) -> str:
@@ -156,7 +156,7 @@ def values_of(files: Sequence[Settings], key: str) -> Iterator[tuple[Value, Sett
                 place = shown(settings.own) or "$HOME/.config/qa2pack/pack.toml"
                 raise SettingsError(settings.path, f"{key} is refused here: it counts only in your own file, {place}")
             yield settings.values[key], settings
-            if KEYS[key] not in _LISTS:
+            if KEYS[key] not in LISTS:
                 return
 
 
@@ -187,7 +187,7 @@ class _Reader:
             case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
                 return self._beside_file(value) if is_path else value
-            case list(), _ if kind in _LISTS and all(_is_valid_item(part, kind) for part in value):
+            case list(), _ if kind in LISTS and all(_is_valid_item(part, kind) for part in value):
                 if kind is not Kind.VALUES or not _has_two_values(value):
                     return tuple(map(str, value))
         raise SettingsError(self.path, f"{key} must be {_words(kind)}, not {shown(_as_toml(value))}")
