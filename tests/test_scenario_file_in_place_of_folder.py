@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.transaction.published_tree import is_like_target, is_published
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
 from support.commands import Ran, run_here
@@ -126,3 +128,17 @@ def test_refused_rollback_does_not_advise_to_append_once_more(capsys: Capsys, pa
     ran = run_here(capsys, "rollback", package)
     assert f"{Code.NOT_AS_APPLIED}: " in ran.err
     assert "--append" not in ran.err
+
+
+def test_file_that_was_given_the_number_of_the_folder_is_not_taken_for_it(
+    capsys: Capsys, package: Path, member: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inode = member.lstat().st_ino
+    for look in (is_like_target, is_published):
+        monkeypatch.setattr(
+            f"qa2pack.executor.rollback_checks.{look.__name__}",
+            lambda places, commit, *more, look=look, **options: look(
+                places, replace(commit, root_inode=inode), *more, **options
+            ),
+        )
+    assert f"{Code.NOT_AS_APPLIED}: " in run_here(capsys, "rollback", package).err

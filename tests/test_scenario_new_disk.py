@@ -124,7 +124,7 @@ def test_old_tree_that_has_the_number_of_the_new_one_is_not_taken_for_it(
     old = transaction_paths(laid.world.package, begin_of(laid.world.records)).root
     number = os.lstat(old).st_ino
     monkeypatch.setattr(
-        "qa2pack.executor.apply.is_published",
+        "qa2pack.executor.transaction.published_tree.is_published",
         lambda places, commit, **options: is_published(places, replace(commit, root_inode=number), **options),
     )
     check_goes_on(laid)
@@ -137,7 +137,7 @@ def test_trees_that_seem_alike_are_read_where_the_new_disk_gives_a_false_hint(
 ) -> None:
     laid = published_replace(layouts, is_alike=True)
     places = transaction_paths(laid.world.package, begin_of(laid.world.records))
-    for module in ("apply", "rollback_checks"):
+    for module in ("transaction.published_tree", "rollback_checks"):
         monkeypatch.setattr(
             f"qa2pack.executor.{module}.is_published",
             lambda places, commit, **options: (

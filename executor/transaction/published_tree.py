@@ -99,11 +99,14 @@ def _taken_back(paths: TransactionPaths) -> bytes:
 
 
 def is_like_target(paths: TransactionPaths, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
-    """Return whether the target may be the tree of a finished transaction, perhaps changed since."""
-    status = status_of(paths.target)
-    if status is None:
+    """Return whether the target may be the tree of a finished transaction, perhaps changed since.
+
+    The number of a folder that was removed is soon given to something else, which may be a file.
+    """
+    if not is_plain_folder(paths.target):
         return False
-    return status.st_ino == commit.root_inode or bool(_likeness(paths, paths.target, manifest, engine))
+    inode = os.lstat(paths.target).st_ino
+    return inode == commit.root_inode or bool(_likeness(paths, paths.target, manifest, engine))
 
 
 def staged_manifest(paths: TransactionPaths) -> bytes:
@@ -126,7 +129,7 @@ def _manifest_of(paths: TransactionPaths, commit: Commit, opened: OpenedFiles) -
 def _hints(commit: Commit, target: bytes, other: bytes) -> list[bool]:
     """Return what the root's number, and its time, say of where it is, if they say anything: True for the target."""
     hints: list[bool] = []
-    found = {True: status_of(target), False: status_of(other)}
+    found = {where: status_of(path) for where, path in ((True, target), (False, other)) if is_plain_folder(path)}
     for known, name in ((commit.root_inode, "st_ino"), (commit.root_mtime_ns, "st_mtime_ns")):
         fitting = [where for where, status in found.items() if status and getattr(status, name) == known]
         hints += fitting if len(fitting) == 1 else []
