@@ -5,7 +5,8 @@ what is made again, up to the first byte that differs, and only the rest is sent
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from qa2pack.tarsplit.naming import PART
@@ -51,7 +52,8 @@ class PlainUpload:
                 self._rest = 0
                 self._file.seek(self._sent)
         if new:
-            self._file.write(new)
+            with self._told_once():
+                self._file.write(new)
             self._sent += len(new)
 
     def finish(self) -> str:
@@ -62,7 +64,8 @@ class PlainUpload:
         """
         if self._there > self._sent:  # what is compressed was larger then
             self._file.truncate(self._sent)
-        self._file.close()
+        with self._told_once():
+            self._file.close()
         self._fs.invalidate_cache()
         found = self._fs.info(self._part)
         if found["size"] not in (None, self._sent):
@@ -80,6 +83,15 @@ class PlainUpload:
             self._fs.rm_file(self._part)
         else:
             self._file.discard()
+
+    @contextmanager
+    def _told_once(self) -> Iterator[None]:
+        """When the block fails, let nothing close the file: Python 3.13 would print what the finalizer raises."""
+        try:
+            yield
+        except Exception:
+            self._file.close = lambda: None
+            raise
 
 
 def checksum_of(info: dict[str, Any]) -> str:
