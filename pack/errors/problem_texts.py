@@ -584,6 +584,12 @@ WARNINGS: Mapping[Code, Row] = {
         "The table is damaged or incomplete. In the modes copy, hard and move this is refused without --as-is",
         "Make the table again, or leave it out: --exclude GLOB",
     ),
+    Code.W_TABLE_INCOMPLETE: Row(
+        "This table is damaged or incomplete.",
+        "Its copy or the program that wrote it broke off. Looked at are table.dat and the first file of each data "
+        "manager; other damage in a table is not noticed.",
+        "Copy or make the table again, or leave it out: --exclude GLOB; else it is packaged as it is.",
+    ),
     Code.W_TABLE_WHOLE: Row(
         "This table is packaged whole, with all its data columns.",
         "It joins or selects from other tables, so it has no columns of its own to drop; or dropping them would "
