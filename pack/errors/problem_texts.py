@@ -198,7 +198,13 @@ PLANNING: Mapping[Code, Row] = {
     Code.NO_SPACE: Row(
         "There is not enough space for the package.",
         "The copies, and the files that table splits write, need more than is free.",
-        "Make room, or use --mode hard on the disk of the origin: it needs next to no space.",
+        "Make room.",
+        others=(
+            Remedy(
+                "Or use --mode hard on the disk of the origin: it needs next to no space.",
+                verbs=("plan", "package", "apply", "batch"),
+            ),
+        ),
     ),
     Code.NO_INODES: Row(
         "The file system of the package cannot hold so many files more.",
