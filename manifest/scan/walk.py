@@ -135,9 +135,9 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
         # With the folder open: the state of an entry that is a symlink is read only now.
-        entries = {**dict(files), **dict(others)}
-        is_table = DESCRIPTION in entries and _is_looking(options, subtree)
-        may_refer = is_table and _may_refer(options, subtree, entries, known)
+        entries = [*files, *others]
+        is_table = _is_looking(options, subtree) and DESCRIPTION in [name for name, _ in entries]
+        may_refer = is_table and _may_refer(options, subtree, dict(entries), known)
     table = os.path.join(options.root, subtree.source)
     if is_table:
         result.warnings.extend(table_faults(table))
@@ -154,6 +154,11 @@ def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanRes
     excluded: list[tuple[bytes, str]] = []
     entries = listed(fd)
     foreign = matching([name for name, _ in entries], options.foreign)
+    if not (foreign or subtree.omit or options.exclude):  # as most folders
+        files = [listed for listed in entries if listed[1].is_file(follow_symlinks=False)]
+        if len(files) < len(entries):
+            others = [listed for listed in entries if not listed[1].is_file(follow_symlinks=False)]
+        return files, others
     for name, entry in entries:
         if name in foreign:
             result.foreign.append((join(subtree.source, name), entry.is_dir(follow_symlinks=False)))
