@@ -190,6 +190,7 @@ class Code(StrEnum):
     W_README_IN_PATH = "warning-readme-in-path"
     W_CASE = "warning-case"
     W_TABLE_UNREADABLE = "warning-table-unreadable"
+    W_TABLE_INCOMPLETE = "warning-table-incomplete"
     W_TABLE_WHOLE = "warning-table-whole"
     W_RAW_IS_CALIBRATED = "warning-raw-is-calibrated"
     W_SEVERAL_UIDS = "warning-several-uids"

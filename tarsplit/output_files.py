@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from qa2pack.manifest.fs.control_file import control_fd
+from qa2pack.manifest.fs.named_errors import naming
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder
 from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.path import join
@@ -64,7 +65,7 @@ def new_file_below(root: bytes, folder: bytes, name: bytes, mode: int) -> Iterat
     Args:
         folder: relative to the root.
     """
-    with opened_beneath(root, folder) as dir_fd, _naming(os.path.join(root, folder, name)):
+    with opened_beneath(root, folder) as dir_fd, naming(os.path.join(root, folder, name)):
         fd = os.open(name, _NEW | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=dir_fd)
         try:
             yield fd
@@ -141,24 +142,13 @@ def new_part(path: bytes) -> Iterator[int]:
     """Yield the descriptor of an empty file at `path.part`, truncated if it existed; removed if the block raises."""
     fd = control_fd(path + PART, _NEW)
     try:
-        with _naming(path):
+        with naming(path):
             yield fd
     except BaseException:
         remove(path + PART)
         raise
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _naming(path: bytes) -> Iterator[None]:
-    """Add the file name to errors that have none, such as those of write and fsync."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = path
-        raise
 
 
 @contextmanager
@@ -169,7 +159,7 @@ def locked_part(path: bytes) -> Iterator[BinaryIO]:
         OutputBusyError: another process has locked it; its file is unchanged.
     """
     fd = control_fd(path + PART, os.O_WRONLY | os.O_CREAT)
-    with _naming(path), os.fdopen(fd, "wb") as file:  # closing writes too
+    with naming(path), os.fdopen(fd, "wb") as file:  # closing writes too
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -235,7 +225,7 @@ def sync_folder(path: bytes) -> None:
     """Sync the names in a folder."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with _naming(path):
+        with naming(path):
             os.fsync(fd)
     finally:
         os.close(fd)

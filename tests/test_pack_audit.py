@@ -1,5 +1,6 @@
 """Audits of a shelf: what is verified when, what is noticed, and what becomes of the catalogue."""
 
+import errno
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from qa2pack.pack.audit.walk import walk_packages
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
+from support.file_systems import small_disk
 from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
 from support.report_pages import EVIL
@@ -266,6 +268,16 @@ def test_damaged_catalogue_is_refused(shelf: Shelf) -> None:
         file.seek(4096)
         file.write(b"\xff" * 8192)
     assert [problem.code for problem in refused(shelf)] == [Code.CATALOGUE_UNUSABLE]
+
+
+@pytest.mark.parametrize("pages", [1, 3, 5, 8, 12, 16])
+def test_full_disk_of_the_catalogue_is_named_as_such(shelf: Shelf, tmp_path: Path, pages: int) -> None:
+    """It is not damaged: to move it away would lose what was verified."""
+    with small_disk(tmp_path / "small", size=pages * os.sysconf("SC_PAGE_SIZE")) as small:
+        shelf.catalogue = small / "catalogue.sqlite"
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC) as caught:
+            shelf.audit()
+        assert caught.value.filename == os.fsencode(shelf.catalogue)
 
 
 def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:

@@ -116,6 +116,24 @@ def test_full_disk_of_temporary_files_is_the_one_that_is_named(
         assert "more are needed" not in reported
 
 
+@pytest.mark.parametrize(
+    "command", [("report", "-o", "page.html"), ("export", "--format", "sha256sum", "-o", "sums")]
+)
+def test_full_disk_of_an_output_is_the_one_that_is_named(
+    delivery: Delivery, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    delivery.make()
+    verb, *options, output = command
+    with small_disk(tmp_path / "small", "size=1m") as small:
+        fill(small / "other", spare_bytes=0, spare_inodes=30)
+        ran = run_here(capsys, verb, delivery.path, *options, small / output)
+        reported = " ".join(ran.err.split())
+        assert ran.code == Exit.FAILED
+        assert f"The disk of {small} is full: 0 B are free." in reported
+        assert f"Path: {small / output}" in reported
+        assert os.listdir(small) == ["other"]
+
+
 def test_disk_that_does_not_report_its_size_is_not_named_as_full(delivery: Delivery) -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/proc/2011.0.00229.S")
     assert "/proc" not in shortage_of(error, Attempt("apply", target_of(os.fspath(delivery.path))))

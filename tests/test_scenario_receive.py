@@ -408,6 +408,7 @@ def test_disk_that_is_too_small_is_refused_before_anything_is_written(receiver: 
     with small_disk(receiver.path.parent) as disk:
         ran = receiver.receive()
         assert "no-space" in ran.err
+        assert "--mode" not in ran.err  # which it does not have
         assert os.listdir(disk) == []
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 
 from qa2pack.executor.io.disk import Disk, sync_folder
+from qa2pack.manifest.fs.named_errors import naming
 from qa2pack.manifest.fs.presence import is_there
 
 PARTIAL = b".qa2pack-partial"  # suffix of an incomplete output
@@ -18,7 +19,7 @@ def write_output(disk: Disk, path: bytes, blocks: Iterable[bytes], *, is_replaci
 
     Raises:
         FileExistsError: the path exists.
-        OSError: the disk fails. In both cases an existing file stays, and no temporary file is left.
+        OSError: the disk fails; it has a path. In both cases an existing file stays, and no temporary file is left.
     """
     partial = path + PARTIAL
     if is_there(partial):
@@ -27,8 +28,10 @@ def write_output(disk: Disk, path: bytes, blocks: Iterable[bytes], *, is_replaci
     try:
         try:
             for block in blocks:
-                disk.write(fd, block)
-            disk.fsync(fd)
+                with naming(path):
+                    disk.write(fd, block)
+            with naming(path):
+                disk.fsync(fd)
         finally:
             os.close(fd)
         if is_replacing:

@@ -47,6 +47,9 @@ TRUSTED = frozenset(
     }
 )
 
+# Those that write a first file, `table.f<number>`, also of a table without rows.
+_WITH_FILE = frozenset({"StandardStMan", "IncrementalStMan", "TiledColumnStMan", "TiledShapeStMan", "TiledCellStMan"})
+
 _MAGIC = 0xBEBEBEBE
 _VERSIONS = (2, 3)
 _NAME_BYTES = 255
@@ -66,6 +69,10 @@ _ARRAYS = frozenset({*range(13, 25), 30})
 
 class UnreadableTableError(Exception):
     """`table.dat` is not as casacore writes it; str() says in what."""
+
+
+class NoTableError(UnreadableTableError):
+    """`table.dat` is a file of another program, not a damaged one of casacore."""
 
 
 class Kind(StrEnum):
@@ -96,11 +103,25 @@ class TableFile:
         Raises:
             UnreadableTableError: they cannot be read with certainty.
         """
-        return _managers(_Reader(self.data, self.body)) if self.kind == Kind.PLAIN else frozenset()
+        return frozenset(name for name, _ in self._numbered())
 
     def unknown(self) -> tuple[str, ...]:
         """Return the managers for which casacore might load a library or open another table; raises as `managers`."""
         return tuple(sorted(self.managers() - TRUSTED))
+
+    def first_files(self) -> frozenset[bytes]:
+        """Return the names of files without which it does not open, unless one file holds the whole table.
+
+        Raises:
+            UnreadableTableError: as `managers`, or the data are not as long as they say.
+        """
+        if self.kind == Kind.PLAIN and 4 + _Reader(self.data, 4).number() != len(self.data):
+            raise UnreadableTableError("table.dat is not as long as it says")
+        return frozenset(b"table.f%d" % number for name, number in self._numbered() if name in _WITH_FILE)
+
+    def _numbered(self) -> tuple[tuple[str, int], ...]:
+        """Return the managers, each with the number in the names of its files."""
+        return _managers(_Reader(self.data, self.body)) if self.kind == Kind.PLAIN else ()
 
     def names(self) -> "TableNames":
         """Return what is said of other tables; of what makes no sense nothing."""
@@ -162,8 +183,9 @@ def parse_table_file(data: bytes) -> TableFile:
         UnreadableTableError: they do not begin as casacore writes them.
     """
     reader = _Reader(data)
-    if reader.number() != _MAGIC:
-        raise UnreadableTableError("table.dat does not begin as casacore's files do")
+    if (begin := reader.number()) != _MAGIC:
+        error = NoTableError if begin else UnreadableTableError  # a disk may give zeros for what was not written
+        raise error("table.dat does not begin as casacore's files do")
     version, _ = reader.start(b"Table")
     if version not in _VERSIONS:
         raise UnreadableTableError(f"table.dat is of version {version}, not 2 or 3")
@@ -230,7 +252,7 @@ class _Reader:
         self.skip(end - self.at)
 
 
-def _managers(reader: _Reader) -> frozenset[str]:
+def _managers(reader: _Reader) -> tuple[tuple[str, int], ...]:
     _, end = reader.start(b"TableDesc")
     reader.skip(end - reader.at)
     version = -struct.unpack(">i", reader.number().to_bytes(4, "big"))[0]
@@ -241,11 +263,7 @@ def _managers(reader: _Reader) -> frozenset[str]:
     count = reader.number()
     if count > _MANAGER_COUNT:
         raise UnreadableTableError(f"table.dat lists {count} data managers")
-    names = set()
-    for _ in range(count):
-        names.add(reader.name())
-        reader.skip(4)  # its number
-    return frozenset(names)
+    return tuple((reader.name(), reader.number()) for _ in range(count))
 
 
 def _rows(reader: _Reader, kind: str) -> tuple[bytes, ...]:

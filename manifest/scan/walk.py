@@ -9,7 +9,7 @@ allowed. A symlink to a folder is followed unless it is a loop.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import TypeVar
@@ -34,6 +34,7 @@ from qa2pack.manifest.scan.batches import (
     Subtree,
     SubtreeBatch,
 )
+from qa2pack.manifest.scan.broken_tables import table_faults
 from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
 from qa2pack.manifest.scan.known_folder import known_folder, records_within
 from qa2pack.manifest.scan.record_builder import Columns, changed, unreadable
@@ -134,10 +135,14 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
         # With the folder open: the state of an entry that is a symlink is read only now.
-        may_refer = _may_refer(options, subtree, [*files, *others], known)
+        entries = [*files, *others]
+        is_table = _is_looking(options, subtree) and DESCRIPTION in [name for name, _ in entries]
+        may_refer = is_table and _may_refer(options, subtree, dict(entries), known)
+    table = os.path.join(options.root, subtree.source)
+    if is_table:
+        result.warnings.extend(table_faults(table))
     if may_refer:
-        names = read_table_names(os.path.join(options.root, subtree.source))
-        result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
+        result.references.extend(references(read_table_names(table), subtree.source, subtree.path, options.exclude))
     found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
 
@@ -180,22 +185,25 @@ def _torn_table(
                 yield torn_table(table, join(table, name), glob)
 
 
-def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known: KnownFolder | None) -> bool:
-    """Tell whether the folder is a table that may need others, and has to be looked into for it.
+def _is_looking(options: ScanOptions, subtree: Subtree) -> bool:
+    """Tell whether tables are looked into: those of an origin, unless casacore was asked about this one."""
+    return options.is_hashing and options.follows_links and not subtree.is_looked_into
+
+
+def _may_refer(
+    options: ScanOptions, subtree: Subtree, entries: "Mapping[bytes, os.DirEntry[str]]", known: KnownFolder | None
+) -> bool:
+    """Tell whether the table may need others, and has to be looked into for it.
 
     An earlier plan looked into those that are known; not so what globs leave out now. Selections and concatenations
     are few and have no storage managers, so these are looked into every time: what they need may have gone.
     """
-    if not options.is_hashing or not options.follows_links or subtree.is_looked_into:
-        return False
-    if DESCRIPTION not in [name for name, _ in entries]:
-        return False
-    files = dict(entries)
-    entry = files[DESCRIPTION]
-    if options.exclude or (_INFO in files and not any(name.startswith((b"table.f", b"table.mf")) for name in files)):
+    if options.exclude or (
+        _INFO in entries and not any(name.startswith((b"table.f", b"table.mf")) for name in entries)
+    ):
         return True
     source = join(subtree.source, DESCRIPTION)
-    return known is None or known.digest(source, state_of(entry.stat(follow_symlinks=False))) is None
+    return known is None or known.digest(source, state_of(entries[DESCRIPTION].stat(follow_symlinks=False))) is None
 
 
 def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult) -> Iterable[Subtree]:

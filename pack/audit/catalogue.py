@@ -9,6 +9,7 @@ killed claims nothing. Locks of this kind belong to a process: two catalogues of
 see each other's. The lock of the package itself is another one, which keeps it from being changed meanwhile.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -21,6 +22,7 @@ from qa2pack.pack.audit.facts import Facts
 from qa2pack.pack.audit.schema import opened_database, unusable
 from qa2pack.pack.audit.shelved import MOST_FINDINGS, Finding, Maker, Outcome, Shelved, Standing, Summary
 
+_MAPPED_BYTES = 1 << 16  # what SQLite maps beside a catalogue takes 32 KiB
 _OPENING = 0  # a byte of the lock file; the others are the ids of packages, which begin with 1
 
 _COLUMNS = """
@@ -236,6 +238,7 @@ def opened_catalogue(path: bytes) -> Iterator[Catalogue]:
 
     Raises:
         Refused: the file is damaged, of another program, or of a newer version; also later, while it is used.
+        OSError: the disk is full.
     """
     lock_fd = os.open(path + b".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
@@ -244,6 +247,16 @@ def opened_catalogue(path: bytes) -> Iterator[Catalogue]:
             fcntl.lockf(lock_fd, fcntl.LOCK_UN, 1, _OPENING)
             yield Catalogue(path, database, lock_fd)
     except sqlite3.Error as error:
+        if _is_for_want_of_room(error, path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from error
         raise unusable(path, str(error)) from error
     finally:
         os.close(lock_fd)
+
+
+def _is_for_want_of_room(error: sqlite3.Error, path: bytes) -> bool:
+    """Tell whether the disk is full; where SQLite maps a file into memory it says only that the disk failed."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    room = os.statvfs(os.path.dirname(path))
+    is_full = room.f_blocks > 0 and room.f_bavail * room.f_frsize < _MAPPED_BYTES
+    return code == sqlite3.SQLITE_FULL or (is_full and code & 0xFF == sqlite3.SQLITE_IOERR)

@@ -198,7 +198,13 @@ PLANNING: Mapping[Code, Row] = {
     Code.NO_SPACE: Row(
         "There is not enough space for the package.",
         "The copies, and the files that table splits write, need more than is free.",
-        "Make room, or use --mode hard on the disk of the origin: it needs next to no space.",
+        "Make room.",
+        others=(
+            Remedy(
+                "Or use --mode hard on the disk of the origin: it needs next to no space.",
+                verbs=("plan", "package", "apply", "batch"),
+            ),
+        ),
     ),
     Code.NO_INODES: Row(
         "The file system of the package cannot hold so many files more.",
@@ -583,6 +589,12 @@ WARNINGS: Mapping[Code, Row] = {
         "casacore cannot open this table; it is packaged whole.",
         "The table is damaged or incomplete. In the modes copy, hard and move this is refused without --as-is",
         "Make the table again, or leave it out: --exclude GLOB",
+    ),
+    Code.W_TABLE_INCOMPLETE: Row(
+        "This table is damaged or incomplete.",
+        "Its copy or the program that wrote it broke off. Looked at are table.dat and the first file of each data "
+        "manager; other damage in a table is not noticed.",
+        "Copy or make the table again, or leave it out: --exclude GLOB; else it is packaged as it is.",
     ),
     Code.W_TABLE_WHOLE: Row(
         "This table is packaged whole, with all its data columns.",

@@ -519,6 +519,14 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(world.delivery)
 
 
+@breaks(Code.W_TABLE_INCOMPLETE)
+def _(world: World) -> Iterable[Problem]:
+    table = world.delivery.origin / f"X8c/{UID}.ms.split.bandpass"
+    write_calibration_table(table)
+    (table / "table.f0").unlink()
+    return warnings(world.delivery)
+
+
 @breaks(Code.W_TABLE_WHOLE)
 def _(world: World) -> Iterable[Problem]:
     table = world.delivery.origin / f"X8c/{UID}.ms.split"
