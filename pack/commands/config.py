@@ -32,9 +32,9 @@ OriginArgument = Annotated[
 def config(
     context: typer.Context, step: StepArgument, origin: OriginArgument = None, *, json: JsonOption = False
 ) -> None:
-    """Show every setting with its value, and where it comes from: pack.toml, variable or default.
+    """Show every setting with its value and its source.
 
-    Also which pack.toml does not count, and why. What a member was made with counts before these for its next plan;
+    That is a pack.toml with the line, a variable, or the default. Also which pack.toml does not count, and why. What a member was made with counts before these for its next plan;
     `pack plan` shows it.
 
     Example: pack config show IRC10216_setup3_b6_run_x2
