@@ -140,6 +140,15 @@ def test_status_imports_no_layouts_and_nothing_slow(delivery: Delivery) -> None:
     assert _own_count(found) <= 141
 
 
+def test_apply_of_a_plan_imports_what_it_does_alone(delivery: Delivery) -> None:
+    delivery.plan()
+    found = _imported("apply", str(delivery.path))
+    unused = {"qa2pack.manifest.scan.walk", "qa2pack.manifest.verify.member", "qa2pack.executor.rollback_steps"}
+    assert found & {*_SLOW, *unused} == set()
+    assert not any(name.startswith("qa2pack.tarsplit") for name in found)
+    assert _own_count(found) <= 190
+
+
 def test_plan_without_tables_imports_nothing_slow(delivery: Delivery) -> None:
     found = _imported("plan", str(delivery.origin), str(delivery.path))
     assert found & {*_SLOW, "qa2pack.executor.casa.split", "qa2pack.executor.apply", "zipfile"} == set()
