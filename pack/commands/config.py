@@ -34,8 +34,8 @@ def config(
 ) -> None:
     """Show every setting with its value and its source.
 
-    That is a pack.toml with the line, a variable, or the default. Also which pack.toml does not count, and why. What a member was made with counts before these for its next plan;
-    `pack plan` shows it.
+    That is a pack.toml with the line, a variable, or the default. Also which pack.toml does not count, and why. What
+    a member was made with counts before these for its next plan; `pack plan` shows it.
 
     Example: pack config show IRC10216_setup3_b6_run_x2
     """
