@@ -9,6 +9,7 @@ The names in this module are stable; others may change. Paths are bytes, because
 """
 
 import os
+from collections.abc import Iterable
 
 from qa2pack.executor.apply import Applied, AppliedPlan, ApplyOptions
 from qa2pack.executor.errors import CannotUndoError, OriginChangedError
@@ -24,12 +25,15 @@ from qa2pack.manifest.format.files import Described, open_manifest, open_plan
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import Entry, FolderRecord
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.role import Role
 from qa2pack.pack import PROGRAM
+from qa2pack.pack.audit import make as audit_work
+from qa2pack.pack.audit.make import Audited, AuditOptions
 from qa2pack.pack.jobs import adopt as adopt_job
 from qa2pack.pack.jobs import apply as apply_job
 from qa2pack.pack.jobs import package as package_job
@@ -51,6 +55,7 @@ __all__ = [
     "AppliedPlan",
     "ApplyOptions",
     "Arrived",
+    "Audited",
     "CannotUndoError",
     "Code",
     "Described",
@@ -80,6 +85,7 @@ __all__ = [
     "Workers",
     "adopt",
     "apply",
+    "audit",
     "open_manifest",
     "open_plan",
     "package",
@@ -193,3 +199,37 @@ def receive(
     """
     target = Target(package, package.path)
     return receive_job.receive(target, os.fsencode(delivery), workers, options, layout=layout)
+
+
+def audit(
+    roots: Iterable[AnyPath],
+    catalogue: AnyPath,
+    workers: Workers,
+    *,
+    seconds: float = 0,
+    every_seconds: float = 0,
+    is_forgetting: bool = False,
+    report: AnyPath | None = None,
+    metrics: AnyPath | None = None,
+) -> Audited:
+    """Verify the packages below the roots in turn; raises as `qa2pack.pack.audit.make.audit`.
+
+    A run that is stopped returns what it came to (`is_stopped`), and the next goes on.
+
+    Args:
+        catalogue: file in which the packages are listed; it is made, but not its folder.
+        seconds: after this no package is begun that would not be done in time; 0 is unlimited.
+        every_seconds: what was verified within this time is left.
+        is_forgetting: packages that are gone are taken out of the catalogue.
+        report, metrics: files to write: an HTML page, and text for Prometheus.
+    """
+    options = AuditOptions(
+        tuple(real_path(os.fsencode(root)) for root in roots),
+        os.path.abspath(os.fsencode(catalogue)),
+        seconds=seconds,
+        every_seconds=every_seconds,
+        is_forgetting=is_forgetting,
+        report=None if report is None else os.fsencode(report),
+        metrics=None if metrics is None else os.fsencode(metrics),
+    )
+    return audit_work.audit(options, workers)

@@ -31,8 +31,8 @@ pack       reference_page
 pack       cli tarsplit_command
 pack       command_tree legacy_call
 pack       dropin
-pack       commands/
-pack       audit/ delivery/ export/ report/ api
+pack       commands/ api
+pack       audit/ delivery/ export/ report/
 pack       views/
 pack       errors/ protected_paths
 pack       jobs/

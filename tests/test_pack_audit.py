@@ -21,6 +21,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.pack import api
 from qa2pack.pack.audit.outputs import default_catalogue
 from qa2pack.pack.audit.shelved import Standing
 from qa2pack.pack.audit.view import audit_view
@@ -177,6 +178,34 @@ def test_moved_package_keeps_its_verification(shelf: Shelf) -> None:
     audited = shelf.audit(every_seconds=1e6)
     assert shelf.changes(audited) == [("moved", "c/2011.0.00001.S")]
     assert (shelf.relative(audited.changes[0].was), audited.verified, audited.wrong) == (ONE, (), ())
+
+
+def test_python_interface_audits(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(shelf.path)
+    audited = api.audit(["a", "b/deep"], shelf.catalogue, api.Workers(1), report=tmp_path / "shelf.html", seconds=1e6)
+    assert shelf.verified(audited) == list(NAMES)
+    assert audited.summary.counts[Standing.GOOD] == 3
+    assert (tmp_path / "shelf.html").stat().st_size > 0
+    again = api.audit(["."], shelf.catalogue, api.Workers(1), every_seconds=1e9)
+    assert (again.verified, again.left_count) == ((), 0)
+
+
+def test_renamed_package_is_told_as_moved_and_is_verified_again(shelf: Shelf, capsys: Capsys) -> None:
+    shelf.audit()
+    for old, new in ((ONE, "2011.0.00008.S"), ("a/2011.0.00008.S", "2011.0.00009.S")):
+        assert run_here(capsys, "rename", shelf.path / old, new, "-q").code == Exit.DONE
+    audited = shelf.audit(every_seconds=1e6)
+    assert shelf.changes(audited) == [("moved", "a/2011.0.00009.S")]
+    assert shelf.relative(audited.changes[0].was) == ONE
+    assert (shelf.verified(audited), audited.wrong) == (["a/2011.0.00009.S"], ())
+
+
+def test_package_that_has_the_old_name_of_another_one_is_new(shelf: Shelf, capsys: Capsys, tmp_path: Path) -> None:
+    shelf.audit()
+    shutil.copytree(shelf.path / "a", tmp_path / "copy")
+    run_here(capsys, "rename", shelf.path / ONE, "2011.0.00009.S", "-q")
+    move(tmp_path / "copy/2011.0.00001.S", shelf.path / ONE)
+    assert ("new", "a/2011.0.00009.S") in shelf.changes(shelf.audit())
 
 
 def test_copy_is_a_package_of_its_own(shelf: Shelf) -> None:

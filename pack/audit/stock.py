@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from qa2pack.executor.stop_signals import Stop
+from qa2pack.executor.transaction.history import read_history
+from qa2pack.executor.transaction.journal import Publishing
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.audit.catalogue import Catalogue
 from qa2pack.pack.audit.facts import facts_of, look_of
+from qa2pack.pack.audit.shelved import Shelved
 from qa2pack.pack.audit.walk import unreadable, walk_packages
 
 
@@ -97,7 +100,7 @@ def _seen(catalogue: Catalogue, path: bytes, now_ns: int) -> Iterator[Change]:
 def _came(catalogue: Catalogue, path: bytes, looked: bytes, now_ns: int) -> Change:
     """Enter a package at a path that the catalogue does not know: a new one, a copy, or one that was moved."""
     facts = facts_of(Package(path))
-    others = catalogue.unseen_with(facts.identity, now_ns)
+    others = [*catalogue.unseen_with(facts.identity, now_ns), *_former(catalogue, path)]
     moved = next((each for each in others if _is_gone(each.path)), None)
     if moved is None:
         catalogue.add(path, looked, facts, now_ns)
@@ -105,6 +108,16 @@ def _came(catalogue: Catalogue, path: bytes, looked: bytes, now_ns: int) -> Chan
     catalogue.see(moved.number, path, now_ns)
     catalogue.update(moved, looked, facts)
     return Change(ChangeKind.MOVED, path, moved.path)
+
+
+def _former(catalogue: Catalogue, path: bytes) -> Iterator[Shelved]:
+    """Yield what the catalogue knows at the paths that the package had before it got another project code.
+
+    Its manifests have the code, so they are other ones, but its journals know each path.
+    """
+    for each in read_history(Package(path)).finished:
+        if each.publishing is Publishing.RENAME and (known := catalogue.at(each.origin)):
+            yield known
 
 
 def _is_gone(path: bytes) -> bool:

@@ -32,10 +32,10 @@ OriginArgument = Annotated[
 def config(
     context: typer.Context, step: StepArgument, origin: OriginArgument = None, *, json: JsonOption = False
 ) -> None:
-    """Show each setting, its value, and whether pack.toml set it.
+    """Show every setting with its value and its source.
 
-    Also which pack.toml does not count, and why. What a member was made with counts before these for its next plan;
-    `pack plan` shows it.
+    That is a pack.toml with the line, a variable, or the default. Also which pack.toml does not count, and why. What
+    a member was made with counts before these for its next plan; `pack plan` shows it.
 
     Example: pack config show IRC10216_setup3_b6_run_x2
     """
