@@ -77,7 +77,7 @@ manifest   bundle/
 manifest   fs/ problem
 manifest   quantity
 manifest   path humanize progress engine table_lock file_state role casa/
-manifest   dataclass
+manifest   dataclass event
 """
 
 # pack -> executor -> manifest, pack -> tarsplit -> manifest, and never the other way or across.

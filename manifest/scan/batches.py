@@ -10,8 +10,6 @@ from qa2pack.manifest.path import is_within
 from qa2pack.manifest.scan.digest_cache import KnownStream
 from qa2pack.manifest.scan.findings import Findings
 
-BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
-
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
