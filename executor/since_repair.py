@@ -7,7 +7,7 @@ Read-only.
 import stat
 from collections.abc import Iterator, Sequence
 
-from qa2pack.executor.transaction.journal import Begin
+from qa2pack.executor.transaction.journal_records import Begin
 from qa2pack.executor.transaction.own_plan import own_plan
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.file_state import state_of
