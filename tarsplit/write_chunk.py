@@ -11,6 +11,7 @@ from typing import Protocol
 
 import xxhash
 
+from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.at_once import at_once, each
@@ -23,10 +24,13 @@ from qa2pack.tarsplit.checksums import threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
+from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.place.place import Place
-from qa2pack.tarsplit.tree.shape import Amount, TreeName, shape_of
-from qa2pack.tarsplit.tree.writer import TreeWriter
+from qa2pack.tarsplit.tree.find_shape import shape_of
+from qa2pack.tarsplit.tree.object_shape import InventoryError
+from qa2pack.tarsplit.tree.shape import Amount, TreeName
+from qa2pack.tarsplit.tree.writer import OtherContentError, TreeWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
 _AHEAD = 4  # times as many files are read ahead as are read at once
@@ -42,6 +46,7 @@ class ChunkBatch:
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
         keeps: what a tree has of an earlier run is of the same delivery.
+        growth: what an object has to which a version is added; None for what is made anew.
     """
 
     number: int
@@ -56,6 +61,7 @@ class ChunkBatch:
     checksums: tuple[str, ...]
     made: Made
     keeps: bool = False
+    growth: Growth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,15 @@ def _write_container(batch: ChunkBatch) -> ChunkResult:
 def _write_tree(batch: ChunkBatch) -> ChunkResult:
     tree = TreeName(batch.name, batch.project, batch.folder_mtime)
     amount = Amount(batch.part.file_count, batch.made.plain_bytes)
-    shape = shape_of(tree, batch.made.form, batch.checksums, amount)
-    out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps)
+    growth = batch.growth
+    earlier, stored = (growth.earlier, growth.stored) if growth else (None, None)
+    try:
+        shape = shape_of(tree, batch.made.form, batch.checksums, amount, batch.place, earlier, is_made=False)
+    except InventoryError as error:
+        path = join(join(batch.place.path, batch.name), OBJECT_INVENTORY)
+        problem = Problem(Code.CHANGED, path, "that of the version before", str(error))
+        return ChunkResult(batch.number, problem=problem)
+    out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps or growth is not None, stored=stored)
     try:
         _write_shares(batch, out)
     except _StoppedError:
@@ -192,7 +205,7 @@ def _write_files(batch: ChunkBatch, share: Share, headers: Iterator[bytes], dir_
                     _copy_large(record, index, dir_fd, header, out)
                 case error:
                     raise error
-        except (_DiffersError, OSError) as error:
+        except (_DiffersError, OtherContentError, OSError) as error:
             path = join(_on_disk(batch, record.path), record.names[index])
             raise _StoppedError(_problem(error, join(batch.root, path))) from error
 
@@ -268,8 +281,10 @@ def _blocks(fd: int, size: int, state: xxhash.xxh3_128, out: _Sink) -> Iterator[
         raise _DiffersError(size_problem(b"", size, os.fstat(fd).st_size))
 
 
-def _problem(error: _DiffersError | OSError, path: bytes, expected: str = "") -> Problem:
+def _problem(error: _DiffersError | OtherContentError | OSError, path: bytes, expected: str = "") -> Problem:
     match error:
+        case OtherContentError():
+            return Problem(Code.CHANGED, path, f"sha512 {error}", "another, with the same XXH3-128")
         case _DiffersError():
             return replace(error.problem, path=path)
         case FileNotFoundError():

@@ -52,10 +52,10 @@ executor   casa/ stop_signals keep_previous
 executor   memory errors
 
 tarsplit   deliver extract
-tarsplit   resume
+tarsplit   resume earlier_versions
 tarsplit   check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
-tarsplit   taken_before tree/
+tarsplit   taken_before tree/ growth
 tarsplit   container/
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set

@@ -32,7 +32,7 @@ OriginArgument = Annotated[
 def config(
     context: typer.Context, step: StepArgument, origin: OriginArgument = None, *, json: JsonOption = False
 ) -> None:
-    """Show every setting with its value, and where it comes from: pack.toml, variable or default.
+    """Show each setting, its value, and whether pack.toml set it.
 
     Also which pack.toml does not count, and why. What a member was made with counts before these for its next plan;
     `pack plan` shows it.

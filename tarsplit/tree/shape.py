@@ -4,21 +4,13 @@ All that is beside the files follows from their paths and contents. So a check m
 with what is between the files of a container.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import xxhash
 
 from qa2pack.manifest.bundle.bag_tags import PAYLOAD, TAGS, bag_tags, payload_sums
-from qa2pack.manifest.bundle.ocfl_object import (
-    OBJECT_CONTENT,
-    OBJECT_INVENTORY,
-    OBJECT_NAMES,
-    inventory_line,
-    object_files,
-)
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.spool import TextSpool
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.verify.checksum_lines import bag_line
@@ -84,13 +76,30 @@ class Shape(Protocol):
         """Whether folders without files are made in it."""
 
     def folder(self, path: bytes) -> bytes:
-        """Return the path in the tree of a folder of the delivery; both may be empty."""
+        """Return the path in the tree of a folder of the delivery; both may be empty. Its files are written there."""
+
+    def file(self, folder: bytes, name: bytes) -> bytes:
+        """Return the path in the tree of a file that is in this folder of the delivery."""
 
     def list_path(self, checksum: str) -> bytes:
         """Return where the checksums of an algorithm are, relative to the folder of the tree."""
 
+    def lines(self, text: Iterator[bytes], paths: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the lines of a list.
+
+        Args:
+            text: of the file that has the checksums.
+            paths: of the files, relative to the package, in their order.
+        """
+
     def beside(self) -> Iterator[Beside]:
         """Yield what is beside the files, when the checksums of all are added."""
+
+    def is_stored(self, sums: Sums) -> bool:
+        """Return whether a content of these checksums is in the tree already, for another delivery."""
+
+    def of_others(self) -> Iterator[tuple[bytes, str]]:
+        """Yield the path in the tree, and the SHA-512, of what is in it of other deliveries alone."""
 
 
 class Lists:
@@ -146,28 +155,36 @@ class Lists:
         return self._texts[name].blocks()
 
 
-def _beside(texts: Mapping[bytes, bytes]) -> Iterator[Beside]:
-    """Yield a file for each text, given by their paths."""
-    for path, text in texts.items():
+def texts_beside(texts: Iterable[tuple[bytes, bytes]]) -> Iterator[Beside]:
+    """Yield a file for each path and text."""
+    for path, text in texts:
         yield Beside(path, len(text), xxhash.xxh3_128_digest(text), (text,))
 
 
-def shape_of(tree: TreeName, form: DeliveryForm, checksums: Sequence[str], amount: Amount) -> Shape:
-    """Return the shape of a tree.
+class _Plain:
+    """What shapes have in common whose trees are of one delivery, and have lists of lines."""
 
-    Args:
-        checksums: names of those that are wanted of each file.
-    """
-    match form:
-        case DeliveryForm.BAG:
-            return _Bag(tree, checksums, amount)
-        case DeliveryForm.OCFL:
-            return _Object(tree, checksums)
-        case _:
-            return _Folder(tree, checksums)
+    def folder(self, path: bytes) -> bytes:
+        return path
+
+    def file(self, folder: bytes, name: bytes) -> bytes:
+        return join(self.folder(folder), name)
+
+    def lines(self, text: Iterator[bytes], _: Iterator[bytes]) -> Iterator[bytes]:
+        left = b""
+        for block in text:
+            *whole, left = (left + block).split(b"\n")
+            yield from (line + b"\n" for line in whole)
+        yield left
+
+    def is_stored(self, _: Sums) -> bool:
+        return False
+
+    def of_others(self) -> Iterator[tuple[bytes, str]]:
+        return iter(())
 
 
-class _Folder:
+class FolderShape(_Plain):
     """A folder in place of that of the package; the lists are beside it."""
 
     names = ()
@@ -177,9 +194,6 @@ class _Folder:
         self._name = tree.name
         self.lists = Lists(checksums, lambda digest, path: checksum_line(join(tree.name, path), digest))
 
-    def folder(self, path: bytes) -> bytes:
-        return path
-
     def list_path(self, checksum: str) -> bytes:
         return checksum_name(self._name, checksum)
 
@@ -188,7 +202,7 @@ class _Folder:
             yield self.lists.beside(each, checksum_name(self._name, each), is_outside=True)
 
 
-class _Bag:
+class BagShape(_Plain):
     """A BagIt bag, with the folder of the package in its payload."""
 
     has_empty_folders = True
@@ -216,29 +230,4 @@ class _Bag:
             byte_count=self._amount.byte_count,
             payload_sums={name: self.lists.strong(each) for each, name in names.items()},
         )
-        yield from _beside(tags)
-
-
-class _Object:
-    """An OCFL object of one version, with the folder of the package in its content.
-
-    Source: OCFL 1.1, https://ocfl.io/1.1/spec/. All of its inventory is in memory, some hundred bytes for each file.
-    """
-
-    names = OBJECT_NAMES
-    has_empty_folders = False  # it may not have any
-
-    def __init__(self, tree: TreeName, checksums: Sequence[str]) -> None:
-        self._tree = tree
-        self.lists = Lists(checksums, lambda digest, path: inventory_line(digest, in_tar(tree.project, path)))
-
-    def folder(self, path: bytes) -> bytes:
-        return path_in(OBJECT_CONTENT, in_tar(self._tree.project, path))
-
-    def list_path(self, checksum: str) -> bytes:
-        return join(self._tree.name, OBJECT_INVENTORY)
-
-    def beside(self) -> Iterator[Beside]:
-        (algorithm,) = self.lists.checksums
-        lines = b"".join(self.lists.blocks(algorithm)).splitlines()
-        yield from _beside(object_files(self._tree.name, self._tree.project, lines, made_seconds=self._tree.mtime))
+        yield from texts_beside(tags.items())

@@ -4,7 +4,7 @@ A file of an earlier run is kept where it is as it should be. Its source is read
 checksums.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import cycle
 
@@ -21,6 +21,13 @@ from qa2pack.tarsplit.tree.shape import Beside, Shape
 _MODE = 0o644  # of what is beside the files
 
 
+class OtherContentError(Exception):
+    """What a tree has of an earlier delivery is not the content of the file of this one, in spite of its XXH3-128.
+
+    That is no accident: somebody made two files of one XXH3-128.
+    """
+
+
 class TreeWriter:
     """Writes files into a tree, in the order in which `begin` yields them.
 
@@ -30,11 +37,21 @@ class TreeWriter:
     Args:
         place: where the tree is.
         keeps: what is there may be of an earlier run of the same delivery.
+        stored: the SHA-512 of what a tree has of an earlier delivery, by size and XXH3-128.
     """
 
-    def __init__(self, place: Place, name: bytes, shape: Shape, *, keeps: bool) -> None:
+    def __init__(
+        self,
+        place: Place,
+        name: bytes,
+        shape: Shape,
+        *,
+        keeps: bool,
+        stored: Mapping[tuple[int, bytes], str] | None = None,
+    ) -> None:
         self._place = place
-        self._tree = place.tree(name)
+        self._tree = place.tree(name) if stored is None else place.next_version(name)
+        self._stored = stored or {}
         self._shape = shape
         self._keeps = self.is_kept = keeps
         self._record = FolderRecord(b"")
@@ -57,18 +74,24 @@ class TreeWriter:
         """Add a file with its whole content."""
         sums = Sums(self._shape.lists.checksums)
         sums.update(content)
-        if not self._is_there(bytes.fromhex(sums.result())):
+        if not self._shape.is_stored(sums) and not self._is_there(bytes.fromhex(sums.result())):
             _copy([content] if content else [], self._upload(), Sums(()))
         self._end(sums)
 
     def add_large(self, _: bytes, __: int, blocks: Iterable[memoryview]) -> None:
         """Add a file of which the blocks are in the memory of `free_block`."""
+        size, digest = self._record.sizes[self._index], self._record.digest(self._index)
         with threaded_sums(self._shape.lists.checksums) as sums:
-            if self._is_there(self._record.digest(self._index)):
+            stored = self._stored.get((size, digest), "")
+            if stored or self._is_there(digest):
                 for block in blocks:
                     sums.update(block)
+                if stored and not self._shape.is_stored(sums):
+                    raise OtherContentError(stored)
             else:
                 _copy(blocks, self._upload(), sums)
+                if self._shape.is_stored(sums):  # of a version before the last one, of which this is not known before
+                    self.give_up()
             self._end(sums)
 
     def free_block(self) -> memoryview:
