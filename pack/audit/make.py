@@ -14,7 +14,7 @@ from qa2pack.pack.audit.catalogue import opened_catalogue
 from qa2pack.pack.audit.outputs import make_folders, output_place
 from qa2pack.pack.audit.shelved import Finding, Shelved, Standing, Summary
 from qa2pack.pack.audit.stock import Change, take_stock
-from qa2pack.pack.audit.turn import Clock, Verifying, verify_in_turn
+from qa2pack.pack.audit.verify_in_turn import Clock, Verifying, verify_in_turn
 from qa2pack.pack.jobs.engines import Workers, stopping
 from qa2pack.pack.jobs.packages_below import is_control
 
