@@ -1,4 +1,4 @@
-"""Since a repair: what was changed in a member after it, apart from the damage that it could not repair.
+"""Changes since a repair: what differs in a member, apart from the damage that the repair could not mend.
 
 The plan of the repair has the state of each file that stayed as it was, and none of the files that stayed missing.
 Read-only.

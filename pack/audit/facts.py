@@ -1,4 +1,4 @@
-"""What is known of a package without reading its files: what its manifests say.
+"""Facts about a package from its manifests alone; no file of the package is read.
 
 Read-only.
 """

@@ -1,4 +1,4 @@
-"""Audit: take stock of a shelf, verify what waits longest, and write down what came of it.
+"""Audit: take stock of a shelf, verify what was verified longest ago, and record the results.
 
 A run may end at any moment: what it has verified is in the catalogue, and the next run goes on with the others.
 """
