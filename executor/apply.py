@@ -29,19 +29,16 @@ from qa2pack.executor.stage.stage import stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.size import makes_tickets
 from qa2pack.executor.transaction.history import Finished, next_sequence, read_history
-from qa2pack.executor.transaction.journal import (
+from qa2pack.executor.transaction.journal import Journal, continue_journal, create_journal, read_journal
+from qa2pack.executor.transaction.journal_records import (
     Begin,
     Commit,
-    Journal,
     Publishing,
     Record,
     Resume,
     Staged,
     Stale,
     SyncFailed,
-    continue_journal,
-    create_journal,
-    read_journal,
 )
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import (

@@ -11,7 +11,7 @@ from qa2pack.executor.io.disk import TEMPORARY, Disk, sync_file_system, sync_fol
 from qa2pack.executor.io.manifests import link_manifest
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.tickets.write import ChangedFileError
-from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit
+from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES, Commit
 from qa2pack.executor.transaction.paths import TransactionPaths, ticket_in
 from qa2pack.manifest.alma.package import manifest_names, manifests_in, member_of_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles

@@ -26,7 +26,8 @@ from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.history import last_finished
-from qa2pack.executor.transaction.journal import Begin, Publishing, Record, read_journal
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.journal_records import Begin, Publishing, Record
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import (
     journal_path,

@@ -14,16 +14,8 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
 from qa2pack.executor.since_repair import since_repair
 from qa2pack.executor.transaction.history import last_finished
-from qa2pack.executor.transaction.journal import (
-    Begin,
-    Commit,
-    JournalDamagedError,
-    JournalError,
-    Publishing,
-    Record,
-    RollBack,
-    read_journal,
-)
+from qa2pack.executor.transaction.journal import JournalDamagedError, JournalError, read_journal
+from qa2pack.executor.transaction.journal_records import Begin, Commit, Publishing, Record, RollBack
 from qa2pack.executor.transaction.paths import (
     TransactionPaths,
     published_folders,

@@ -20,14 +20,8 @@ from qa2pack.executor.rollback_checks import (
 )
 from qa2pack.executor.stage.batch import make_folders
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.journal import (
-    Begin,
-    Commit,
-    Publishing,
-    Record,
-    RollBack,
-    continue_journal,
-)
+from qa2pack.executor.transaction.journal import continue_journal
+from qa2pack.executor.transaction.journal_records import Begin, Commit, Publishing, Record, RollBack
 from qa2pack.executor.transaction.lock import worker_lock_path
 from qa2pack.executor.transaction.paths import (
     TransactionPaths,

@@ -1,4 +1,4 @@
-"""Since a repair: what was changed in a member after it, apart from the damage that it could not repair.
+"""Changes since a repair: what differs in a member, apart from the damage that the repair could not mend.
 
 The plan of the repair has the state of each file that stayed as it was, and none of the files that stayed missing.
 Read-only.
@@ -7,7 +7,7 @@ Read-only.
 import stat
 from collections.abc import Iterator, Sequence
 
-from qa2pack.executor.transaction.journal import Begin
+from qa2pack.executor.transaction.journal_records import Begin
 from qa2pack.executor.transaction.own_plan import own_plan
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.file_state import state_of

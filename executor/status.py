@@ -9,7 +9,8 @@ from dataclasses import replace
 from enum import StrEnum
 
 from qa2pack.executor.transaction.history import last_finished
-from qa2pack.executor.transaction.journal import Begin, Record, Resume, read_journal
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.journal_records import Begin, Record, Resume
 from qa2pack.executor.transaction.lock import holder
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path, lock_path, transaction_paths
 from qa2pack.executor.transaction.recovery import Phase, begin_of, needs_new_plan, phase_of

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.format.header import Header, StreamKind, read_header
+from qa2pack.manifest.format.header import Header, StreamKind
+from qa2pack.manifest.format.header_codec import read_header
 from qa2pack.manifest.format.stream import StreamError, unhashed_stream
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, join, shown

@@ -1,4 +1,4 @@
-"""What a chunk is made into, and how large that is before it is made. Pure."""
+"""Form and size of a chunk before it is written: container or tree, bytes, level of compression. Pure."""
 
 from qa2pack.manifest.bundle.gzip_format import largest_gzip_bytes
 from qa2pack.manifest.dataclass import dataclass

@@ -1,4 +1,4 @@
-"""What an earlier run took of a chunk: its first files, which need not be read from the chunk again.
+"""Resume of a receive: the first files of a chunk that an earlier run took, which are not read from it again.
 
 The sidecar has the headers of a chunk, and the taken files have the content. Of both the beginning of the chunk is
 made again, so the checksums of a chunk of which only the end is read are those of all its bytes, and every digest is

@@ -1,4 +1,4 @@
-"""Taker: who takes the files of a chunk while it is compared with the sidecar; by which a delivery is received."""
+"""Taker: the interface that is given the files of a chunk while it is compared; by it a delivery is received."""
 
 from typing import Protocol
 

@@ -2,8 +2,9 @@
 
 import gc
 import os
+import signal
 import tarfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,14 @@ def key(tmp_path: Path) -> Key:
 def signers(tmp_path: Path, key: Key) -> Path:
     """A file of known signers, who are whoever has the key."""
     return known_signers(tmp_path / "signers", f"{ALICE} {key.text}")
+
+
+@pytest.fixture
+def no_ends() -> Iterator[None]:
+    """Let the system forget children that end, as where the program was started by one that ignores SIGCHLD."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, before)
 
 
 @pytest.fixture(scope="session")

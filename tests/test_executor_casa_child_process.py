@@ -47,14 +47,6 @@ def test_question_without_end_is_ended() -> None:
         run_in_child(partial(time.sleep, 60), seconds=1)
 
 
-@pytest.fixture
-def no_ends() -> Iterator[None]:
-    """Let the system forget children that end, as where the program was started by one that ignores SIGCHLD."""
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGCHLD, before)
-
-
 @pytest.mark.usefixtures("no_ends")
 def test_answer_arrives_where_the_system_forgets_children_that_end() -> None:
     assert run_in_child(os.getpid, seconds=10) != os.getpid()

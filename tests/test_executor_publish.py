@@ -10,7 +10,8 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.publish.publish import publish, unpublish
 from qa2pack.executor.rollback import roll_back_package
-from qa2pack.executor.transaction.journal import Commit, Published, Publishing, create_journal, read_journal
+from qa2pack.executor.transaction.journal import create_journal, read_journal
+from qa2pack.executor.transaction.journal_records import Commit, Published, Publishing
 from qa2pack.executor.transaction.paths import TransactionPaths, choose_publishing, journal_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append

@@ -8,7 +8,7 @@ import pytest
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
-from qa2pack.executor.transaction.journal import Publishing
+from qa2pack.executor.transaction.journal_records import Publishing
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import open_manifest

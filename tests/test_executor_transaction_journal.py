@@ -8,19 +8,21 @@ import pytest
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.journal import (
+    JournalDamagedError,
+    JournalError,
+    continue_journal,
+    create_journal,
+    read_journal,
+)
+from qa2pack.executor.transaction.journal_records import (
     Begin,
     Commit,
     Discard,
     End,
-    JournalDamagedError,
-    JournalError,
     Published,
     Publishing,
     Record,
     Staged,
-    continue_journal,
-    create_journal,
-    read_journal,
 )
 from qa2pack.manifest.format.member_field import member_to_wire
 from support.journals import BEGIN, REST, framed, frames_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa2pack.executor.transaction.journal import (
+from qa2pack.executor.transaction.journal_records import (
     Commit,
     Discard,
     End,

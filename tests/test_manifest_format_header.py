@@ -23,11 +23,8 @@ from qa2pack.manifest.format.header import (
     StreamKind,
     TableNote,
     Total,
-    header_to_wire,
-    notes_to_wire,
-    read_header,
-    read_notes,
 )
+from qa2pack.manifest.format.header_codec import header_to_wire, notes_to_wire, read_header, read_notes
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import StreamError, open_stream
 from qa2pack.manifest.format.written import WrittenFile

@@ -1,9 +1,7 @@
 """Signatures of files as they are found: by whom, not by anybody known, wrong, or none."""
 
 import os
-import signal
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -137,14 +135,6 @@ def test_file_of_a_wrong_signature_is_read_where_it_is(signed: Path) -> None:
     signed.write_bytes(b"changed")
     with closing(Verifier(Trust())) as verifier:
         assert verifier.look_at(os.fsencode(signed))[1] == os.fsencode(signed)
-
-
-@pytest.fixture
-def no_ends() -> Iterator[None]:
-    """Let the system forget children that end: nobody gets their exit codes."""
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGCHLD, before)
 
 
 @pytest.mark.usefixtures("no_ends")

@@ -8,7 +8,8 @@ import pytest
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.history import read_history
-from qa2pack.executor.transaction.journal import Begin, End, Publishing, Resume, create_journal
+from qa2pack.executor.transaction.journal import create_journal
+from qa2pack.executor.transaction.journal_records import Begin, End, Publishing, Resume
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.transaction.journal import Begin, Publishing, create_journal
+from qa2pack.executor.transaction.journal import create_journal
+from qa2pack.executor.transaction.journal_records import Begin, Publishing
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack import __version__
 from qa2pack.pack.tarsplit_command import main

@@ -23,7 +23,8 @@ from qa2pack.manifest.fs.control_file import ControlFileError
 from qa2pack.manifest.path import UnsafePathError
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused
 from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.errors.failure import failure_of, system_error_text
+from qa2pack.pack.errors.failure import failure_of
+from qa2pack.pack.errors.system_error import system_error_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import target_of
@@ -31,7 +32,7 @@ from qa2pack.pack.terminal.style import Style
 from qa2pack.tarsplit.sidecar import NotSignedError
 from support.commands import ROOT, run_here
 from support.faulty_disk import Stopped, StoppingDisk
-from support.in_process import Delivery
+from support.in_process import Delivery, write
 from support.origin_bytes import roll_back
 
 Capsys = pytest.CaptureFixture[str]
@@ -121,6 +122,13 @@ def test_error_of_the_system_has_code_words_and_advice(
     assert number == errno.ENOENT or reported.endswith("Path: /data/x, /data/y")
     (problem,) = failure_of(error, _attempt(delivery), Style()).problems
     assert (problem.code, problem.path, problem.found) == (code, b"/data/x", "odd")
+
+
+def test_missing_file_suggests_the_near_one(tmp_path: Path) -> None:
+    near = write(tmp_path / "header.txt", b"")
+    typed = tmp_path / "heder.txt"
+    advice = system_error_text(FileNotFoundError(errno.ENOENT, "odd", str(typed)))[1].replace("\xa0", " ")
+    assert advice == f"Did you mean {near}? Path: {typed}"
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))])

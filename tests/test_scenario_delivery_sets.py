@@ -1,4 +1,4 @@
-"""Delivery sets: what a layout says leaves the house together, written, checked, and unpacked by other programs."""
+"""Delivery sets: what a layout delivers together, written, checked, and unpacked by other programs."""
 
 import json
 import os

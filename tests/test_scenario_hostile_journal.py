@@ -8,16 +8,8 @@ import pytest
 
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.transaction.journal import (
-    Begin,
-    Commit,
-    End,
-    JournalDamagedError,
-    Published,
-    Publishing,
-    create_journal,
-    read_journal,
-)
+from qa2pack.executor.transaction.journal import JournalDamagedError, create_journal, read_journal
+from qa2pack.executor.transaction.journal_records import Begin, Commit, End, Published, Publishing
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code

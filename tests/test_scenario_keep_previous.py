@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
-from qa2pack.executor.transaction.journal import Discard
+from qa2pack.executor.transaction.journal_records import Discard
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.cli import main
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped

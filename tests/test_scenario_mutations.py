@@ -16,16 +16,8 @@ import pytest
 import xxhash
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.transaction.journal import (
-    Begin,
-    Commit,
-    End,
-    JournalError,
-    Publishing,
-    Staged,
-    create_journal,
-    read_journal,
-)
+from qa2pack.executor.transaction.journal import JournalError, create_journal, read_journal
+from qa2pack.executor.transaction.journal_records import Begin, Commit, End, Publishing, Staged
 from qa2pack.executor.transaction.recovery import phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine

@@ -17,13 +17,13 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.signature.signature import NOBODY, Signature, Standing, Verifier
+from qa2pack.manifest.signature.signature import NOBODY, Standing, Verifier
 from qa2pack.manifest.verify.signatures import signatures_of
 from support.commands import Ran, run_here
 from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, Stopped
 from support.forgery import twins
 from support.in_process import Delivery, write
-from support.signatures import ALICE, Key, make_key, sign_by_hand, sign_package
+from support.signatures import ALICE, Key, exchange_what_was_checked, make_key, sign_by_hand, sign_package
 from support.tools import needs_root
 from support.two_members import FIRST, SECOND, make_two, other_reduction
 
@@ -150,14 +150,7 @@ def test_manifest_that_is_exchanged_after_its_signature_was_checked_is_not_read(
     capsys: Capsys, made: Delivery, key: Key, signers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign(capsys, made.path, key)
-    look_at = Verifier.look_at
-
-    def exchanging(verifier: Verifier, path: bytes) -> tuple[Signature, bytes]:
-        found = look_at(verifier, path)
-        Path(os.fsdecode(path)).write_bytes(b"forged")
-        return found
-
-    monkeypatch.setattr(Verifier, "look_at", exchanging)
+    exchange_what_was_checked(monkeypatch)
     ran = run(capsys, "verify", made.path, "--allowed-signers", signers)
     assert (ran.code, "All as packaged: 1 member" in ran.out) == (0, True)
 

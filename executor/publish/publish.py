@@ -13,15 +13,8 @@ from qa2pack.executor.publish.origin_links import replace_by_links
 from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
 from qa2pack.executor.publish.renaming import take_old_away, take_old_control_away, turn_origin_links
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.journal import (
-    TICKET_SUFFIXES,
-    Commit,
-    Discard,
-    End,
-    Journal,
-    Published,
-    Publishing,
-)
+from qa2pack.executor.transaction.journal import Journal
+from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES, Commit, Discard, End, Published, Publishing
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import Engine

@@ -13,7 +13,7 @@ from qa2pack.executor.io.disk import Disk, link_into, sync_file_system, sync_fol
 from qa2pack.executor.io.remove import ensure_folder, move_away, remove_tree
 from qa2pack.executor.publish.exchange import Swap
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Publishing
+from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES, Publishing
 from qa2pack.executor.transaction.paths import TransactionPaths, published_members
 from qa2pack.executor.transaction.renaming import new_name
 from qa2pack.manifest.actions import Action

@@ -11,7 +11,7 @@ from qa2pack.executor.io.disk import CANNOT_LINK
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.made import MadeFile
 from qa2pack.manifest.file_state import state_of
-from qa2pack.manifest.format.header import BundleTask
+from qa2pack.manifest.format.header import BundleTask, EarlierBundle
 from qa2pack.manifest.format.inside import Inside, inside_of
 from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file, opened_folder
@@ -26,12 +26,13 @@ def keep_bundle(context: StagingContext, task: BundleTask, target: bytes) -> Mad
     Raises:
         OSError: the link fails, other than for want of hard links, or a disk fails to read.
     """
-    if task.earlier is None:
+    made = task.earlier
+    if made is None:
         return None
     place, name = os.path.split(join(context.folder, task.path))
     try:
         with opened_beneath(context.package, place) as fd:
-            if not _is_as_planned(context, task, name, fd):
+            if not _is_as_planned(context, task, made, name, fd):
                 return None
             with opened_folder(os.path.dirname(target)) as target_fd:
                 context.disk.link(name, os.path.basename(target), source_fd=fd, dir_fd=target_fd)
@@ -41,14 +42,12 @@ def keep_bundle(context: StagingContext, task: BundleTask, target: bytes) -> Mad
         if error.errno not in CANNOT_LINK:
             raise
         return None
-    made = task.earlier
     return MadeFile(made.size, made.digest, made.size - task.largest_bytes, made.mtime_ns)
 
 
-def _is_as_planned(context: StagingContext, task: BundleTask, name: bytes, dir_fd: int) -> bool:
+def _is_as_planned(context: StagingContext, task: BundleTask, made: EarlierBundle, name: bytes, dir_fd: int) -> bool:
     status = os.lstat(name, dir_fd=dir_fd)
-    made = task.earlier
-    if made is None or not stat.S_ISREG(status.st_mode) or state_of(status).written != (made.size, made.mtime_ns):
+    if not stat.S_ISREG(status.st_mode) or state_of(status).written != (made.size, made.mtime_ns):
         return False
     locks = [inside for inside in inside_of(task) if inside.index is not None and is_table_lock(inside.path)]
     if not locks:

@@ -22,7 +22,8 @@ from qa2pack.executor.stage.stage import (
     make_control_folders,
     write_ticket_files,
 )
-from qa2pack.executor.transaction.journal import Journal, Staged
+from qa2pack.executor.transaction.journal import Journal
+from qa2pack.executor.transaction.journal_records import Staged
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import README

@@ -19,7 +19,8 @@ from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, 
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.made import MadeFile, Records, with_made
 from qa2pack.executor.tickets.write import ChangedFileError
-from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publishing, Staged
+from qa2pack.executor.transaction.journal import Journal
+from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES, Publishing, Staged
 from qa2pack.executor.transaction.paths import TransactionPaths, published_members
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append

@@ -15,7 +15,7 @@ import xxhash
 
 from qa2pack.executor.tickets.read import UNREADABLE, Archived, read_tar, read_zip
 from qa2pack.executor.tickets.write import Member, TicketFile, size_text, ticket_files, zip_name
-from qa2pack.executor.transaction.journal import TICKET_SUFFIXES
+from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.alma.ticket_file import SIZE_FILE

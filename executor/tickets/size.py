@@ -6,7 +6,8 @@ from itertools import chain
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.format.header import Header, Notes, StreamKind, read_header, read_notes
+from qa2pack.manifest.format.header import Header, Notes, StreamKind
+from qa2pack.manifest.format.header_codec import read_header, read_notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.layout.roles import has_ticket_files, roles_of
 

@@ -6,16 +6,8 @@ that replaced.
 
 import os
 
-from qa2pack.executor.transaction.journal import (
-    Begin,
-    End,
-    JournalError,
-    Publishing,
-    Record,
-    Resume,
-    read_begin,
-    read_journal,
-)
+from qa2pack.executor.transaction.journal import JournalError, read_begin, read_journal
+from qa2pack.executor.transaction.journal_records import Begin, End, Publishing, Record, Resume
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
 from qa2pack.manifest.actions import Mode

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from qa2pack.executor.transaction.journal import Begin
+from qa2pack.executor.transaction.journal_records import Begin
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles

@@ -3,7 +3,7 @@
 import os
 
 from qa2pack.executor.io.disk import TEMPORARY
-from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Begin, Publishing
+from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES, Begin, Publishing
 from qa2pack.manifest.alma.member_ids import Append, folder_of
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest
 from qa2pack.manifest.dataclass import dataclass

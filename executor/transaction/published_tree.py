@@ -12,7 +12,7 @@ import os
 import stat
 from enum import IntEnum
 
-from qa2pack.executor.transaction.journal import Commit
+from qa2pack.executor.transaction.journal_records import Commit
 from qa2pack.executor.transaction.paths import TransactionPaths, published_folders
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import README

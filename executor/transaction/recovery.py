@@ -7,7 +7,7 @@ forward, unless it is being rolled back; a rollback that was begun is finished b
 from collections.abc import Sequence
 from enum import StrEnum
 
-from qa2pack.executor.transaction.journal import (
+from qa2pack.executor.transaction.journal_records import (
     Begin,
     Commit,
     Discard,

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.journal import Publishing, Record, read_journal
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.journal_records import Publishing, Record
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import journal_path, lock_path, renaming_path
 from qa2pack.executor.transaction.recovery import begin_of

@@ -7,15 +7,8 @@ from typing import BinaryIO
 
 from qa2pack.manifest.alma.package import Package, manifest_names
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.header import (
-    Header,
-    Notes,
-    StreamKind,
-    header_to_wire,
-    notes_to_wire,
-    read_header,
-    read_notes,
-)
+from qa2pack.manifest.format.header import Header, Notes, StreamKind
+from qa2pack.manifest.format.header_codec import header_to_wire, notes_to_wire, read_header, read_notes
 from qa2pack.manifest.format.record_codec import check_record
 from qa2pack.manifest.format.stream import Stream, StreamError, StreamWriter, open_stream
 from qa2pack.manifest.path import join, shown

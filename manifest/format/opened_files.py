@@ -10,7 +10,8 @@ from dataclasses import replace
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described, check_member
-from qa2pack.manifest.format.header import Header, Notes, StreamKind, read_header, read_notes
+from qa2pack.manifest.format.header import Header, Notes, StreamKind
+from qa2pack.manifest.format.header_codec import read_header, read_notes
 from qa2pack.manifest.format.stream import Stream, check_folders, peek_stream
 from qa2pack.manifest.fs.presence import status_of
 

@@ -1,4 +1,4 @@
-"""Delivery sets of a layout: `[[delivery]]`, which files of a member leave the house together.
+"""Delivery sets of a layout: `[[delivery]]`, which files of a member are delivered together.
 
 Values only; `manifest.layout.read_deliveries` reads the tables. The plan records them as rows, with the values of the
 variables filled in.

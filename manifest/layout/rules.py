@@ -160,7 +160,7 @@ class Layout:
         checks: what a complete reduction has.
         included_if_taken: by the name of a role, where an included file goes whose own name is taken.
         writes: the files that the program writes itself, besides README.
-        deliveries: which files leave the house together.
+        deliveries: which files are delivered together.
         has_readme: members get a README with the header text and the tree.
         readme_header: that text where none is given; None for the blank fields that come with the program.
     """

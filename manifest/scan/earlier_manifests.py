@@ -5,7 +5,8 @@ from contextlib import suppress
 
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import StreamKind, read_header
+from qa2pack.manifest.format.header import StreamKind
+from qa2pack.manifest.format.header_codec import read_header
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.scan.digest_cache import KnownStream

@@ -1,1 +1,1 @@
-"""The shelf: all packages of an institute in one catalogue, verified in turn."""
+"""`pack audit`: all packages of an institute, the shelf, in one catalogue, verified in turn."""

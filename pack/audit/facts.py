@@ -1,4 +1,4 @@
-"""What is known of a package without reading its files: what its manifests say.
+"""Facts about a package from its manifests alone; no file of the package is read.
 
 Read-only.
 """
@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from qa2pack.manifest.alma.package import Package, manifest_names, member_of_manifest
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
-from qa2pack.manifest.format.header import Header, Notes, StreamKind, read_header, read_notes
+from qa2pack.manifest.format.header import Header, Notes, StreamKind
+from qa2pack.manifest.format.header_codec import read_header, read_notes
 from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.path import join, shown

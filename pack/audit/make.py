@@ -1,4 +1,4 @@
-"""Audit: take stock of a shelf, verify what waits longest, and write down what came of it.
+"""Audit: take stock of a shelf, verify what was verified longest ago, and record the results.
 
 A run may end at any moment: what it has verified is in the catalogue, and the next run goes on with the others.
 """
@@ -14,7 +14,7 @@ from qa2pack.pack.audit.catalogue import opened_catalogue
 from qa2pack.pack.audit.outputs import make_folders, output_place
 from qa2pack.pack.audit.shelved import Finding, Shelved, Standing, Summary
 from qa2pack.pack.audit.stock import Change, take_stock
-from qa2pack.pack.audit.turn import Clock, Verifying, verify_in_turn
+from qa2pack.pack.audit.verify_in_turn import Clock, Verifying, verify_in_turn
 from qa2pack.pack.jobs.engines import Workers, stopping
 from qa2pack.pack.jobs.packages_below import is_control
 

@@ -1,4 +1,4 @@
-"""What is known of a shelf as metrics of Prometheus, in the text format that its node exporter collects from files.
+"""Prometheus metrics of a shelf, in the text format that its node exporter collects from files.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/; names and units follow
 https://prometheus.io/docs/practices/naming/. No metric has the time of its file: an alert compares the time of the

@@ -1,4 +1,4 @@
-"""A package of a shelf as the catalogue knows it, and what a verification of it came to; values alone."""
+"""Values of the catalogue: a package of a shelf, and the result of its last verification."""
 
 from collections.abc import Mapping
 from enum import StrEnum

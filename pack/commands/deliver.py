@@ -66,7 +66,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Write the delivery sets of PACKAGE, as its layout has them.
 
-    A layout says in [[delivery]] which files leave the house together, and how the tars are called. A package of a
+    A layout says in [[delivery]] which files are delivered together, and how the tars are called. A package of a
     layout without sets is cut by tarsplit. Finished files of an earlier run are kept. The package is only read.
 
     Example: pack deliver 2016.1.00001.S --output outbox

@@ -24,7 +24,6 @@ from qa2pack.manifest.format.files import files_with_bad_records
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.fs.control_file import ControlFileError
-from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.pack.errors.attempt import Attempt
@@ -33,7 +32,8 @@ from qa2pack.pack.errors.disk_shortage import shortage_of
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import MOST_PATHS, problem_lines, remedies_lines
 from qa2pack.pack.errors.replan import last_plan, plan_options
-from qa2pack.pack.errors.similar_paths import near_path
+from qa2pack.pack.errors.similar_paths import meant_path
+from qa2pack.pack.errors.system_error import system_error_text, system_problem
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
@@ -125,7 +125,7 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
             words, advice = system_error_text(error)
             missing = shortage_of(error, attempt) if error.errno == errno.ENOSPC else ""
             advice = " ".join(filter(None, (missing, advice)))
-            return _stopped(attempt, words, advice, problems=(_system_problem(error),))
+            return _stopped(attempt, words, advice, problems=(system_problem(error),))
         case WireError() | UnsafePathError():
             return _broken_record(error, attempt)
         case TableBrokenError(problems=problems):
@@ -214,17 +214,8 @@ def _option_sources(problems: Sequence[Problem], attempt: Attempt) -> Iterator[s
 def _meant(problems: Sequence[Problem]) -> Iterator[str]:
     """Yield suggestions for paths that do not exist."""
     for problem in problems:
-        if problem.code in _PATH_CODES and (near := _near(problem.path)):
+        if problem.code in _PATH_CODES and (near := meant_path(problem.path)):
             yield f"    Did you mean {shown(near)}?"
-
-
-def _near(path: bytes) -> bytes | None:
-    try:
-        if is_there(path) or not (b"/" in path or path.endswith(b".toml")):
-            return None
-        return near_path(os.path.abspath(path))
-    except OSError:  # what the failure is matters more than what may have been meant
-        return None
 
 
 _OWN = __name__.partition(".")[0]
@@ -257,48 +248,6 @@ def _broken_record(error: WireError | UnsafePathError, attempt: Attempt) -> Fail
     advice = "Restore the file from a backup, or make it again."
     files = (f"file: {shown(path)}" for path in paths)
     return _failure(Exit.FAILED, attempt, title, *files, _state(attempt), advice, problems=problems)
-
-
-_SYSTEM_WORDS = {
-    errno.ENOSPC: ("the disk is full.", "Make room first."),
-    errno.EDQUOT: ("your quota on this disk is used up.", "Make room first, or ask for more."),
-    errno.EACCES: ("permission was denied.", "Get permission first."),
-    errno.EPERM: ("the system does not allow it.", "Get permission first."),
-    errno.EROFS: ("the file system is read-only.", "Have it mounted writable first."),
-    errno.EIO: ("the disk reports an error.", "Have the disk checked first; the kernel log has the details (dmesg)."),
-    errno.EMLINK: ("a file has as many hard links as its file system takes.", "Use --mode copy."),
-    errno.EXDEV: ("a hard link would lead to another file system.", "Use --mode copy."),
-}
-
-
-def system_error_text(error: OSError) -> tuple[str, str]:
-    """Return the text of an OSError, and advice that ends in the path; both without a full stop after a path."""
-    if error.errno == errno.ENOENT and isinstance(error.filename, str | bytes):
-        near = _near(os.path.abspath(os.fsencode(error.filename)))
-        meant = unbroken(f"Did you mean {shown(near)}?") + " " if near else ""
-        return "there is no such file or folder.", meant + unbroken(f"Path: {shown(error.filename)}")
-    words, advice = _SYSTEM_WORDS.get(error.errno or 0, (f"the system says: {error.strerror or error}.", ""))
-    names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-    path = unbroken(f"Path: {', '.join(map(shown, names))}") if names else ""
-    return words, " ".join(filter(None, (advice, path)))
-
-
-_SYSTEM_CODES = {
-    errno.ENOENT: Code.PATH_MISSING,
-    errno.ENOSPC: Code.DISK_FULL,
-    errno.EDQUOT: Code.DISK_FULL,
-    errno.EACCES: Code.ACCESS_DENIED,
-    errno.EPERM: Code.ACCESS_DENIED,
-    errno.EROFS: Code.READ_ONLY,
-    errno.EIO: Code.DISK_ERROR,
-    errno.EMLINK: Code.LINK_LIMIT,
-    errno.EXDEV: Code.CROSS_DEVICE,
-}
-
-
-def _system_problem(error: OSError) -> Problem:
-    path = os.fsencode(error.filename) if isinstance(error.filename, str | bytes) else b""
-    return Problem(_SYSTEM_CODES.get(error.errno or 0, Code.SYSTEM_ERROR), path, found=error.strerror or str(error))
 
 
 def _stopped(

@@ -2,9 +2,19 @@
 
 import os
 
-from qa2pack.manifest.fs.presence import is_folder, leads_anywhere
+from qa2pack.manifest.fs.presence import is_folder, is_there, leads_anywhere
 
 _BESIDE_A_PACKAGE = (".pack", ".ticket.tar", ".ticket.zip")
+
+
+def meant_path(path: bytes) -> bytes | None:
+    """Return what may have been meant by a path that was typed; None if it exists, or is a name and no path."""
+    try:
+        if is_there(path) or not (b"/" in path or path.endswith(b".toml")):
+            return None
+        return near_path(os.path.abspath(path))
+    except OSError:  # what the failure is matters more than what may have been meant
+        return None
 
 
 def near_path(path: bytes) -> bytes | None:

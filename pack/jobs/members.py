@@ -6,7 +6,8 @@ from qa2pack.manifest.alma.member_ids import member_named
 from qa2pack.manifest.alma.package import Package, PackageState, check_delivered, check_not_lost
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Header, Notes, read_notes
+from qa2pack.manifest.format.header import Header, Notes
+from qa2pack.manifest.format.header_codec import read_notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.layout.package_layouts import members_by_layout

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from qa2pack.executor.transaction.history import Finished, History
-from qa2pack.executor.transaction.journal import Publishing
+from qa2pack.executor.transaction.journal_records import Publishing
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.humanize import counted, human_bytes, human_seconds, local_time, utc_time
 from qa2pack.manifest.path import shown

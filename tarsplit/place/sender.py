@@ -1,4 +1,4 @@
-"""Sender: which run sends a delivery to a store, as a file there says it while that run lasts.
+"""Sender: the lock of a delivery in a store, a file that names the run that sends it.
 
 A store has no locks. So the run that sends makes a file that must not be there yet, and removes it at its end. A
 killed run leaves it: where the kernel tells that the process has ended, the next run goes on in its place. Of a

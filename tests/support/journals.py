@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import xxhash
 
-from qa2pack.executor.transaction.journal import (
+from qa2pack.executor.transaction.journal_records import (
     Begin,
     Commit,
     Discard,

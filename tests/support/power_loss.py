@@ -21,7 +21,7 @@ from typing import Any
 
 import msgpack
 
-from qa2pack.executor.transaction.journal import Commit
+from qa2pack.executor.transaction.journal_records import Commit
 from support.faulty_disk import SplitMemory, WatchedDisk
 from support.journals import FRAME, framed, sound_payloads
 

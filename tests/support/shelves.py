@@ -8,7 +8,7 @@ from typing import Any
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.audit.make import Audited, AuditOptions, audit
-from qa2pack.pack.audit.turn import Clock
+from qa2pack.pack.audit.verify_in_turn import Clock
 from qa2pack.pack.jobs.engines import Workers
 from support.in_process import Delivery, make_reduction
 

@@ -26,7 +26,8 @@ from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.rollback import RolledBack, roll_back_package
-from qa2pack.executor.transaction.journal import Commit, Record, read_journal
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.journal_records import Commit, Record
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.actions import Action, Mode

@@ -1,0 +1,47 @@
+"""Errors of the system (OSError): problem code, words and advice of each errno."""
+
+import errno
+import os
+
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.pack.errors.similar_paths import meant_path
+from qa2pack.pack.terminal.style import unbroken
+
+_KNOWN = {
+    errno.ENOENT: (Code.PATH_MISSING, "there is no such file or folder.", ""),
+    errno.ENOSPC: (Code.DISK_FULL, "the disk is full.", "Make room first."),
+    errno.EDQUOT: (Code.DISK_FULL, "your quota on this disk is used up.", "Make room first, or ask for more."),
+    errno.EACCES: (Code.ACCESS_DENIED, "permission was denied.", "Get permission first."),
+    errno.EPERM: (Code.ACCESS_DENIED, "the system does not allow it.", "Get permission first."),
+    errno.EROFS: (Code.READ_ONLY, "the file system is read-only.", "Have it mounted writable first."),
+    errno.EIO: (
+        Code.DISK_ERROR,
+        "the disk reports an error.",
+        "Have the disk checked first; the kernel log has the details (dmesg).",
+    ),
+    errno.EMLINK: (Code.LINK_LIMIT, "a file has as many hard links as its file system takes.", "Use --mode copy."),
+    errno.EXDEV: (Code.CROSS_DEVICE, "a hard link would lead to another file system.", "Use --mode copy."),
+}
+
+
+def system_error_text(error: OSError) -> tuple[str, str]:
+    """Return the text of an OSError, and advice that ends in the path; both without a full stop after a path."""
+    _, words, advice = _known(error)
+    names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    if error.errno == errno.ENOENT and names:
+        near = meant_path(os.path.abspath(os.fsencode(names[0])))
+        advice = unbroken(f"Did you mean {shown(near)}?") if near else ""
+    path = unbroken(f"Path: {', '.join(map(shown, names))}") if names else ""
+    return words, " ".join(filter(None, (advice, path)))
+
+
+def system_problem(error: OSError) -> Problem:
+    """Return an OSError as a problem; its path is empty if the error names none."""
+    path = os.fsencode(error.filename) if isinstance(error.filename, str | bytes) else b""
+    return Problem(_known(error)[0], path, found=error.strerror or str(error))
+
+
+def _known(error: OSError) -> tuple[Code, str, str]:
+    other = (Code.SYSTEM_ERROR, f"the system says: {error.strerror or error}.", "")
+    return _KNOWN.get(error.errno or 0, other)
