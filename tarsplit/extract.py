@@ -18,6 +18,7 @@ from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, shares
 from qa2pack.tarsplit.container.framing import entries
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Read, Reader, summed
@@ -25,7 +26,6 @@ from qa2pack.tarsplit.naming import STRONG_CHECKSUMS
 from qa2pack.tarsplit.output_files import new_part, publish_part, remove, rename, set_time, write_all
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import Sidecar
-from qa2pack.tarsplit.tar.checksums import Sums
 from qa2pack.tarsplit.tree.object_shape import InventoryError
 from qa2pack.tarsplit.tree.shape import Shape
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from qa2pack.executor.apply import Applied
 from qa2pack.manifest.alma.package import Package, PackageState, read_state
@@ -30,13 +31,10 @@ from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.view import View
-from qa2pack.tarsplit.contents import Delivered, choose_members
-from qa2pack.tarsplit.deliver import Destination, deliver
-from qa2pack.tarsplit.naming import DeliveryName
-from qa2pack.tarsplit.place.folder import Folder
-from qa2pack.tarsplit.plan import CutRequest, plan_cut
-from qa2pack.tarsplit.sets import name_of_sets, with_sets
-from qa2pack.tarsplit.sidecar import open_sidecar
+
+if TYPE_CHECKING:
+    from qa2pack.tarsplit.contents import Delivered
+    from qa2pack.tarsplit.naming import DeliveryName
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +123,25 @@ def _written(target: Target) -> list[bytes]:
     try:
         if not (found := _wanted(target)):
             return []
+        from qa2pack.tarsplit.sidecar import open_sidecar
+
         sidecar = open_sidecar(join(target.package.parent, found[0].manifest))
     except (PackError, OSError):  # a package that cannot be delivered as it is, or no sidecar
         return []
     return [sidecar.path, *(join(target.package.parent, row.name) for row in sidecar.chunks)]
 
 
-def _wanted(target: Target) -> tuple[DeliveryName, Sequence[Delivered]] | None:
+def _wanted(target: Target) -> "tuple[DeliveryName, Sequence[Delivered]] | None":
     """Return the name of the delivery, and its members; None if the package has no set of each apply."""
     package, opened = target.package, target.opened
     state = read_state(package)
     wanted = sorted({name for header in _headers(package, state, opened) for name in _sets_of(header)})
     if not wanted:
         return None
+    # Here: all of tarsplit is imported, and few layouts have such a set.
+    from qa2pack.tarsplit.contents import choose_members
+    from qa2pack.tarsplit.sets import name_of_sets, with_sets
+
     members = choose_members(package, state, opened, allow_dummies=True)
     members = with_sets([each for each in members if _sets_of(each.manifest.header)], package.project, wanted)
     return name_of_sets(members, package.project, wanted, of_package=True), members
@@ -147,6 +151,10 @@ def _delivered(target: Target, workers: Workers) -> DeliveredAtApply:
     found = _wanted(target)
     if found is None:
         return DeliveredAtApply()
+    from qa2pack.tarsplit.deliver import Destination, deliver
+    from qa2pack.tarsplit.place.folder import Folder
+    from qa2pack.tarsplit.plan import CutRequest, plan_cut
+
     package, (name, members) = target.package, found
     place = Folder(package.parent)
     is_replacing = any(is_file(join(place.path, each)) for each in (name.manifest, name.state))

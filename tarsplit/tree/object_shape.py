@@ -16,11 +16,11 @@ from qa2pack.manifest.bundle.ocfl_object import (
     read_inventory,
 )
 from qa2pack.manifest.path import join, path_in
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.state import EarlierVersion
-from qa2pack.tarsplit.tar.checksums import Sums
-from qa2pack.tarsplit.tree.shape import Beside, Lists, TreeName
+from qa2pack.tarsplit.tree.shape import Beside, Lists, TreeName, texts_beside
 
 _MOST_BYTES = 1 << 30  # of an inventory: some million files
 _READ_BYTES = 1 << 20
@@ -70,8 +70,7 @@ class ObjectShape:
             yield self.lists.line(state.get(in_tar(self._tree.project, path), ""), path)
 
     def beside(self) -> Iterator[Beside]:
-        for name, text in object_files(self._inventory()):
-            yield Beside(name, partial(iter, [text]))
+        yield from texts_beside(object_files(self._inventory()))
 
     def is_stored(self, sums: Sums) -> bool:
         (algorithm,) = self.lists.checksums
