@@ -64,7 +64,7 @@ def check_delivery(sidecar: Sidecar, place: Place, *, engine: Engine, progress: 
     for row in sidecar.chunks:
         if row.form not in TREES:  # the lists of these were compared with them
             yield from _checksum_problems(row, folder)
-    yield from sidecar_checksum_problems(sidecar.path, sidecar.stream.path, sidecar.header.checksums)
+    yield from sidecar_checksum_problems(sidecar)
 
 
 def _in_words(problem: Problem) -> str:

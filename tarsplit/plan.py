@@ -11,7 +11,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
-from qa2pack.manifest.verify.names_as_text import check_in_bag, check_in_object
+from qa2pack.manifest.verify.names_as_text import WrongNames, not_in_a_bag, not_in_an_object
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime, selected_records
 from qa2pack.tarsplit.cut_set import LeftOut, MeasuredSet, PlannedChunk, part_limit, partitioned
 from qa2pack.tarsplit.made import Made
@@ -22,7 +22,7 @@ from qa2pack.tarsplit.sidecar import DeliveryHeader, DeliverySet
 
 DEFAULT_LIMIT_BYTES = 6 << 30
 _LEAST_BYTES = RECORD_BLOCKS * BLOCK_BYTES
-_NAME_CHECKS = {DeliveryForm.BAG: check_in_bag, DeliveryForm.OCFL: check_in_object}
+_NAME_CHECKS = {DeliveryForm.BAG: not_in_a_bag, DeliveryForm.OCFL: not_in_an_object}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +126,22 @@ def _cut_all(header: DeliveryHeader, members: Sequence[Delivered], request: CutR
 
 def _cut_sets(header: DeliveryHeader, members: Sequence[Delivered], fill: Fill, progress: Progress) -> Cut:
     measuring = [MeasuredSet() for _ in header.sets]
+    wrong = WrongNames()
     left_out = LeftOut()
     paths = {member.path for member in members}
     file = 0
     has_all = all(len(member.rows) == len(member.manifest.header.delivery_sets) for member in members)
     for number, folder in enumerate(selected_records(members, left_out.add if has_all else None)):
         for share in folder.shares:
-            if check := _NAME_CHECKS.get(header.sets[share.set].row.kind):
+            if reason := _NAME_CHECKS.get(header.sets[share.set].row.kind):
                 for index in share.files:
-                    check(in_tar(header.project, join(folder.record.path, folder.record.names[index])))
+                    path = in_tar(header.project, join(folder.record.path, folder.record.names[index]))
+                    wrong.add(path, reason(path))
             is_member = folder.record.path in paths
             measuring[share.set].add(folder.record, share, number, file, project=header.project, is_member=is_member)
         file += len(folder.record.names)
         progress.advance(file_count=len(folder.record.names))
+    wrong.end()
     levels = {member.path: member.manifest.header.compression for member in members}
     planned: list[PlannedChunk] = []
     tables: list[bytes] = []

@@ -10,7 +10,6 @@ from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.control_file import read_control
 from qa2pack.manifest.fs.presence import is_there
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
@@ -96,8 +95,7 @@ def find_leftovers(
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
     _check_folders(place, folder, name, removed, is_replacing=is_replacing)
     if foreign and not is_replacing:
-        more = f" and {counted(len(foreign) - 1, 'more file')}" if len(foreign) > 1 else ""
-        raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, place.path, found=f"{shown(foreign[0])}{more}"))
+        raise Refused(*(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)) for entry in foreign))
     return removed
 
 
@@ -119,7 +117,7 @@ def _check_folders(
         others = [entry]
         if entry.endswith(PART) and is_begun:
             if not is_replacing:
-                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, place.path, found=shown(entry)))
+                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)))
             others = []
         elif entry in written:
             problems = check_chunk(written[entry]).problems

@@ -117,6 +117,7 @@ class _Notes:
 
     fingerprint: str
     chunks: tuple[ChunkRow, ...]
+    is_summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class Sidecar:
     Attributes:
         path: where it was found; the stream may be a copy of it.
         fingerprint: over the header and all records.
+        is_summed: its own checksum files were written with it, which the first program did not.
     """
 
     path: bytes
@@ -133,6 +135,12 @@ class Sidecar:
     header: DeliveryHeader
     fingerprint: str
     chunks: tuple[ChunkRow, ...]
+    is_summed: bool = False
+
+    @property
+    def noun(self) -> str:
+        """What its chunks are called: `tar`, or `part` where there are others."""
+        return "tar" if all(row.form is DeliveryForm.TAR for row in self.chunks) else "part"
 
     @property
     def file_count(self) -> int:
@@ -159,7 +167,7 @@ def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, obj
             del row["form"]  # later than the first release of the format, too
         if row["earlier"] is None:
             del row["earlier"]
-    return {"fingerprint": fingerprint, "chunks": rows}
+    return {"fingerprint": fingerprint, "chunks": rows, "is_summed": True}
 
 
 def kind_in_words(header: Mapping[str, object]) -> str:
@@ -195,7 +203,7 @@ def open_sidecar(path: bytes, *, read_from: bytes = b"") -> Sidecar:
             _check_row(row)
     except ValueError as error:
         raise StreamError(path, f"is damaged: it describes a delivery that does not make sense ({error})") from error
-    return Sidecar(path, stream, header, notes.fingerprint, notes.chunks)
+    return Sidecar(path, stream, header, notes.fingerprint, notes.chunks, notes.is_summed)
 
 
 def _check_row(row: ChunkRow) -> None:

@@ -18,7 +18,7 @@ from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
-from qa2pack.tarsplit.sidecar import NotSignedError
+from qa2pack.tarsplit.sidecar import NotSignedError, Sidecar
 
 _MOST_BYTES = 1 << 16  # of a checksum file
 
@@ -76,25 +76,24 @@ def _withdraw_other(path: bytes, digest: str) -> None:
         outfile.remove(signature_name(path))
 
 
-def sidecar_checksum_problems(path: bytes, read_from: bytes, checksums: Sequence[str]) -> Iterator[Problem]:
-    """Yield a problem for each checksum file of the sidecar that does not match; a missing one gives none.
+def sidecar_checksum_problems(sidecar: Sidecar) -> Iterator[Problem]:
+    """Yield a problem for each checksum file of the sidecar that does not match, or is missing.
 
-    A delivery of an older program has none, and whoever reads this needs none: the sidecar checks itself.
-
-    Args:
-        path: the sidecar.
-        read_from: the file with its bytes.
+    A delivery of an older program may have none.
     """
-    with opened_file(read_from) as fd:
+    checksums, path = sidecar.header.checksums, os.path.basename(sidecar.path)
+    with opened_file(sidecar.stream.path) as fd:
         sums = _sums_of(fd, checksums)
-    folder, sidecar = os.path.split(path)
     for algorithm in checksums:
-        name = checksum_name(sidecar, algorithm)
-        line = checksum_line(sidecar, sums.result(algorithm))
+        name = checksum_name(path, algorithm)
+        line = checksum_line(path, sums.result(algorithm))
         try:
-            yield from checksum_file_problems(folder, name, line, f"the {algorithm} of {shown(sidecar)}")
+            yield from checksum_file_problems(
+                os.path.dirname(sidecar.path), name, line, f"the {algorithm} of {shown(path)}"
+            )
         except FileNotFoundError:
-            continue
+            if sidecar.is_summed:
+                yield Problem(Code.MISSING, name)
 
 
 def checksum_file_problems(folder: bytes, name: bytes, line: bytes, what: str) -> Iterator[Problem]:

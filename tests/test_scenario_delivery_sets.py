@@ -382,6 +382,37 @@ def test_set_of_each_apply_is_written_beside_the_package(tmp_path: Path, capsys:
     assert {"1_papers.tar", "2_papers.tar", "1.README"} <= names(tmp_path), "on request it is one of all"
 
 
+def test_set_of_each_apply_follows_a_rollback(tmp_path: Path, capsys: Capsys) -> None:
+    packaged(tmp_path, capsys, "1")
+    before = (tmp_path / "1_papers.tar").read_bytes()
+    packaged(tmp_path, capsys, "2")
+    ran = run_here(capsys, "rollback", tmp_path / "P", "--json")
+    assert (ran.code, json.loads(ran.out)["delivered"]) == (0, [{"path": str(tmp_path / "1_papers.tar")}])
+    assert (tmp_path / "1_papers.tar").read_bytes() == before
+    assert json.loads(ran.out)["stale_deliveries"] == [{"path": str(tmp_path / "2_papers.tar")}]
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+
+
+def test_set_of_what_was_rolled_back_is_told(tmp_path: Path, capsys: Capsys) -> None:
+    packaged(tmp_path, capsys, "1")
+    ran = run_here(capsys, "rollback", tmp_path / "P", "--json")
+    stale = [str(tmp_path / name) for name in ("P_papers.manifest", "1_papers.tar")]
+    assert (ran.code, [each["path"] for each in json.loads(ran.out)["stale_deliveries"]]) == (0, stale)
+
+
+def test_set_of_each_apply_under_an_old_name_is_told_and_the_advice_makes_it_anew(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    packaged(tmp_path, capsys, "1")
+    ran = run_here(capsys, "rename", tmp_path / "P", "Q")
+    assert (ran.code, f"{tmp_path}/P_papers.manifest" in ran.out) == (0, True)
+    assert f"pack apply {tmp_path}/Q" in ran.out
+    for path in [*tmp_path.glob("P_papers*"), *tmp_path.glob("1_papers*")]:
+        path.unlink()
+    assert run_here(capsys, "apply", tmp_path / "Q").code == 0
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "Q").code == 0
+
+
 def test_list_of_jobs_delivers_what_each_applies(tmp_path: Path, capsys: Capsys) -> None:
     (tmp_path / "papers.toml").write_text(LAYOUT + SETS + AT_APPLY)
     for name in ("1", "2"):

@@ -321,7 +321,9 @@ def test_complete_tree_keeps_its_file_whose_source_was_damaged_since(home: Path)
 def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -> None:
     changed_package(home)
     ran = deliver(home)
+    in_the_way = {Path(each["path"]).name for each in json.loads(ran.out)["problems"]}
     assert (ran.code, "delivery-in-the-way" in ran.out) == (1, True)
+    assert {"P_files", "P_files.md5sum", "P_bag"} <= in_the_way
     assert deliver(home, "--replace").code == 0
     assert checked(home / "out", home / "P") == []
 
@@ -484,9 +486,11 @@ def test_sent_to_s3_and_read_back(world: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("name", [b"in a bag%0A.txt", b"in an object\xff"])
 def test_name_that_is_not_possible_is_refused_before_anything_is_written(home: Path, name: bytes) -> None:
     write(home / "run/in" / os.fsdecode(name), b"")
+    write(home / "run/in/one" / os.fsdecode(name), b"")
     package_again(home)
     ran = deliver(home, "--replace")
-    assert (ran.code, "bag-name" in ran.out) == (1, True)
+    problems = json.loads(ran.out)["problems"]
+    assert (ran.code, [each["code"] for each in problems]) == (1, ["bag-name"] * 2)
     assert checked(home / "out") == []
 
 

@@ -203,6 +203,11 @@ def test_store_that_cannot_be_used_is_told_before_anything_is_read(
     assert (ran.code, "store-unusable" in ran.err) == (1, True)
     checked = run_here(capsys, "tarsplit", "--check", address)
     assert (checked.code, "store-unusable" in checked.err) == (1, True)
+    is_bucket = address.startswith("s3")
+    assert ("there is no bucket no-such-bucket" in ran.err, "aws s3 mb s3://no-such-bucket" in ran.err) == (
+        is_bucket,
+        is_bucket,
+    )
 
 
 def elsewhere() -> bytes:

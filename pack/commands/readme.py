@@ -48,6 +48,7 @@ def readme(  # noqa: PLR0913 - one parameter per option
 
     from qa2pack.executor.apply import ApplyOptions
     from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.delivery.at_apply import delivering_again
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import readme as job
     from qa2pack.pack.target import target_of
@@ -63,7 +64,12 @@ def readme(  # noqa: PLR0913 - one parameter per option
     asked = job.ReadmeChange(os.path.abspath(os.fsencode(header)) if header else b"", fields, take_changes)
     run_with_workers(
         Attempt("readme", target),
-        lambda workers: readme_view(job.change_readme(target, os.fsencode(member), asked, workers, options), target),
+        delivering_again(
+            target,
+            lambda workers: readme_view(
+                job.change_readme(target, os.fsencode(member), asked, workers, options), target
+            ),
+        ),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

@@ -50,6 +50,7 @@ def receive(
     from qa2pack.executor.apply import ApplyOptions
     from qa2pack.manifest.layout.load import is_layout_path
     from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.delivery.at_apply import delivering_again
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import receive as job
     from qa2pack.pack.jobs.engines import Workers
@@ -66,4 +67,5 @@ def receive(
         arrived = job.receive(target, os.fsencode(delivery), workers, options, layout=layout, trust=wanted)
         return receive_view(arrived, target, wanted)
 
-    run_with_workers(Attempt("receive", target), work, run_options, trusted=trust.users(), wait_seconds=wait)
+    again = delivering_again(target, work)
+    run_with_workers(Attempt("receive", target), again, run_options, trusted=trust.users(), wait_seconds=wait)

@@ -44,6 +44,7 @@ def remove(
 
     from qa2pack.executor.apply import ApplyOptions
     from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.delivery.at_apply import delivering_again
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import remove as job
     from qa2pack.pack.target import target_of
@@ -53,7 +54,12 @@ def remove(
     options = ApplyOptions(keep_previous=keep_previous)
     run_with_workers(
         Attempt("remove", target),
-        lambda workers: remove_view(job.remove(target, os.fsencode(member), workers, options, force=force), target),
+        delivering_again(
+            target,
+            lambda workers: remove_view(
+                job.remove(target, os.fsencode(member), workers, options, force=force), target
+            ),
+        ),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

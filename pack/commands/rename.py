@@ -36,10 +36,11 @@ def rename(
     from qa2pack.executor.apply import ApplyOptions
     from qa2pack.manifest.path import UnsafePathError, check_name
     from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.delivery.at_apply import telling_old_delivery
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import rename as job
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.rename import rename_view
+    from qa2pack.pack.views.rename import rename_view, renamed_target
 
     target, code = target_of(package), os.fsencode(new_code)
     try:
@@ -48,10 +49,14 @@ def rename(
         raise typer.BadParameter(f"{new_code!r} is not a name.") from error
     if code == target.package.project:
         raise typer.BadParameter(f"{new_code!r} is the name that the package has.")
-    options = ApplyOptions(keep_previous=keep_previous)
+    options, new = ApplyOptions(keep_previous=keep_previous), renamed_target(target, code)
     run_with_workers(
         Attempt("rename", target),
-        lambda workers: rename_view(*job.rename(target, code, workers, options, strict=strict), target, code),
+        telling_old_delivery(
+            target,
+            lambda workers: rename_view(*job.rename(target, code, workers, options, strict=strict), new),
+            new,
+        ),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

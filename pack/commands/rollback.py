@@ -27,6 +27,7 @@ def rollback(
     Example: pack rollback 2011.0.00229.S
     """
     from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.delivery.at_apply import delivering_again
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import rollback as job
     from qa2pack.pack.jobs.read import followed
@@ -36,7 +37,12 @@ def rollback(
     target = followed(target_of(package))
     run_with_workers(
         Attempt("rollback", target),
-        lambda workers: rollback_view(job.rollback(target.package, workers, target.opened, further=further), target),
+        delivering_again(
+            target,
+            lambda workers: rollback_view(
+                job.rollback(target.package, workers, target.opened, further=further), target
+            ),
+        ),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

@@ -2,13 +2,17 @@
 
 They are a step of their own and no part of the transaction: what fails here leaves the package applied, and the same
 command writes what is missing. A delivery of an earlier state is replaced; what is no delivery of this name is not.
+
+Other changes of a package write them again, if they are there: else they would be of a state that is no more. What
+is left of that state is told: the files of a member that is gone, and after a renaming all of them.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from qa2pack.executor.apply import Applied
 from qa2pack.manifest.alma.package import Package, PackageState, read_state
@@ -16,7 +20,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_file
+from qa2pack.manifest.fs.presence import is_file, is_there
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.pack.errors.problem_view import problem_text
@@ -28,6 +32,10 @@ from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.view import View
 
+if TYPE_CHECKING:
+    from qa2pack.tarsplit.contents import Delivered
+    from qa2pack.tarsplit.naming import DeliveryName
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveredAtApply:
@@ -36,15 +44,25 @@ class DeliveredAtApply:
     Attributes:
         paths: of the files and folders that were written, or were there.
         problems: why some are not; the package is applied.
+        stale: of what was written before, and is of a state that is no more.
+        advice: what to do about problems.
+        again: the command that writes what is stale, once that is gone; or empty.
     """
 
     paths: Sequence[bytes] = ()
     problems: Sequence[Problem] = ()
+    stale: Sequence[bytes] = ()
+    advice: str = "To deliver it, mend that and give pack apply again."
+    again: str = ""
 
 
-def deliver_applied(applied: Applied, target: Target, workers: Workers) -> DeliveredAtApply:
-    """Write the sets of each apply; a failure is a part of the result, as all else is done."""
-    if applied.is_rolled_back:
+def deliver_applied(applied: Applied | None, target: Target, workers: Workers) -> DeliveredAtApply:
+    """Write the sets of each apply; a failure is a part of the result, as all else is done.
+
+    Args:
+        applied: None after any other change.
+    """
+    if applied and applied.is_rolled_back:
         return DeliveredAtApply()
     try:
         return _delivered(target, workers)
@@ -53,6 +71,36 @@ def deliver_applied(applied: Applied, target: Target, workers: Workers) -> Deliv
     except OSError as error:
         path = os.fsencode(error.filename) if error.filename else target.package.parent
         return DeliveredAtApply(problems=(Problem(Code.SYSTEM_ERROR, path, found=error.strerror or ""),))
+
+
+def delivering_again(target: Target, change: Callable[[Workers], View]) -> Callable[[Workers], View]:
+    """Return a change of a package after which the sets of each apply that are there are written again."""
+
+    def changed(workers: Workers) -> View:
+        before = _written(target)
+        view = change(workers)
+        if not before:
+            return view
+        made = deliver_applied(None, replace(target, opened=OpenedFiles()), workers)
+        stale = [] if made.problems else [path for path in before if path not in made.paths and is_there(path)]
+        if made.paths:
+            stale = [path for path in stale if path != before[0]]  # the sidecar, which is that of the new state
+        advice = "To deliver it, mend that; the next apply writes it."
+        return with_delivery(view, replace(made, stale=stale, advice=advice))
+
+    return changed
+
+
+def telling_old_delivery(target: Target, rename: Callable[[Workers], View], new: Target) -> Callable[[Workers], View]:
+    """Return a renaming that tells of the sets of each apply under the old name."""
+
+    def renamed(workers: Workers) -> View:
+        before = _written(target)
+        view = rename(workers)
+        made = DeliveredAtApply(stale=before, again=f"pack apply {new.quoted}")
+        return with_delivery(view, made) if before else view
+
+    return renamed
 
 
 def with_delivery(view: View, made: DeliveredAtApply) -> View:
@@ -64,27 +112,50 @@ def with_delivery(view: View, made: DeliveredAtApply) -> View:
             **view.fields(),
             "delivered": [path_fields("path", path) for path in made.paths],
             "delivery_problems": problem_fields(made.problems),
+            "stale_deliveries": [path_fields("path", path) for path in made.stale],
         },
         code=Exit.RESUMABLE if made.problems else view.code,
     )
 
 
-def _delivered(target: Target, workers: Workers) -> DeliveredAtApply:
+def _written(target: Target) -> list[bytes]:
+    """Return the path of the sidecar of the sets of each apply, and of their files; none if they are not there."""
+    try:
+        if not (found := _wanted(target)):
+            return []
+        from qa2pack.tarsplit.sidecar import open_sidecar
+
+        sidecar = open_sidecar(join(target.package.parent, found[0].manifest))
+    except (PackError, OSError):  # a package that cannot be delivered as it is, or no sidecar
+        return []
+    return [sidecar.path, *(join(target.package.parent, row.name) for row in sidecar.chunks)]
+
+
+def _wanted(target: Target) -> "tuple[DeliveryName, Sequence[Delivered]] | None":
+    """Return the name of the delivery, and its members; None if the package has no set of each apply."""
     package, opened = target.package, target.opened
     state = read_state(package)
     wanted = sorted({name for header in _headers(package, state, opened) for name in _sets_of(header)})
     if not wanted:
-        return DeliveredAtApply()
+        return None
     # Here: all of tarsplit is imported, and few layouts have such a set.
     from qa2pack.tarsplit.contents import choose_members
-    from qa2pack.tarsplit.deliver import Destination, deliver
-    from qa2pack.tarsplit.place.folder import Folder
-    from qa2pack.tarsplit.plan import CutRequest, plan_cut
     from qa2pack.tarsplit.sets import name_of_sets, with_sets
 
     members = choose_members(package, state, opened, allow_dummies=True)
     members = with_sets([each for each in members if _sets_of(each.manifest.header)], package.project, wanted)
-    name = name_of_sets(members, package.project, wanted, of_package=True)
+    return name_of_sets(members, package.project, wanted, of_package=True), members
+
+
+def _delivered(target: Target, workers: Workers) -> DeliveredAtApply:
+    found = _wanted(target)
+    if found is None:
+        return DeliveredAtApply()
+    from qa2pack.tarsplit.deliver import Destination, deliver
+    from qa2pack.tarsplit.place.folder import Folder
+    from qa2pack.tarsplit.plan import CutRequest, plan_cut
+
+    package, (name, members) = target.package, found
     place = Folder(package.parent)
     is_replacing = any(is_file(join(place.path, each)) for each in (name.manifest, name.state))
     with reading(package, workers, output=place.path) as engine:
@@ -114,4 +185,10 @@ def _lines(view: View, made: DeliveredAtApply, style: Style) -> Iterator[str]:
     if made.problems:
         yield f"{style.bad('Not delivered')}, but all else is done:"
         yield from (f"  {problem_text(problem)}" for problem in made.problems)
-        yield "To deliver it, mend that and give pack apply again."
+        yield made.advice
+    if made.stale:
+        yield f"{style.warning('Delivered before')}, beside the package, and of a state that is no more:"
+        yield from (f"  {shown(path)}" for path in made.stale)
+        yield "To deliver what is now, move these away, then:" if made.again else "Move these away."
+        if made.again:
+            yield f"  {style.bold(made.again)}"

@@ -66,12 +66,14 @@ def check_deliveries(folder: str, package: str | None, workers: Workers, trust: 
         if not names:
             raise Refused(Problem(Code.DELIVERY_MISSING, place.path))
         problems: list[Problem] = []
+        nouns = set()
         for name in names:
-            signed, found = _check_one(join(beside, name), place, target, verifier, engine, workers)
+            signed, noun, found = _check_one(join(beside, name), place, target, verifier, engine, workers)
             signatures.append(signed)
+            nouns.add(noun)
             problems += [*signature_problems(signed, trust), *found]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
-    scope += "" if problems else ", every byte of every tar read"  # not true for a missing or short tar
+    scope += "" if problems else f", every byte of every {min(nouns)} read"  # not true for a missing or short tar
     return Checked("tarsplit --check", place.path, problems, scope, signatures)
 
 
@@ -101,21 +103,22 @@ def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Chec
 
 def _check_one(
     path: bytes, place: Place, target: Target | None, verifier: Verifier, engine: Engine, workers: Workers
-) -> tuple[Signed, list[Problem]]:
-    """Check one delivery by its sidecar, as it was when its signature was checked."""
+) -> tuple[Signed, str, list[Problem]]:
+    """Check one delivery by its sidecar, as it was when its signature was checked; and what its chunks are."""
     signature, read_from = look_at_sidecar(path, verifier, is_cluster=bool(workers.cluster))
     signed = Signed(os.path.basename(path), signature)
     problems: list[Problem] = []
+    noun = "tar"
     try:
         sidecar = open_sidecar(path, read_from=read_from)
-        signed = signed_sidecar(sidecar, signature)
+        signed, noun = signed_sidecar(sidecar, signature), sidecar.noun
         if target is not None:
             _check_project(sidecar, target.package)
             problems += compare_with_package(sidecar, target.package, read_state(target.package), target.opened)
         problems += check_delivery(sidecar, place, engine=engine, progress=workers.progress)
     except StreamError as error:
         problems.append(unusable_manifest(error, path))
-    return signed, problems
+    return signed, noun, problems
 
 
 def _file_for_folder(path: bytes) -> Refused:

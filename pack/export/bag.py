@@ -14,7 +14,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.verify.checksum_lines import bag_line
 from qa2pack.manifest.verify.checksum_lists import in_package, read_sums, spooled
-from qa2pack.manifest.verify.names_as_text import check_in_bag
+from qa2pack.manifest.verify.names_as_text import WrongNames, not_in_a_bag
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.engines import Workers, started_engine
 
@@ -67,11 +67,14 @@ def _check_place(package: Package, bag: bytes) -> None:
 def _payload(package: Package, manifests: Sequence[Described]) -> Payload:
     """Return number and size of the bag's files, after checking every name."""
     files = size = 0
+    wrong = WrongNames()
     for manifest in manifests:
         folder = in_package(package, manifest)
         for record in map(decode_record, manifest.stream.blobs()):
             files += len(record.names)
             size += sum(record.sizes)
             for name in record.names:
-                check_in_bag(join(folder, join(record.path, name)))
+                path = join(folder, join(record.path, name))
+                wrong.add(path, not_in_a_bag(path))
+    wrong.end()
     return Payload(files, size)

@@ -63,6 +63,7 @@ class Arrived:
         same: those that the package had, and has, with the same content.
         chunk_count: number of tars of the delivery.
         signed: its signature.
+        noun: what its chunks are called.
     """
 
     applied: Applied | None
@@ -70,6 +71,7 @@ class Arrived:
     same: tuple[bytes, ...]
     chunk_count: int
     signed: Signed
+    noun: str = "tar"
 
 
 def receive(
@@ -122,7 +124,7 @@ def _received(
         check_plannable(package)
         members, same = _sorted_out(sidecar, package, read_state(package), opened)
         if not members:
-            return Arrived(None, (), same, len(sidecar.chunks), signed)
+            return Arrived(None, (), same, len(sidecar.chunks), signed, sidecar.noun)
         with _told_of_sidecar():
             source = SidecarSource(sidecar, members)
         made = plan_delivery(source, package, opened, layout=layout)
@@ -218,7 +220,7 @@ def _applied(
     opened: OpenedFiles,
 ) -> Arrived:
     applied = apply(package, options, workers, opened, is_locked=True, open_delivery=lambda _: source)
-    return Arrived(applied, source.members, same, len(source.sidecar.chunks), signed)
+    return Arrived(applied, source.members, same, len(source.sidecar.chunks), signed, source.sidecar.noun)
 
 
 def plan_delivery(source: SidecarSource, package: Package, opened: OpenedFiles, *, layout: str = "") -> Plan:

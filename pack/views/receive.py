@@ -36,7 +36,7 @@ def receive_view(arrived: Arrived, target: Target, trust: Trust) -> View:
 
 
 def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iterator[str]:
-    tars = counted(arrived.chunk_count, "tar")
+    tars = counted(arrived.chunk_count, arrived.noun)
     for member in arrived.members:
         manifest = target.opened.manifest(target.package.manifest(member))
         yield f"{style.good('Received')}: {packaged_amount(manifest)}, in"
@@ -44,7 +44,7 @@ def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iter
     for member in arrived.same:
         yield f"Left as it is, because its manifest has the same content: {member_words(member)}"
     if not arrived.members:
-        yield "Nothing to do: the package has all that is delivered. No tar was read."
+        yield f"Nothing to do: the package has all that is delivered. No {arrived.noun} was read."
     else:
         yield f"All is as in the manifest of the delivery, of {tars}."
     yield from signature_lines([arrived.signed], trust, style)

@@ -20,17 +20,20 @@ from qa2pack.pack.views.signatures import unsigned_lines
 from qa2pack.pack.views.view import View
 
 
-def rename_view(result: Applied, warnings: Sequence[Problem], target: Target, code: bytes) -> View:
-    """Return the view of a renaming.
-
-    Args:
-        target: the package under its old name.
-        code: the new one.
-    """
+def renamed_target(target: Target, code: bytes) -> Target:
+    """Return the package under its new name."""
     package = Package(join(target.package.parent, code))
     folder, name = os.path.split(target.typed)
     is_named = name == target.package.project and not target.is_link
-    new = replace(target, package=package, typed=os.path.join(folder, code) if is_named else package.path)
+    return replace(target, package=package, typed=os.path.join(folder, code) if is_named else package.path)
+
+
+def rename_view(result: Applied, warnings: Sequence[Problem], new: Target) -> View:
+    """Return the view of a renaming.
+
+    Args:
+        new: the package under its new name.
+    """
     return View(
         lines=partial(_lines, result, warnings, new),
         fields=lambda: {

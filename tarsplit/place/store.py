@@ -14,7 +14,7 @@ from typing import Any, cast
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, PackError, Problem, Refused
+from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
 from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of
@@ -52,10 +52,20 @@ class Store:
         try:
             with self._opened() as (fs, root):
                 if _protocol(fs) == "s3":  # of a bucket that is not there, no object is there either
-                    fs.call_s3("head_bucket", Bucket=fs.split_path(root)[0])
+                    self._check_bucket(fs, fs.split_path(root)[0])
             self.names()
         except (FileNotFoundError, ImportError, StoreError) as error:
             raise Refused(Problem(Code.STORE_UNUSABLE, os.fsencode(self.address), found=_words(error))) from error
+
+    def _check_bucket(self, fs: Any, bucket: str) -> None:
+        try:
+            fs.call_s3("head_bucket", Bucket=bucket)
+        except FileNotFoundError as error:
+            problem = Problem(Code.STORE_UNUSABLE, self.path, found=f"there is no bucket {bucket}")
+            make = Remedy(
+                "Correct its name. Or have it made; with the command line of AWS:", (f"aws s3 mb s3://{bucket}",)
+            )
+            raise Refused(problem, remedies=(make,)) from error
 
     def make(self) -> None:
         """Do nothing: a folder comes into being with its first file."""
