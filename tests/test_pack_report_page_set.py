@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -11,10 +12,10 @@ import pytest
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.report.embed import Text
+from qa2pack.pack.report.embed import Picture, Text
 from qa2pack.pack.report.members import Block, Group, Part, Row
 from qa2pack.pack.report.page import NO_HISTORY, Page, Verified
-from qa2pack.pack.report.page_set import MOST_ON_ONE_PAGE, PAGE_BYTES, write_page_set
+from qa2pack.pack.report.page_set import LISTS_BYTES, MOST_ON_ONE_PAGE, PAGE_BYTES, whole_page, write_page_set
 from support.commands import run_here
 from support.in_process import Delivery, write
 from support.report_pages import png
@@ -189,6 +190,16 @@ def test_no_page_is_larger_than_two_megabytes_and_what_is_not_listed_is_counted(
     assert listed(products, "product/") + counted(products, "and {} more") == 2000
     assert listed(tables, "product/") + counted(tables, "And {} more") == 4000
     assert listed(left_out, "<li><code>product/") + counted(left_out, "and {} more") == 4000
+
+
+def test_lists_of_one_page_are_bounded_beside_its_pictures_and_texts() -> None:
+    (products, _), (tables, _), _ = large_parts()
+    picture = Picture("qa/plot.png", 1, "data:image/png;base64," + "A" * (4 << 20))
+    page = replace(whole(), members=(replace(products, pictures=(picture,)), tables))
+    data = whole_page(page)
+    assert (4 << 20) + LISTS_BYTES // 4 < len(data) <= page.embedded_bytes + LISTS_BYTES
+    assert counted(data.decode(), "[Aa]nd {} more") > 0
+    assert picture.uri in data.decode()
 
 
 def listed(page: str, start: str) -> int:

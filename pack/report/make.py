@@ -24,13 +24,14 @@ from qa2pack.pack.jobs.read import existing_package, held
 from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.report.deliveries import deliveries_in
 from qa2pack.pack.report.members import Part, bounded_part, member_parts
-from qa2pack.pack.report.page import Page, Verified, render_page
+from qa2pack.pack.report.page import Page, Verified
 from qa2pack.pack.report.page_set import (
     MOST_ON_ONE_PAGE,
     Total,
     folder_of_pages,
     is_report,
     remove_earlier,
+    whole_page,
     write_page_set,
 )
 from qa2pack.pack.target import Target
@@ -122,7 +123,7 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
             total = write_page_set(Disk(), output, folder, page, parts)
         else:
             page = replace(page, members=member_parts(package, members, damage, words))
-            data = render_page(page).encode()
+            data = whole_page(page)
             write_output(Disk(), output, [data], is_replacing=True)
             remove_earlier(Disk(), folder, verified.at_ns)
             total = Total(1, len(data), page.picture_count)

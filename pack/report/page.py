@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.transaction.history import History
@@ -92,6 +93,12 @@ class Page:
     def byte_count(self) -> int:
         """Bytes of all members."""
         return sum(member.byte_count for member in self._all)
+
+    @property
+    def embedded_bytes(self) -> int:
+        """Bytes of the page that are pictures and texts."""
+        pictures = sum(len(picture.uri) for member in self.members for picture in member.pictures)
+        return pictures + sum(len(escape(text.text).encode()) for member in self.members for text in member.texts)
 
     @property
     def _all(self) -> tuple[Part | Link, ...]:

@@ -25,6 +25,7 @@ from qa2pack.pack.report.page import MARK, NO_HISTORY, Link, Page, Verified, ren
 
 MOST_ON_ONE_PAGE = 20
 PAGE_BYTES = 2_000_000
+LISTS_BYTES = 1_500_000
 _MOST_ROWS = 2000
 _NAME = re.compile(rb"[0-9]{4,}\.([0-9]+)\.html(" + re.escape(PARTIAL) + rb")?")
 
@@ -51,6 +52,11 @@ def folder_of_pages(output: bytes, package: Package) -> bytes:
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             raise Refused(Problem(Code.OUTPUT_EXISTS, folder, "a folder", "something else"))
     return folder
+
+
+def whole_page(page: Page) -> bytes:
+    """Return the page of all members; its pictures and texts have their own limits, all else takes LISTS_BYTES."""
+    return _bounded(page, lambda shown: LISTS_BYTES + shown.embedded_bytes)
 
 
 def write_page_set(
@@ -101,12 +107,18 @@ def is_report(path: bytes) -> bool:
 
 def _page_of(output: bytes, page: Page, part: Part) -> bytes:
     """Return the page of a member; of what does not fit on it the first rows are listed, and the others counted."""
-    most = _MOST_ROWS
-    page = replace(page, index=f"../{quote(os.path.basename(output))}")
-    data = render_page(replace(page, members=(part,))).encode()
-    while len(data) > PAGE_BYTES and most:
+    page = replace(page, index=f"../{quote(os.path.basename(output))}", members=(part,))
+    return _bounded(page, lambda _: PAGE_BYTES)
+
+
+def _bounded(page: Page, room: Callable[[Page], int]) -> bytes:
+    """Return the page with so many rows of each kind that it has room."""
+    most, shown = _MOST_ROWS, page
+    data = render_page(shown).encode()
+    while len(data) > room(shown) and most:
         most //= 2
-        data = render_page(replace(page, members=(trimmed(part, most),))).encode()
+        shown = replace(page, members=tuple(trimmed(part, most) for part in page.members))
+        data = render_page(shown).encode()
     return data
 
 
