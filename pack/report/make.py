@@ -1,4 +1,4 @@
-"""Write the report page of a package."""
+"""Write the report page of a package, or the pages of one of many members."""
 
 import os
 import time
@@ -75,10 +75,10 @@ class Written:
 
 
 def write_report(target: Target, options: ReportOptions, workers: Workers) -> Written:
-    """Verify the package and write the page.
+    """Verify the package and write the page, or an index and a page for each of many members.
 
     Raises:
-        Refused: the page cannot go where it is wanted.
+        Refused: the page, or the folder of the pages of members, cannot go where it is wanted.
         Refused, UnfinishedError, LockedError: as `existing_package` and `held`.
         KeygenMissingError: there is no ssh-keygen, and known signers are wanted.
     """
