@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import field, replace
 from enum import StrEnum
 from functools import partial
+from typing import TYPE_CHECKING
 
 from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk, sync_file_system, write_durably
@@ -22,10 +23,8 @@ from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.preflight import can_exchange, check_going, check_plan
 from qa2pack.executor.publish.publish import file_journal, finish, publish
-from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.space import used_bytes, uses_at_most
 from qa2pack.executor.stage.context import StagingContext
-from qa2pack.executor.stage.receive import OpenDelivery, stage_delivery
 from qa2pack.executor.stage.stage import stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.size import makes_tickets
@@ -56,7 +55,6 @@ from qa2pack.executor.transaction.paths import (
     staging_path,
     transaction_paths,
 )
-from qa2pack.executor.transaction.published_tree import is_published
 from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, phase_of
 from qa2pack.executor.transaction.renaming import locked_old
 from qa2pack.manifest.actions import Mode
@@ -73,6 +71,9 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
+
+if TYPE_CHECKING:
+    from qa2pack.executor.stage.receive import OpenDelivery
 
 
 def running_boot() -> str:
@@ -177,7 +178,7 @@ def apply_plan(  # noqa: PLR0913 - what an apply works with
     progress: Progress,
     stop: Stop = NEVER,
     opened: OpenedFiles,
-    open_delivery: OpenDelivery,
+    open_delivery: "OpenDelivery",
     is_locked: bool = False,
 ) -> Applied:
     """Apply the waiting plan, or finish a stopped transaction; called again, it does nothing.
@@ -224,7 +225,7 @@ class _Run:
     package: Package
     options: ApplyOptions
     opened: OpenedFiles
-    open_delivery: OpenDelivery
+    open_delivery: "OpenDelivery"
     engine: Engine
     disk: Disk
     progress: Progress
@@ -366,6 +367,8 @@ def _file_journal(run: _Run, begin: Begin, plan: Described | None) -> Applied:
 
 def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
     """Finish a rollback that was stopped."""
+    from qa2pack.executor.rollback_steps import roll_back  # imports verify, which an apply that succeeds never needs
+
     begin = begin_of(records)
     _check_expected(run, _of_journal(begin))
     roll_back(run.package, records, opened=run.opened, engine=run.engine, disk=run.disk, stop=run.stop)
@@ -380,6 +383,8 @@ def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
     run.options.announce(planned)
     commit = next(record for record in records if isinstance(record, Commit))
     if phase is Phase.COMMITTED:  # checked before anything is written: it may not be known
+        from qa2pack.executor.transaction.published_tree import is_published  # imports verify
+
         paths = transaction_paths(run.package, begin)
         is_done = is_published(paths, commit, opened=run.opened, engine=run.engine)
     with _journal_open(run, begin, is_new=False) as transaction:
@@ -500,6 +505,8 @@ def _stage(
     )
     try:
         if plan.header.received_from:
+            from qa2pack.executor.stage.receive import stage_delivery  # few plans receive a delivery
+
             source = run.open_delivery(plan.header.received_from)
             done = {record.chunk for record in begun if isinstance(record, Staged)} if context.is_trusting else set()
             read = partial(source.chunks, done=done, engine=run.engine, progress=run.progress)

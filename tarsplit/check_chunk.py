@@ -10,12 +10,14 @@ from dataclasses import field
 
 import xxhash
 
+from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
+from qa2pack.tarsplit.checksums import ALWAYS
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, ChunkPart, Entry
 from qa2pack.tarsplit.container.framing import Framing, entries, framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader, summed
@@ -25,9 +27,10 @@ from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taken_before import Beginning, nothing_before, taken_before
 from qa2pack.tarsplit.taker import NOBODY, Taker
-from qa2pack.tarsplit.tar.checksums import ALWAYS
 from qa2pack.tarsplit.tree.compare import tree_problems
-from qa2pack.tarsplit.tree.shape import Amount, Shape, TreeName, shape_of
+from qa2pack.tarsplit.tree.find_shape import shape_of
+from qa2pack.tarsplit.tree.object_shape import InventoryError
+from qa2pack.tarsplit.tree.shape import Amount, Shape, TreeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,11 @@ class CheckBatch:
         return join(self.place.path, self.row.name)
 
     def shape(self) -> Shape:
-        """Return what is where in a tree."""
+        """Return what is where in a tree; raises as `shape_of`."""
         row = self.row
         tree = TreeName(row.name, self.project, self.folder_mtime)
         checksums = [name for name, _ in row.checksums]
-        return shape_of(tree, row.form, checksums, Amount(row.file_count, row.byte_count))
+        return shape_of(tree, row.form, checksums, Amount(row.file_count, row.byte_count), self.place, row.earlier)
 
     def framing(self) -> Framing:
         """Return what is beside the contents of a container."""
@@ -97,6 +100,11 @@ def _check_tree(batch: CheckBatch, taker: Taker) -> CheckResult:
         return CheckResult(batch, tree_problems(batch.place, batch.row, batch.part, batch.shape(), taker))
     except PlaceError as error:
         return CheckResult(batch, [Problem(Code.UNREADABLE, batch.row.name, found=error.text)])
+    except InventoryError as error:
+        if not batch.place.names(batch.row.name):
+            return CheckResult(batch, [Problem(Code.MISSING, batch.row.name)])
+        inventory = join(batch.row.name, OBJECT_INVENTORY)
+        return CheckResult(batch, [Problem(Code.CHANGED, inventory, "that of the delivery", str(error))])
 
 
 def _compare(file: OpenedFile, batch: CheckBatch, taker: Taker, result: CheckResult) -> None:

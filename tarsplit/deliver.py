@@ -21,14 +21,16 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit import output_files as outfile
-from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
+from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
+from qa2pack.tarsplit.earlier_versions import find_growths
+from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.resume import find_finished, find_leftovers
+from qa2pack.tarsplit.resume import find_finished, find_leftovers, state_of
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.sidecar_files import publish_sidecar
-from qa2pack.tarsplit.state import FinishedChunk, encode_state
+from qa2pack.tarsplit.state import FinishedChunk, State, encode_state
 from qa2pack.tarsplit.write_chunk import ChunkBatch, ChunkResult, write_chunk
 
 
@@ -85,8 +87,12 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         index = _write_records(cut, writer, progress)
         outfile.flush(file)  # workers read it, and may run on other machines
         fingerprint = writer.digest().hex()
-        finished = find_finished(cut, place, folder, fingerprint, engine=engine, progress=progress)
-        leftovers = find_leftovers(cut, place, folder, finished, is_replacing=destination.is_replacing)
+        state = state_of(cut, folder, fingerprint)
+        finished = find_finished(cut, place, state, engine=engine, progress=progress)
+        growths = find_growths(cut, place, folder, state)
+        growing = {cut.chunks[number].name for number in growths}
+        replacing = destination.is_replacing
+        leftovers = find_leftovers(cut, place, folder, state, growing=growing, is_replacing=replacing)
         run = _Run(
             cut,
             destination,
@@ -94,9 +100,10 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
             fingerprint,
             check_alone,
             dict(finished or {}),
-            keeps_trees=finished is not None,
+            growths,
+            keeps_trees=state is not None,
         )
-        run.check_space(leftovers)
+        run.check_space(leftovers, index)
         place.remove(leftovers)
         run.keep_state()
         problems = run.write_chunks(index, engine=engine, progress=progress)
@@ -139,6 +146,7 @@ class _Run:
     Attributes:
         records: path of the file with the records, for the workers.
         check_alone: see `Place.alone`.
+        growths: by number of the chunk, what there is of objects to which a version is added.
         keeps_trees: what there is of trees is of this delivery.
         kept_trees: number of those of which all was there.
     """
@@ -149,14 +157,20 @@ class _Run:
     fingerprint: str
     check_alone: Callable[[], None]
     finished: dict[int, FinishedChunk]
+    growths: dict[int, Growth]
     keeps_trees: bool = False
     kept_trees: int = 0
 
-    def check_space(self, leftovers: Iterable[bytes]) -> None:
+    def check_space(self, leftovers: Iterable[bytes], index: RecordIndex) -> None:
         """Refuse, before anything is removed, if the missing chunks do not fit even without the leftovers."""
-        needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
+        needed = sum(self._needed(number, index) for number in range(len(self.cut.chunks)))
         place = self.destination.place
-        trees = {chunk.name + ending for chunk in self.cut.chunks if chunk.made.is_tree for ending in (b"", PART)}
+        trees = {
+            chunk.name + ending
+            for number, chunk in enumerate(self.cut.chunks)
+            if chunk.made.is_tree
+            for ending in ((PART,) if number in self.growths else (b"", PART))
+        }
         room = place.room_bytes({*leftovers, *trees.intersection(place.names())})
         if room is not None and needed > room:
             sizes = Size(needed, is_rounded=True), Size(room, is_rounded=True)
@@ -167,7 +181,14 @@ class _Run:
         """Write the state file: the finished chunks."""
         self.check_alone()
         self.destination.place.write(
-            self.cut.header.name.state, encode_state(self.fingerprint, self.finished.values())
+            self.cut.header.name.state,
+            encode_state(
+                State(
+                    self.fingerprint,
+                    tuple(self.finished.values()),
+                    tuple((number, growth.earlier) for number, growth in self.growths.items()),
+                )
+            ),
         )
 
     def write_chunks(self, index: RecordIndex, *, engine: Engine, progress: Progress) -> list[Problem]:
@@ -205,6 +226,7 @@ class _Run:
                 xxh128=chunk.xxh128,
                 checksums=chunk.checksums,
                 form=planned[number].made.form,
+                earlier=self.growths[number].earlier if number in self.growths else None,
             )
             for number, chunk in sorted(self.finished.items())
         ]
@@ -217,7 +239,7 @@ class _Run:
             number=number,
             place=self.destination.place,
             name=planned.name,
-            part=chunk_part(self.records, index, planned.chunk.folders, planned.chunk.files),
+            part=self._part(number, index),
             project=header.project,
             root=self.destination.root,
             renamed=tuple((m.path, m.source) for m in members if m.path != m.source),
@@ -226,7 +248,18 @@ class _Run:
             checksums=planned.sums_beside(header.checksums),
             made=planned.made,
             keeps=self.keeps_trees,
+            growth=self.growths.get(number),
         )
+
+    def _part(self, number: int, index: RecordIndex) -> ChunkPart:
+        chunk = self.cut.chunks[number].chunk
+        return chunk_part(self.records, index, chunk.folders, chunk.files)
+
+    def _needed(self, number: int, index: RecordIndex) -> int:
+        """Return how many bytes of a chunk are not there."""
+        if growth := self.growths.get(number):
+            return growth.added_bytes(self._part(number, index))
+        return 0 if number in self.finished else self.cut.chunks[number].byte_count
 
     def _finish(self, result: ChunkResult) -> None:
         chunk = FinishedChunk(result.number, result.byte_count, result.xxh128, result.checksums, result.stored)

@@ -7,6 +7,7 @@ not kept: another delivery may have it whole.
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 import xxhash
 
@@ -14,17 +15,19 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digests_of_fd
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import join, path_in
+from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, shares
 from qa2pack.tarsplit.container.framing import entries
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Read, Reader, summed
-from qa2pack.tarsplit.naming import SIGNED_CHECKSUM
+from qa2pack.tarsplit.naming import STRONG_CHECKSUMS
 from qa2pack.tarsplit.output_files import new_part, publish_part, remove, rename, set_time, write_all
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import Sidecar
-from qa2pack.tarsplit.tar.checksums import Sums
+from qa2pack.tarsplit.tree.object_shape import InventoryError
+from qa2pack.tarsplit.tree.shape import Shape
 
 _READ_BYTES = 1 << 20
 _UNCHECKED = b".unchecked"  # of a file of a chunk that is not read to its end yet
@@ -75,41 +78,43 @@ def _is_there(folder: bytes, content: Content, sha256: bytes) -> bool:
     return found[0] == digest and sha256 in (b"", found[1])
 
 
-def _sha256_of_chunk(batch: CheckBatch, found: Iterable["_InChunk"], wanted: Wanted) -> str:
-    """Return what the chunk has to have, hexadecimal; empty if that of each file is known, or if none is."""
-    return "" if all(wanted[each.content] for each in found) else dict(batch.row.checksums).get(SIGNED_CHECKSUM, "")
+def _strong_of_chunk(batch: CheckBatch, found: Iterable["_InChunk"], wanted: Wanted) -> tuple[str, str]:
+    """Return name and digest of what the chunk has to have; empty if that of each file is known, or if none is."""
+    if all(wanted[each.content] for each in found):
+        return "", ""
+    return next((each for each in batch.row.checksums if each[0] in STRONG_CHECKSUMS), ("", ""))
 
 
 def _taken(batch: CheckBatch, found: Sequence["_InChunk"], wanted: Wanted, folder: bytes) -> Collection[Content]:
     """Write what is found in a container, as far as it is as in the sidecar; return what was written."""
-    sha256 = _sha256_of_chunk(batch, found, wanted)
-    sums = Sums((SIGNED_CHECKSUM,))
+    strong, digest = _strong_of_chunk(batch, found, wanted)
+    sums = Sums(filter(None, (strong,)))
     taken: set[Content] = set()
-    is_right = not sha256
+    is_right = not strong
     with (
         suppress(PlaceError, FileNotFoundError, EndedError, DamagedError),
         batch.place.opened(batch.row.name) as opened,
     ):
-        read = summed(opened.read, sums) if sha256 else opened.read
+        read = summed(opened.read, sums) if strong else opened.read
         is_packed = batch.row.form is DeliveryForm.TGZ
-        file = _Forward(Gunzip(read).read if is_packed else read) if sha256 or is_packed else opened
+        file = _Forward(Gunzip(read).read if is_packed else read) if strong or is_packed else opened
         for each in found:
             if each.content not in taken:
                 with suppress(_OtherContentError):
                     _copy(file, each, wanted[each.content], _target(folder, each.content) + _UNCHECKED)
                     taken.add(each.content)
-        if sha256:
+        if strong:
             while read(_READ_BYTES):
                 pass
-            is_right = sums.result(SIGNED_CHECKSUM) == sha256
+            is_right = sums.result(strong) == digest
     return _kept(folder, taken, taken if is_right else ())
 
 
 def _taken_of_tree(
     batch: CheckBatch, found: Sequence["_InChunk"], wanted: Wanted, folder: bytes
 ) -> Collection[Content]:
-    """Do as `_taken` with a tree, whose sha256 is that of the list of its files: a file must be in that, too."""
-    sha256, shape = _sha256_of_chunk(batch, found, wanted), batch.shape()
+    """Do as `_taken` with a tree, whose checksum is that of the list of its files: a file must be in that, too."""
+    (strong, digest), shape = _strong_of_chunk(batch, found, wanted), batch.shape()
     taken: set[Content] = set()
     lines: dict[bytes, Content] = {}
     for each in found:
@@ -120,25 +125,28 @@ def _taken_of_tree(
             batch.place.opened(each.path) as opened,
         ):
             target = _target(folder, each.content) + _UNCHECKED
-            of_file = _copy(opened, each, wanted[each.content], target, is_listed=bool(sha256))
+            sums = Sums(filter(None, (strong,)))
+            _copy(opened, each, wanted[each.content], target, sums)
             taken.add(each.content)
-            if sha256 and not wanted[each.content]:
-                lines[shape.lists.line(of_file.hex(), each.listed)] = each.content
-    listed = _listed(batch, shape.list_path(SIGNED_CHECKSUM), sha256, lines) if lines else set()
+            if strong and not wanted[each.content]:
+                lines[shape.lists.line(sums.result(strong), each.listed)] = each.content
+    listed = _listed(batch, shape, strong, digest, lines) if lines else set()
     return _kept(folder, taken, taken - (set(lines.values()) - listed))
 
 
-def _listed(batch: CheckBatch, path: bytes, sha256: str, lines: Mapping[bytes, Content]) -> set[Content]:
-    """Return those of the lines that are in a list; none if that has another sha256."""
-    sums = Sums((SIGNED_CHECKSUM,))
+def _listed(
+    batch: CheckBatch, shape: Shape, checksum: str, digest: str, lines: Mapping[bytes, Content]
+) -> set[Content]:
+    """Return those of the lines that are in the list of a tree; none if that has another digest."""
+    sums = Sums((checksum,))
     listed: set[Content] = set()
-    with suppress(PlaceError, FileNotFoundError), batch.place.opened(path) as opened:
-        left = b""
-        while block := opened.read(_READ_BYTES):
-            sums.update(block)
-            *whole, left = (left + block).split(b"\n")
-            listed.update(lines[line + b"\n"] for line in whole if line + b"\n" in lines)
-    return listed if sums.result(SIGNED_CHECKSUM) == sha256 else set()
+    paths = (join(each.record.path, each.record.names[i]) for each in shares(batch.part) for i in each.files)
+    with suppress(PlaceError, FileNotFoundError), batch.place.opened(shape.list_path(checksum)) as opened:
+        for line in shape.lines(iter(partial(opened.read, _READ_BYTES), b""), paths):
+            sums.update(line)
+            if line in lines:
+                listed.add(lines[line])
+    return listed if sums.result(checksum) == digest else set()
 
 
 def _kept(folder: bytes, written: Iterable[Content], right: Collection[Content]) -> Collection[Content]:
@@ -196,13 +204,17 @@ def _contents(batch: CheckBatch) -> Iterator[_InChunk]:
 
 
 def _in_tree(batch: CheckBatch) -> Iterator[_InChunk]:
-    shape = batch.shape()
+    try:
+        shape = batch.shape()
+    except (InventoryError, PlaceError):
+        return
     for share in shares(batch.part):
-        folder, record = path_in(batch.row.name, shape.folder(share.record.path)), share.record
+        record = share.record
         for i in share.files:
             content = record.sizes[i], record.digest(i)
             listed = join(record.path, record.names[i])
-            yield _InChunk(join(folder, record.names[i]), listed, 0, content, record.mtimes[i])
+            path = join(batch.row.name, shape.file(record.path, record.names[i]))
+            yield _InChunk(path, listed, 0, content, record.mtimes[i])
 
 
 def _in_container(batch: CheckBatch) -> Iterator[_InChunk]:
@@ -216,13 +228,13 @@ def _in_container(batch: CheckBatch) -> Iterator[_InChunk]:
 
 
 def _copy(
-    file: OpenedFile | _Forward, found: _InChunk, expected: bytes, target: bytes, *, is_listed: bool = False
-) -> bytes:
-    """Write one file, and return its sha256, if that is needed.
+    file: OpenedFile | _Forward, found: _InChunk, expected: bytes, target: bytes, sums: Sums | None = None
+) -> None:
+    """Write one file.
 
     Args:
         expected: the sha256 that it must have; empty if that is not known.
-        is_listed: the sha256 is looked for in a list.
+        sums: what the content is added to.
 
     Raises:
         _OtherContentError: it has another content.
@@ -237,11 +249,12 @@ def _copy(
                 raise EndedError
             write_all(fd, block)
             state.update(block)
-            if expected or is_listed:
+            if expected:
                 sha256.update(block)
+            if sums:
+                sums.update(block)
             size -= len(block)
         if digest != state.digest() or expected not in (b"", sha256.digest()):
             raise _OtherContentError
         set_time(fd, found.mtime_ns)
         publish_part(fd, target)
-    return sha256.digest()

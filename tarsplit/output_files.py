@@ -72,15 +72,60 @@ def new_file_below(root: bytes, folder: bytes, name: bytes, mode: int) -> Iterat
             os.close(fd)
 
 
-def publish_tree(path: bytes) -> None:
-    """Sync all that is in the folder `path.part`, and rename it to its final name; that is synced, too."""
-    fd = os.open(path + PART, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def remove_below(root: bytes, folder: bytes, name: bytes) -> None:
+    """Remove a file in a folder below another one, if it exists, and each folder that has nothing else in it."""
+    remove(os.path.join(root, folder, name))
+    while folder:
+        try:
+            os.rmdir(join(root, folder))
+        except OSError:  # it has something else in it; or it was not made
+            return
+        folder = os.path.dirname(folder)
+
+
+def publish_into(part: bytes, path: bytes, *, last: bytes) -> None:
+    """Sync all that is in a folder, and move it into another one, if it exists; that is synced, too.
+
+    Args:
+        last: what is called so, or so and a suffix, is moved when all else is on the disk.
+    """
+    if not is_plain_folder(part):
+        return
+    _sync_all(part)
+    for name in sorted(os.listdir(part), key=lambda name: (name.startswith(last), name)):
+        if name.startswith(last):
+            sync_folder(path)
+        _move(join(part, name), join(path, name))
+    sync_folder(path)
+    os.rmdir(part)
+    sync_folder(os.path.dirname(path))
+
+
+def _move(source: bytes, target: bytes) -> None:
+    """Rename a file or folder; what is in a folder that is there is moved into it one by one."""
+    if not (is_plain_folder(source) and is_plain_folder(target)):
+        os.rename(source, target)
+        return
+    for name in os.listdir(source):
+        _move(join(source, name), join(target, name))
+    sync_folder(target)
+    os.rmdir(source)
+
+
+def _sync_all(path: bytes) -> None:
+    """Sync all files of the disk that a folder is on: one call for any number of them."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if _libc.syncfs(fd):  # one call for any number of files
+        if _libc.syncfs(fd):
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path + PART)
+            raise OSError(number, os.strerror(number), path)
     finally:
         os.close(fd)
+
+
+def publish_tree(path: bytes) -> None:
+    """Sync all that is in the folder `path.part`, and rename it to its final name; that is synced, too."""
+    _sync_all(path + PART)
     os.rename(path + PART, path)
     sync_folder(os.path.dirname(path))
 

@@ -1,7 +1,7 @@
 """Resume a delivery: find finished chunks of an earlier run, and leftover files to remove."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 
 from qa2pack.manifest.dataclass import dataclass
@@ -34,16 +34,12 @@ class KeptBatch:
 
 
 def find_finished(
-    cut: Cut, place: Place, folder: bytes, fingerprint: str, *, engine: Engine, progress: Progress
+    cut: Cut, place: Place, state: State | None, *, engine: Engine, progress: Progress
 ) -> Mapping[int, FinishedChunk] | None:
     """Return the chunks, by number, that an earlier run finished and that are still there as they were.
 
     None if there is no earlier run of the same delivery. A tree is not one of them: who writes it keeps its files.
-
-    Args:
-        folder: where the state file and the sidecar of the place are on this machine.
     """
-    state = _of_fingerprint(cut, folder, fingerprint)
     if state is None:
         return None
     batches = deque(
@@ -60,7 +56,12 @@ def find_finished(
     return kept
 
 
-def _of_fingerprint(cut: Cut, folder: bytes, fingerprint: str) -> State | None:
+def state_of(cut: Cut, folder: bytes, fingerprint: str) -> State | None:
+    """Return the state of an earlier run of the same delivery.
+
+    Args:
+        folder: where the state file and the sidecar of the place are on this machine.
+    """
     states = [state for state in (_state(cut, folder), _completed(cut, folder)) if state]
     return next((state for state in states if state.fingerprint == fingerprint), None)
 
@@ -71,12 +72,13 @@ def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
 
 
 def find_leftovers(
-    cut: Cut, place: Place, folder: bytes, finished: Mapping[int, FinishedChunk] | None, *, is_replacing: bool
+    cut: Cut, place: Place, folder: bytes, state: State | None, *, growing: Set[bytes], is_replacing: bool
 ) -> list[bytes]:
     """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
 
     Args:
-        folder: as of `find_finished`.
+        folder: as of `state_of`.
+        growing: names of the objects to which a version is added; they and what belongs to their sidecar stay.
 
     Raises:
         Refused: another delivery of the same name is there, and `is_replacing` is false; or a folder is not known to
@@ -86,9 +88,10 @@ def find_leftovers(
     there = [
         entry for entry in place.names() if name.owns(entry) and entry not in (name.manifest + PART, name.sender)
     ]
-    expected = _expected(cut) if finished is not None else set()
+    expected = _expected(cut) if state else (growing | _sidecar_files(cut)) if growing else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
+    kept |= {file + PART for file in growing} if state else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
     _check_folders(place, folder, name, removed, is_replacing=is_replacing)
@@ -142,12 +145,17 @@ def _trees_of_sidecar(place: Place, folder: bytes, name: DeliveryName) -> dict[b
     return {batch.row.name: batch for batch in batches if batch.row.form in TREES}
 
 
-def _expected(cut: Cut) -> set[bytes]:
+def _sidecar_files(cut: Cut) -> set[bytes]:
     name = cut.header.name
+    sums = (checksum_name(name.manifest, algorithm) for algorithm in cut.header.checksums)
+    return {name.state, name.manifest, signature_name(name.manifest), *sums}
+
+
+def _expected(cut: Cut) -> set[bytes]:
     usual = cut.header.checksums
-    files = [(name.manifest, usual), *((chunk.name, chunk.sums_beside(usual)) for chunk in cut.chunks)]
+    files = [(chunk.name, chunk.sums_beside(usual)) for chunk in cut.chunks]
     sums = (checksum_name(file, algorithm) for file, algorithms in files for algorithm in algorithms)
-    return {name.state, signature_name(name.manifest), *(file for file, _ in files), *sums}
+    return {*_sidecar_files(cut), *(file for file, _ in files), *sums}
 
 
 def _state(cut: Cut, folder: bytes) -> State | None:
@@ -164,4 +172,5 @@ def _completed(cut: Cut, folder: bytes) -> State | None:
     except (FileNotFoundError, StreamError):
         return None
     chunks = (FinishedChunk(n, row.byte_count, row.xxh128, row.checksums) for n, row in enumerate(sidecar.chunks))
-    return State(sidecar.fingerprint, tuple(chunks))
+    earlier = ((n, row.earlier) for n, row in enumerate(sidecar.chunks) if row.earlier)
+    return State(sidecar.fingerprint, tuple(chunks), tuple(earlier))

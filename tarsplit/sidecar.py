@@ -16,6 +16,7 @@ from qa2pack.manifest.path import check_name, check_relative
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.packing.bins import Span
+from qa2pack.tarsplit.state import EarlierVersion
 
 KIND = "delivery"
 # Fields that came after the first release of the format; written only where they say something.
@@ -87,6 +88,7 @@ class ChunkRow:
         folders, files: spans of its entries.
         xxh128: of the whole tar, hexadecimal; always present.
         checksums: name and hexadecimal digest of each requested checksum.
+        earlier: of an object that had versions before.
     """
 
     name: bytes
@@ -96,6 +98,7 @@ class ChunkRow:
     xxh128: str
     checksums: tuple[tuple[str, str], ...]
     form: DeliveryForm = DeliveryForm.TAR
+    earlier: EarlierVersion | None = None
 
     @property
     def file_count(self) -> int:
@@ -154,6 +157,8 @@ def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, obj
     for row in rows:
         if row["form"] is DeliveryForm.TAR:
             del row["form"]  # later than the first release of the format, too
+        if row["earlier"] is None:
+            del row["earlier"]
     return {"fingerprint": fingerprint, "chunks": rows}
 
 
@@ -199,6 +204,8 @@ def _check_row(row: ChunkRow) -> None:
         raise ValueError("a span that ends before it begins")
     if row.form is DeliveryForm.FILE and (row.folders or row.file_count != 1):
         raise ValueError("a file that is more than one")
+    if row.earlier and (row.form is not DeliveryForm.OCFL or not row.earlier.version):
+        raise ValueError("an earlier version of what has none")
     names, own = {name for name, _ in row.checksums}, {*own_checksums(row.form, CHECKSUMS)}
     if not names <= own or (row.form is DeliveryForm.OCFL and names != own):
         raise ValueError("a checksum that is not known")

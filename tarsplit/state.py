@@ -5,7 +5,6 @@ The fingerprint ties the state to one content of the package and one set of opti
 """
 
 import json
-from collections.abc import Iterable
 
 from qa2pack.manifest.dataclass import asdict, dataclass
 from qa2pack.manifest.format.wire import read_value
@@ -33,17 +32,37 @@ class FinishedChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierVersion:
+    """The newest version of an object before the one that is delivered.
+
+    Attributes:
+        version: its number.
+        sha512: of its inventory, hexadecimal.
+    """
+
+    version: int
+    sha512: str
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """The finished chunks of the delivery with this fingerprint."""
+    """The finished chunks of the delivery with this fingerprint.
+
+    Attributes:
+        earlier: by number of the chunk, the version of an object to which one is added.
+    """
 
     fingerprint: str
     chunks: tuple[FinishedChunk, ...] = ()
+    earlier: tuple[tuple[int, EarlierVersion], ...] = ()
 
 
-def encode_state(fingerprint: str, chunks: Iterable[FinishedChunk]) -> bytes:
+def encode_state(state: State) -> bytes:
     """Return the state as JSON, chunks sorted by number."""
-    rows = [asdict(chunk) for chunk in sorted(chunks, key=lambda chunk: chunk.number)]
-    return (json.dumps({"format": _FORMAT, "fingerprint": fingerprint, "chunks": rows}, indent=1) + "\n").encode()
+    rows = [asdict(chunk) for chunk in sorted(state.chunks, key=lambda chunk: chunk.number)]
+    earlier = [(number, asdict(version)) for number, version in state.earlier]
+    wire = {"format": _FORMAT, "fingerprint": state.fingerprint, "chunks": rows}
+    return (json.dumps(wire | ({"earlier": earlier} if earlier else {}), indent=1) + "\n").encode()
 
 
 def decode_state(text: bytes) -> State | None:

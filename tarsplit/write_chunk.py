@@ -5,29 +5,35 @@ tar is removed. The chunk gets its final name only after it is synced.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import xxhash
 
+from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
+from qa2pack.tarsplit.checksums import threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
+from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.place.place import Place
-from qa2pack.tarsplit.tar.checksums import threaded_sums
-from qa2pack.tarsplit.tree.shape import Amount, TreeName, shape_of
-from qa2pack.tarsplit.tree.writer import TreeWriter
+from qa2pack.tarsplit.tree.find_shape import shape_of
+from qa2pack.tarsplit.tree.object_shape import InventoryError
+from qa2pack.tarsplit.tree.shape import Amount, TreeName
+from qa2pack.tarsplit.tree.writer import OtherContentError, TreeWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
+_AHEAD = 4  # times as many files are read ahead as are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class ChunkBatch:
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
         keeps: what a tree has of an earlier run is of the same delivery.
+        growth: what an object has to which a version is added; None for what is made anew.
     """
 
     number: int
@@ -54,6 +61,7 @@ class ChunkBatch:
     checksums: tuple[str, ...]
     made: Made
     keeps: bool = False
+    growth: Growth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +157,15 @@ def _write_container(batch: ChunkBatch) -> ChunkResult:
 def _write_tree(batch: ChunkBatch) -> ChunkResult:
     tree = TreeName(batch.name, batch.project, batch.folder_mtime)
     amount = Amount(batch.part.file_count, batch.made.plain_bytes)
-    shape = shape_of(tree, batch.made.form, batch.checksums, amount)
-    out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps)
+    growth = batch.growth
+    earlier, stored = (growth.earlier, growth.stored) if growth else (None, None)
+    try:
+        shape = shape_of(tree, batch.made.form, batch.checksums, amount, batch.place, earlier, is_made=False)
+    except InventoryError as error:
+        path = join(join(batch.place.path, batch.name), OBJECT_INVENTORY)
+        problem = Problem(Code.CHANGED, path, "that of the version before", str(error))
+        return ChunkResult(batch.number, problem=problem)
+    out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps or growth is not None, stored=stored)
     try:
         _write_shares(batch, out)
     except _StoppedError:
@@ -180,33 +195,66 @@ def _write_shares(batch: ChunkBatch, out: _Sink) -> None:
 def _write_files(batch: ChunkBatch, share: Share, headers: Iterator[bytes], dir_fd: int, out: _Sink) -> None:
     record = share.record
     texts = {path: text for path, text in batch.texts if path.rpartition(b"/")[0] == record.path}
-    for index, header in zip(share.files, headers, strict=True):
-        text = texts.get(join(record.path, record.names[index])) if texts else None
-        if text is not None and record.sizes[index]:
-            out.add_file(header, text)
-            continue
+    contents = _contents(record, share.files, dir_fd, texts)
+    for index, header, content in zip(share.files, headers, contents, strict=True):
         try:
-            _copy_file(record, index, dir_fd, header, out)
-        except (_DiffersError, OSError) as error:
+            match content:
+                case bytes():
+                    out.add_file(header, content)
+                case None:
+                    _copy_large(record, index, dir_fd, header, out)
+                case error:
+                    raise error
+        except (_DiffersError, OtherContentError, OSError) as error:
             path = join(_on_disk(batch, record.path), record.names[index])
             raise _StoppedError(_problem(error, join(batch.root, path))) from error
 
 
-def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out: _Sink) -> None:
+def _contents(
+    record: FolderRecord, files: Sequence[int], dir_fd: int, texts: Mapping[bytes, bytes]
+) -> Iterator["bytes | _DiffersError | OSError | None"]:
+    """Yield, of each file, its content, or why it cannot be packed; None of a large one, which is not read here.
+
+    Small files are read ahead where many calls are under way at once.
+    """
+
+    def content(index: int) -> "bytes | _DiffersError | OSError | None":
+        text = texts.get(join(record.path, record.names[index])) if texts else None
+        if text is not None and record.sizes[index]:
+            return text
+        if record.sizes[index] > _SMALL_BYTES:
+            return None
+        try:
+            return _read_small(record, index, dir_fd)
+        except (_DiffersError, OSError) as error:
+            return error
+
+    count = at_once()
+    if count == 1:
+        yield from map(content, files)
+        return
+    for start in range(0, len(files), _AHEAD * count):
+        yield from each(content, files[start : start + _AHEAD * count])
+
+
+def _read_small(record: FolderRecord, index: int, dir_fd: int) -> bytes:
     size = record.sizes[index]
     with opened_file(record.names[index], dir_fd=dir_fd) as fd:
-        if size > _SMALL_BYTES:
-            state = xxhash.xxh3_128()
-            out.add_large(header, size, _blocks(fd, size, state, out))
-            _check_digest(record, index, state.digest())
-        else:
-            data = os.read(fd, size + 1)
-            if pace := current_pace():
-                pace.take(len(data))
-            if len(data) != size:
-                raise _DiffersError(size_problem(b"", size, os.fstat(fd).st_size))
-            _check_digest(record, index, xxhash.xxh3_128_digest(data))
-            out.add_file(header, data)
+        data = os.read(fd, size + 1)
+        if pace := current_pace():
+            pace.take(len(data))
+        if len(data) != size:
+            raise _DiffersError(size_problem(b"", size, os.fstat(fd).st_size))
+    _check_digest(record, index, xxhash.xxh3_128_digest(data))
+    return data
+
+
+def _copy_large(record: FolderRecord, index: int, dir_fd: int, header: bytes, out: _Sink) -> None:
+    state = xxhash.xxh3_128()
+    with opened_file(record.names[index], dir_fd=dir_fd) as fd:
+        size = record.sizes[index]
+        out.add_large(header, size, _blocks(fd, size, state, out))
+    _check_digest(record, index, state.digest())
 
 
 def _check_digest(record: FolderRecord, index: int, found: bytes) -> None:
@@ -233,8 +281,10 @@ def _blocks(fd: int, size: int, state: xxhash.xxh3_128, out: _Sink) -> Iterator[
         raise _DiffersError(size_problem(b"", size, os.fstat(fd).st_size))
 
 
-def _problem(error: _DiffersError | OSError, path: bytes, expected: str = "") -> Problem:
+def _problem(error: _DiffersError | OtherContentError | OSError, path: bytes, expected: str = "") -> Problem:
     match error:
+        case OtherContentError():
+            return Problem(Code.CHANGED, path, f"sha512 {error}", "another, with the same XXH3-128")
         case _DiffersError():
             return replace(error.problem, path=path)
         case FileNotFoundError():

@@ -1,6 +1,7 @@
 """Files and folders that nobody may change: the plan of a mode that would have to says so."""
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.fs import immutable
 from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.scan import link_and_owner_checks
 from support.file_systems import marked
-from support.in_process import Delivery
+from support.in_process import UID, Delivery
 
 NAME = "scriptForImaging.py"
+PLOT = f"X8c/{UID}.ms.tsys.plots/tsys.antenna1.png"  # in a folder that is packaged as a whole
 
 
 def refusals(delivery: Delivery, mode: Mode) -> list[tuple[Code, str, str]]:
@@ -25,6 +28,35 @@ def refusals(delivery: Delivery, mode: Mode) -> list[tuple[Code, str, str]]:
 def test_marked_file_is_refused_by_modes_that_link_it(delivery: Delivery, mode: Mode, mark: str, word: str) -> None:
     with marked(delivery.origin / NAME, mark) as path:
         assert refusals(delivery, mode) == [(Code.UNCHANGEABLE, str(path), word)]
+
+
+def test_file_that_is_marked_after_the_plan_that_links_it_is_refused_by_the_next(delivery: Delivery) -> None:
+    delivery.plan(Mode.HARD)
+    with marked(delivery.origin / PLOT, "i") as path:
+        assert refusals(delivery, Mode.HARD) == [(Code.UNCHANGEABLE, str(path), "immutable")]
+
+
+def test_marked_file_of_which_the_plan_of_a_copy_knows_the_digest_is_refused(delivery: Delivery) -> None:
+    with marked(delivery.origin / PLOT, "a") as path:
+        delivery.plan(Mode.COPY)
+        assert refusals(delivery, Mode.HARD) == [(Code.UNCHANGEABLE, str(path), "append-only")]
+
+
+@pytest.mark.parametrize(("earlier", "asked"), [(Mode.HARD, 0), (Mode.COPY, 2)])
+def test_files_are_not_asked_again_for_marks_if_none_has_changed_since_a_plan_that_links_them(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, earlier: Mode, asked: int
+) -> None:
+    delivery.plan(earlier)
+    looked: list[bytes] = []
+
+    def counted(folder: bytes, paths: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
+        looked.extend(path for path in paths if folder.endswith(os.path.dirname(PLOT).encode()))
+        return iter(())
+
+    monkeypatch.setattr(link_and_owner_checks, "has_marks", lambda *_: True)
+    monkeypatch.setattr(link_and_owner_checks, "marks_in", counted)
+    delivery.plan(Mode.HARD)
+    assert len(looked) == asked
 
 
 @pytest.mark.parametrize("mark", ["i", "a"])

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
-from qa2pack.manifest.format.stream import open_stream
+from qa2pack.manifest.format.stream import Stream, open_stream
 from qa2pack.manifest.scan.digest_cache import KnownDigests, KnownFolder, KnownStream
 from support.generated import record_of, stream_bytes
 from support.in_process import write
@@ -53,7 +54,8 @@ def test_digests_of_a_folder_are_known_while_all_states_are_the_same(tmp_path: P
         changes: dict[str, Any] = {column: value + 1 if column == "device" else [value[0] + 1]}
         record = replace(record, **changes)
     known = KnownFolder([(encode_record(record), state.mtime_ns + SECOND_NS)])
-    assert known.digests(b"X1/qa2", [b"a.png"], [status]) == (None if column else DIGEST)
+    found = known.unchanged(b"X1/qa2", [b"a.png"], [status])
+    assert (found and found.digests) == (None if column else DIGEST)
 
 
 def test_digest_of_another_source_is_not_known() -> None:
@@ -95,6 +97,24 @@ def test_folders_are_found_in_any_order(streams: tuple[KnownStream, ...], order:
     identity = FileState(size=3, mtime_ns=5, ctime_ns=7, inode=4, device=0)
     folders = [known.folder(b"%04d" % number) for number in order]
     assert [folder.digest(name, identity) for folder in folders if folder] == [DIGEST] * len(folders)
+
+
+def test_folders_of_several_batches_in_turn_are_found_with_a_read_of_each_place(
+    streams: tuple[KnownStream, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = KnownDigests(streams[:1])
+    read: list[int] = []
+    blobs_of = Stream.blobs
+
+    def counted(stream: Stream, offset: int | None = None) -> Iterator[bytes]:
+        read.append(1)
+        return blobs_of(stream, offset)
+
+    monkeypatch.setattr(Stream, "blobs", counted)
+    for step in range(0, 700, 100):
+        for batch in range(0, 2800, 700):
+            assert known.folder(b"%04d" % (batch + step)) is not None
+    assert len(read) <= len(open_stream(streams[0].path).index)
 
 
 def test_folder_that_no_stream_has_is_not_known(streams: tuple[KnownStream, ...]) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.scan.batches import BIG_FILE_BYTES, FileBatch, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.fs.digest import BIG_FILE_BYTES
+from qa2pack.manifest.scan.batches import FileBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.collect import gather
 from qa2pack.manifest.scan.expected import ExpectedTotals
 from support.in_process import Delivery, age, make_reduction, write

@@ -10,12 +10,11 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.digest import BUFFER_BYTES
+from qa2pack.manifest.fs.digest import BIG_FILE_BYTES, BUFFER_BYTES
 from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import (
-    BIG_FILE_BYTES,
     BigFile,
     FileBatch,
     ScanOptions,
@@ -41,12 +40,7 @@ def scan(options: ScanOptions, *subtrees: Subtree) -> ScanResult:
     while waiting:
         result = scan_batch(waiting.pop())  # type: ignore[arg-type]
         waiting.extend(result.more)
-        for name in ("blobs", "digests", "problems", "warnings"):
-            getattr(whole, name).extend(getattr(result, name))
-        whole.devices.update(result.devices)
-        whole.file_count += result.file_count
-        whole.byte_count += result.byte_count
-        whole.read_bytes += result.read_bytes
+        whole.add(result)
     return whole
 
 

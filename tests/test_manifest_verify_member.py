@@ -11,9 +11,9 @@ from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import files_with_bad_records, open_manifest, save_durably
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.fs.digest import BIG_FILE_BYTES
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from qa2pack.manifest.verify.package import verify_package
 from support.in_process import Delivery, write
 from support.snapshots import snapshot

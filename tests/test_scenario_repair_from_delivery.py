@@ -1,5 +1,6 @@
 """Repair of a package from its delivery: a folder of tars, or a store, of which only what is needed is read."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from support.deliveries import DAY, MEMBER, PROJECT, make_package
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.forgery import twins
 from support.s3_servers import BUCKET, s3_server
-from support.signatures import Key, sign_package
+from support.signatures import Key, exchange_what_was_checked, sign_by_hand, sign_package
 
 Capsys = pytest.CaptureFixture[str]
 STEM = f"{PROJECT}_{DAY}"
@@ -138,6 +139,48 @@ def test_nothing_is_taken_of_a_tar_that_has_another_sha256(tmp_path: Path, capsy
     assert (package / MEMBER / "script/b.py").read_bytes() == (b"x" * 60_000 if knows else FILES["script/b.py"])
     assert run_here(capsys, "repair", package, "--from", tmp_path / "good").code == 0
     assert run_here(capsys, "verify", package).code == 0
+
+
+@pytest.mark.parametrize("place", ["folder", "address"])
+def test_unsigned_delivery_is_refused_where_a_signature_is_required(
+    package: Path, tmp_path: Path, capsys: Capsys, key: Key, signers: Path, place: str
+) -> None:
+    assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "out", "--checksum", "sha256").code == 0
+    damage(package)
+    out = tmp_path / "out" if place == "folder" else f"file://{tmp_path}/out"
+    words = ("repair", package, "--from", out, "--allowed-signers", signers)
+    ran = run_here(capsys, *words, "--require-signature")
+    assert (ran.code, "signature-missing" in ran.err) == (1, True)
+    assert not (package / MEMBER / "script/c.py").exists()
+    sign_by_hand(key, tmp_path / f"out/{STEM}.manifest")
+    ran = run_here(capsys, *words, "--require-signature", "--json")
+    assert ran.code == 0, ran.err
+    (signature,) = json.loads(ran.out)["signatures"]
+    assert (signature["standing"], signature["path"]) == ("known", f"{STEM}.manifest")
+    assert (package / MEMBER / "script/c.py").exists()
+
+
+def test_wrong_signature_of_a_delivery_refuses_its_repair_and_another_is_told(
+    package: Path, tmp_path: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "out", "--sign", key.path).code == 0
+    damage(package)
+    words = ("repair", package, "--from", tmp_path / "out")
+    assert "not compared with known signers" in run_here(capsys, *words).out
+    assert "signed by alice@example.org" in run_here(capsys, *words, "--allowed-signers", signers).out
+    sign_by_hand(key, tmp_path / f"out/{STEM}.manifest", namespace="git")
+    ran = run_here(capsys, *words)
+    assert (ran.code, "signature-wrong" in ran.err) == (1, True)
+
+
+def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_repaired_from(
+    package: Path, tmp_path: Path, capsys: Capsys, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "out", "--sign", key.path).code == 0
+    damage(package)
+    exchange_what_was_checked(monkeypatch)
+    assert run_here(capsys, "repair", package, "--from", tmp_path / "out").code == 0
+    assert (package / MEMBER / "script/b.py").read_bytes() == FILES["script/b.py"]
 
 
 def test_repair_that_was_interrupted_reads_nothing_twice(

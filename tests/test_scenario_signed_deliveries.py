@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from qa2pack.manifest.signature.signature import Signature, Verifier
 from qa2pack.pack.tarsplit_command import main
 from support.commands import ROOT, Ran, run_here
 from support.deliveries import DAY, PROJECT, extract, make_package
-from support.signatures import ALICE, Key, make_key, sign_by_hand
+from support.signatures import ALICE, Key, exchange_what_was_checked, make_key, sign_by_hand
 from support.terminals import type_on_terminal
 from support.tools import needs_tool
 
@@ -118,18 +117,6 @@ def test_wrong_signature_is_always_a_problem(home: Path, capsys: Capsys, key: Ke
     assert (ran.code, f"signature-wrong {SIDECAR}" in ran.out) == (3, True)
     assert "Do not trust" in ran.out
     assert "it says of itself" not in ran.out
-
-
-def exchange_what_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let somebody write another file in place of each whose signature has just been checked."""
-    look_at = Verifier.look_at
-
-    def exchanging(verifier: Verifier, path: bytes) -> tuple[Signature, bytes]:
-        found = look_at(verifier, path)
-        Path(os.fsdecode(path)).write_bytes(b"forged")
-        return found
-
-    monkeypatch.setattr(Verifier, "look_at", exchanging)
 
 
 def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_read(

@@ -67,7 +67,7 @@ def tls_configuration(folder: Path) -> Path:
 
 @contextmanager
 def script_of_the_page(folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """Run the script of the page, and yield the address that it prints; at the end it gets its Return."""
+    """Run the script of the page, and yield the address that it prints; the block's end is the Return it awaits."""
     script = on_the_page("from dask_jobqueue import SLURMCluster")
     for there, here in _OF_THIS_SITE.items():
         assert there in script

@@ -94,7 +94,7 @@ def _stage_folder(batch: StageBatch, record: FolderRecord, result: StageResult) 
         folder = FolderStage(batch.context, record, stack, is_new=is_new)
         if not (is_new or batch.is_part):
             folder.sweep()
-        if at_once() == 1:
+        if folder.is_linkable and at_once() == 1:
             index = 0
             while (index := folder.stage_links(index)) < len(record.names):
                 _stage_or_leave(batch, folder, record, (index,), result)

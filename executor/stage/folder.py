@@ -38,6 +38,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import LOCK_BYTES, LOCK_NAME, is_table_lock
 
+_ACTIONS = {int(action): action for action in Action}  # to call the class for each file takes six times as long
 # By the table split, as a bundle, or out of one.
 _MADE_LATER = frozenset((Action.SPLIT, Action.BUNDLE, Action.EXTRACT))
 
@@ -93,6 +94,7 @@ class FolderStage:
     """The staging of one record's files.
 
     Attributes:
+        is_linkable: `stage_links` stages the files, apart from exceptions.
         linked_ctimes: by index, the ctimes of the linked sources after the link.
         problems: sources that are not as planned, absolute paths; their files are not staged.
         file_count, byte_count: count of staged files and bytes.
@@ -107,7 +109,8 @@ class FolderStage:
         self._source_fds: dict[tuple[bytes, bytes], int] = {}
         self._own_links: dict[int, int] = {}  # inode to its ctime after our link: two names may share an inode
         kinds = {*record.actions} - ({Action.COPY} if LOCK_NAME in record.names else set())
-        self._is_linkable = kinds == {Action.LINK} or (kinds == {Action.MOVE} and record.device == context.device)
+        is_linking = kinds == {Action.LINK} or (kinds == {Action.MOVE} and record.device == context.device)
+        self.is_linkable = is_linking and not (self._there or record.source_names)
         self.linked_ctimes: dict[int, int] = {}
         self.problems: list[Problem] = []
         self.file_count = 0
@@ -125,7 +128,7 @@ class FolderStage:
         sources that are not exactly as planned, and all other actions.
         """
         record, target_fd, link = self._record, self._target_fd, self._context.disk.link
-        if start == len(record.names) or self._there or record.source_names or not self._is_linkable:
+        if start == len(record.names) or not self.is_linkable:
             return start
         try:
             _, source_fd = self._source(start)
@@ -179,7 +182,7 @@ class FolderStage:
 
     def _make(self, index: int) -> Problem | None:
         """Stage one file; return a problem if its source is not as planned. Several may be made at once."""
-        action = Action(self._record.actions[index])
+        action = _ACTIONS[self._record.actions[index]]
         try:
             match action:
                 case Action.LINK:
@@ -327,15 +330,21 @@ class FolderStage:
 
     def _source(self, index: int) -> tuple[bytes, int]:
         """Return name and folder descriptor of a source."""
-        return self._opened(self._context.origin, self._record.source_path(index))
+        if self._record.source_names:
+            return self._opened(self._context.origin, self._record.source_path(index))
+        return self._record.names[index], self._folder(self._context.origin, self._record.source)
 
     def _carried(self, index: int) -> tuple[bytes, int]:
         """Return name and folder descriptor of the file in the package to which the origin's symlink leads."""
         return self._opened(self._context.package, path_in_package(self._context, self._record.source_path(index)))
 
     def _opened(self, root: bytes, path: bytes) -> tuple[bytes, int]:
-        """Return name and folder descriptor of a file; each folder is opened once."""
+        """Return name and folder descriptor of a file."""
         folder, name = os.path.split(path)
+        return name, self._folder(root, folder)
+
+    def _folder(self, root: bytes, folder: bytes) -> int:
+        """Return the descriptor of a folder; each is opened once."""
         fd = self._source_fds.get((root, folder))
         if fd is None:
             try:
@@ -343,4 +352,4 @@ class FolderStage:
             except OSError as error:
                 raise as_change("the folder", error) from error
             self._source_fds[root, folder] = fd
-        return name, fd
+        return fd

@@ -5,7 +5,7 @@ has; what is listed is what was staged.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.context import StagingContext
-from qa2pack.executor.stage.made import MadeFile
+from qa2pack.executor.stage.made import MadeFile, Records
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.dataclass import dataclass
@@ -42,8 +42,6 @@ from qa2pack.manifest.plan.written import (
 )
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.table_lock import is_table_lock
-
-Records = Callable[[], Iterator[tuple[bytes, bytes]]]
 
 
 def write_late(

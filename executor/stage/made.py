@@ -1,12 +1,14 @@
 """Made files: what the new manifest says of files whose size and content are known only when they are staged."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import with_digests
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.path import join
+
+Records = Callable[[], Iterator[tuple[bytes, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)

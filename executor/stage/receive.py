@@ -8,6 +8,7 @@ after a restart of the system all are read again, because their files may not ha
 import os
 from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
+from itertools import islice
 from typing import Protocol
 
 from qa2pack.executor.errors import OriginChangedError
@@ -33,11 +34,12 @@ from qa2pack.manifest.format.header import Header, ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.layout.found_texts import found_texts
 from qa2pack.manifest.layout.load import load_layout
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.plan.receiving import (
     contents_of,
     is_of_member,
@@ -50,6 +52,7 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.lock_rows import with_row_count
 
 _FOLDER_MODE = 0o755
+_FOLDERS = 1000  # whose paths are in memory
 _ANOTHER_COPY = (
     Remedy("Have the listed tars delivered again. Then give the same command again: the others are not read again."),
     Remedy("To give it up:", ("pack rollback PACKAGE",)),
@@ -125,17 +128,23 @@ def stage_delivery(
         InterruptedByUser: a stop was requested.
     """
     make_control_folders(paths, disk)
-    for record in source.records():
-        make_folders(disk, paths.tree, record.path)
+    _for_folders(source, lambda path: make_folders(disk, paths.tree, path))
     _receive(read(ReceivedTree(disk, paths.tree, paths.received)), journal)
-    for record in source.records():
-        _finish_folder(join(paths.tree, record.path) if record.path else paths.tree, source.folder_mtime_ns, disk)
+    mtime_ns = source.folder_mtime_ns
+    _for_folders(source, lambda path: _finish_folder(path_in(paths.tree, path), mtime_ns, disk))
     remove_tree(disk, paths.new_manifests)
     disk.mkdir(paths.new_manifests)
     link_manifests(plan, paths, disk)
     for member in paths.received:
         _write_manifest(member, plan.header, source, paths, disk)
     write_ticket_files(paths, opened, disk, may_lack=False)
+
+
+def _for_folders(source: DeliverySource, work: Callable[[bytes], object]) -> None:
+    """Do the work for each folder that is received, for many at once where the disk answers late."""
+    paths = (record.path for record in source.records())
+    while some := tuple(islice(paths, _FOLDERS)):
+        each(work, some)
 
 
 def _receive(chunks: Iterator[ReceivedChunk], journal: Journal) -> None:

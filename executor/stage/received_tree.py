@@ -2,6 +2,9 @@
 
 Only files of the records that it is given are made, below the staged package, which only its owner can enter. A file
 gets its planned mtime last, when its content was compared. What an earlier run left under its name is replaced.
+
+Where the disk answers late, small files wait, and are then written at once: those of many folders, because a kernel
+makes one name after the other in a folder.
 """
 
 import os
@@ -13,8 +16,13 @@ from qa2pack.executor.stage.copy import COPY_BLOCK_BYTES
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.safe_open import OpenFile, opened_beneath, opened_file
 from qa2pack.manifest.path import is_within
+
+# What waits at most, to be written at once.
+_BYTES = 32 << 20
+_FOLDERS = 64  # each of them is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +39,19 @@ class ReceivedTree:
     members: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A small file that is to be written, and its position among those of its folder."""
+
+    position: int
+    dir_fd: int
+    record: FolderRecord
+    index: int
+    content: bytes
+
+
 class ReceivedFiles:
-    """Writes the files of one chunk, one after the other; the last folder stays open. Use it in a `with`."""
+    """Writes the files of one chunk; folders stay open as long as something is written there. Use it in a `with`."""
 
     def __init__(self, place: ReceivedTree) -> None:
         self._disk = place.disk
@@ -42,16 +61,23 @@ class ReceivedFiles:
         self._is_wanted = False
         self._dir = ExitStack()
         self._dir_fd = -1
-        self._fd = -1
+        self._fd = -1  # of a large file
         self._mode = self._mtime_ns = 0
+        self._waiting: list[_Waiting] = []
+        self._waiting_bytes = self._waiting_folders = 0
+        self._position = 0  # in the folder
         self._made_modes: dict[int, int] = {}  # what the umask leaves of a mode
 
     def __enter__(self) -> "ReceivedFiles":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._close()
-        self._dir.close()
+    def __exit__(self, failure: object, *_: object) -> None:
+        try:
+            if failure is None:
+                self._write_waiting()
+        finally:
+            self._close()
+            self._dir.close()
 
     def taken(self, record: FolderRecord, index: int) -> OpenFile | None:
         """Return the opened file at `index` as it was staged before; None if none has its size and mtime."""
@@ -71,9 +97,16 @@ class ReceivedFiles:
 
     def take(self, record: FolderRecord, index: int, content: bytes) -> None:
         """Write the file at `index`, if it is of a member that is wanted; raises as `begin`."""
-        if self.begin(record, index):
-            self.add(content)
-            self.end()
+        if at_once() == 1:
+            if self.begin(record, index):
+                self.add(content)
+                self.end()
+        elif self._is_in(record.path):
+            self._waiting.append(_Waiting(self._position, self._dir_fd, record, index, content))
+            self._waiting_bytes += len(content)
+            self._position += 1
+            if self._waiting_bytes >= _BYTES:
+                self._write_waiting()
 
     def begin(self, record: FolderRecord, index: int) -> bool:
         """Create the file at `index`; False if it is of no member that is wanted.
@@ -87,34 +120,59 @@ class ReceivedFiles:
         self._close()  # of a file that was not as in the manifest
         if not self._is_in(record.path):
             return False
+        self._fd = self._created(self._dir_fd, record, index)
         self._mode, self._mtime_ns = record.modes[index] & 0o777, record.mtimes[index]
-        name = record.names[index]
-        while True:  # of what several chunks have, two workers may make the same file; the last one stays
-            try:
-                self._fd = self._disk.create(name, dir_fd=self._dir_fd, mode=self._mode)
-                return True
-            except FileExistsError:
-                with suppress(FileNotFoundError):
-                    self._disk.unlink(name, dir_fd=self._dir_fd)
+        return True
 
     def add(self, block: bytes | memoryview) -> None:
         """Write the next bytes; raises as `begin`."""
-        if len(block) <= COPY_BLOCK_BYTES:
-            if block:
-                self._disk.write(self._fd, block)
-            return
-        view = memoryview(block)
-        for start in range(0, len(view), COPY_BLOCK_BYTES):
-            self._disk.write(self._fd, view[start : start + COPY_BLOCK_BYTES])
+        self._add(self._fd, block)
 
     def end(self) -> None:
         """Give the file its mode and mtime; raises as `begin`."""
-        if self._mode not in self._made_modes:
-            self._made_modes[self._mode] = os.fstat(self._fd).st_mode & 0o777
-        if self._made_modes[self._mode] != self._mode:
-            self._disk.set_mode(self._fd, self._mode)
-        self._disk.set_times(self._fd, self._mtime_ns)
+        self._end(self._fd, self._mode, self._mtime_ns)
         self._close()
+
+    def _write_waiting(self) -> None:
+        """Write the files that wait, of all folders in turn; what was begun stays if one fails."""
+        waiting = sorted(self._waiting, key=lambda file: file.position)
+        self._waiting, self._waiting_bytes, self._waiting_folders = [], 0, 0
+        each(self._write, waiting)
+
+    def _write(self, file: "_Waiting") -> None:
+        """Write a small file; several may be written at once."""
+        record, index = file.record, file.index
+        fd = self._created(file.dir_fd, record, index)
+        try:
+            self._add(fd, file.content)
+            self._end(fd, record.modes[index] & 0o777, record.mtimes[index])
+        finally:
+            os.close(fd)
+
+    def _created(self, dir_fd: int, record: FolderRecord, index: int) -> int:
+        name, mode = record.names[index], record.modes[index] & 0o777
+        while True:  # of what several chunks have, two workers may make the same file; the last one stays
+            try:
+                return self._disk.create(name, dir_fd=dir_fd, mode=mode)
+            except FileExistsError:
+                with suppress(FileNotFoundError):
+                    self._disk.unlink(name, dir_fd=dir_fd)
+
+    def _add(self, fd: int, block: bytes | memoryview) -> None:
+        if len(block) <= COPY_BLOCK_BYTES:
+            if block:
+                self._disk.write(fd, block)
+            return
+        view = memoryview(block)
+        for start in range(0, len(view), COPY_BLOCK_BYTES):
+            self._disk.write(fd, view[start : start + COPY_BLOCK_BYTES])
+
+    def _end(self, fd: int, mode: int, mtime_ns: int) -> None:
+        if mode not in self._made_modes:
+            self._made_modes[mode] = os.fstat(fd).st_mode & 0o777
+        if self._made_modes[mode] != mode:
+            self._disk.set_mode(fd, mode)
+        self._disk.set_times(fd, mtime_ns)
 
     def _is_in(self, folder: bytes) -> bool:
         """Return whether the files of a folder are wanted; if so, it is open."""
@@ -123,7 +181,12 @@ class ReceivedFiles:
         return self._is_wanted
 
     def _enter(self, folder: bytes) -> None:
-        self._dir.close()
+        if self._waiting_folders >= _FOLDERS:
+            self._write_waiting()
+        if not self._waiting:  # else there is still to write in the folders that are open
+            self._dir.close()
+        self._waiting_folders += 1
+        self._position = 0
         self._folder = None
         self._is_wanted = any(not member or is_within(folder, member) for member in self._members)
         if self._is_wanted:

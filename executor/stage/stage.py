@@ -1,25 +1,23 @@
-"""Staging phase: runs all stage batches and table splits, and writes the new manifests and ticket files."""
+"""Staging phase: runs all stage batches and table splits, and writes the new manifests and ticket files.
+
+Most plans link or copy files and do nothing else. What the others need is imported when they are staged.
+"""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from qa2pack.executor.casa.child_process import start_host
 from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.manifests import link_manifest
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
-from qa2pack.executor.stage.bundle import BundleBatch, bundle_batch, threads_for
 from qa2pack.executor.stage.context import StagingContext
-from qa2pack.executor.stage.extract import ExtractBatch, extract_batch, extracted_by_bundle
-from qa2pack.executor.stage.late_texts import Records, write_beside, write_late
-from qa2pack.executor.stage.made import MadeFile, with_made
-from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
+from qa2pack.executor.stage.made import MadeFile, Records, with_made
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publishing, Staged
 from qa2pack.executor.transaction.paths import TransactionPaths, published_members
@@ -36,19 +34,14 @@ from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.written import BesideFile
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.plan.rebuild import (
-    own_records,
-    rebuilt_header,
-    rebuilt_notes,
-    rebuilt_records,
-    totals_with_texts,
-)
-from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
-from qa2pack.manifest.plan.totals import grown
+from qa2pack.manifest.plan.grown_totals import grown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.lock_rows import with_row_count
+
+if TYPE_CHECKING:
+    from qa2pack.executor.stage.table import SplitResult
 
 _BIG_FILE_BYTES = 64 << 20
 
@@ -77,6 +70,8 @@ def stage_all(
     byte_count = notes.byte_count if plan.header.mode.has_content else 0
     progress.phase("stage", file_count=notes.file_count, byte_count=byte_count)
     if _is_splitting(plan):
+        from qa2pack.executor.casa.child_process import start_host
+
         start_host()  # it loads casacore while files are staged
     if plan.header.append is Append.RENAME:
         remove_tree(disk, paths.new_manifests)
@@ -89,7 +84,8 @@ def stage_all(
         return
     with closing(RecordSpool()) as spool:
         _stage_files(plan.stream.blobs(), context, journal, spool, engine=engine, progress=progress)
-        _extract_files(plan, context, engine=engine, progress=progress)
+        if plan.notes.opened:
+            _extract_files(plan, context, engine=engine, progress=progress)
         splits = _split_tables(plan, context, engine=engine, progress=progress)
         bundles = _write_bundles(plan, context, engine=engine, progress=progress)
         remove_tree(disk, paths.new_manifests)
@@ -98,9 +94,9 @@ def stage_all(
         is_rebuilt = plan.header.is_rebuilt
         staged = spool.sorted_blobs if is_rebuilt else partial(_final_records, spool, splits, paths.staged_member)
         final = partial(_with_made, staged, bundles)
-        late = write_late(plan.header, final, context, engine=engine, progress=progress)
+        late = _write_late(plan.header, final, context, engine=engine, progress=progress)
         records = partial(_with_made, final, late)
-        beside = write_beside(plan.header, records, context, paths, engine=engine, progress=progress)
+        beside = _write_beside(plan.header, records, context, paths, engine=engine, progress=progress)
         _write_manifest(plan, paths, records(), splits, {**bundles, **late}, beside, opened, disk)
         write_ticket_files(paths, opened, disk, may_lack=is_rebuilt)
 
@@ -111,6 +107,32 @@ def make_control_folders(paths: TransactionPaths, disk: Disk) -> None:
     ensure_folder(disk, paths.partial)
     ensure_folder(disk, os.path.dirname(paths.previous))
     ensure_folder(disk, paths.previous)
+
+
+def _write_late(
+    header: Header, records: Records, context: StagingContext, *, engine: Engine, progress: Progress
+) -> dict[bytes, MadeFile]:
+    if not header.late:
+        return {}
+    from qa2pack.executor.stage.late_texts import write_late
+
+    return write_late(header, records, context, engine=engine, progress=progress)
+
+
+def _write_beside(
+    header: Header,
+    records: Records,
+    context: StagingContext,
+    paths: TransactionPaths,
+    *,
+    engine: Engine,
+    progress: Progress,
+) -> tuple[BesideFile, ...]:
+    if not header.beside:
+        return ()
+    from qa2pack.executor.stage.late_texts import write_beside
+
+    return write_beside(header, records, context, paths, engine=engine, progress=progress)
 
 
 def _with_made(records: Records, made: Mapping[bytes, MadeFile]) -> Iterator[tuple[bytes, bytes]]:
@@ -133,6 +155,15 @@ def _stage_renamed(
     Args:
         header: of the plan.
     """
+    from qa2pack.manifest.plan.rebuild import (
+        own_records,
+        rebuilt_header,
+        rebuilt_notes,
+        rebuilt_records,
+        totals_with_texts,
+    )
+    from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
+
     old = opened.manifest_of(member, paths.old_package.manifest(member))
     planned = renamed_header(old, header)
     folder = paths.staged(member)
@@ -144,7 +175,7 @@ def _stage_renamed(
         _stage_files(records, context, journal, spool, engine=engine, progress=progress)
         if problems:
             raise OriginChangedError(tuple(problems))
-        late = write_late(planned, spool.sorted_blobs, context, engine=engine, progress=progress)
+        late = _write_late(planned, spool.sorted_blobs, context, engine=engine, progress=progress)
         totals = grown(totals_with_texts(old.notes.totals, old.header, planned), _growth_of(late))
         notes = rebuilt_notes(Notes(totals=totals), old.notes)
         before = (encode_record(renamed_record(decode_record(blob), header)) for blob in old.stream.blobs())
@@ -185,6 +216,8 @@ def _batches(context: StagingContext, blobs: Iterable[bytes]) -> Iterator[StageB
 
 def _extract_files(plan: Described, context: StagingContext, *, engine: Engine, progress: Progress) -> None:
     """Take files out of the bundles of the origin, each bundle read once."""
+    from qa2pack.executor.stage.extract import ExtractBatch, extract_batch, extracted_by_bundle
+
     wanted = extracted_by_bundle(plan.notes.opened, plan.stream.blobs())
     if not wanted:
         return
@@ -201,12 +234,14 @@ def _extract_files(plan: Described, context: StagingContext, *, engine: Engine, 
 
 def _split_tables(
     plan: Described, context: StagingContext, *, engine: Engine, progress: Progress
-) -> dict[bytes, SplitResult]:
+) -> "dict[bytes, SplitResult]":
     """Split the tables and return the results by folder."""
     splits: dict[bytes, SplitResult] = {}
     problems: list[Problem] = []
     if not _is_splitting(plan):
         return splits
+    from qa2pack.executor.stage.table import SplitBatch, split_batch
+
     progress.phase("split tables", file_count=len(plan.notes.splits))
     read_bytes = {task.path: _bytes_to_read(task) for task in plan.notes.splits}
     batches = (SplitBatch(context, task, _split_files(plan, task.path)) for task in plan.notes.splits)
@@ -226,6 +261,8 @@ def _write_bundles(
     tasks = [task for task in plan.notes.bundles if not task.is_placeholder]
     if not tasks:
         return {}
+    from qa2pack.executor.stage.bundle import BundleBatch, bundle_batch, threads_for
+
     tasks.sort(key=lambda task: task.largest_bytes, reverse=True)
     read_bytes = {task.path: content_bytes(task) for task in tasks}
     all_bytes = sum(read_bytes.values())
@@ -287,7 +324,7 @@ def _write_manifest(
     plan: Described,
     paths: TransactionPaths,
     final: Iterable[tuple[bytes, bytes]],
-    splits: dict[bytes, SplitResult],
+    splits: "dict[bytes, SplitResult]",
     made: Mapping[bytes, MadeFile],
     beside: tuple[BesideFile, ...],
     opened: OpenedFiles,
@@ -297,6 +334,8 @@ def _write_manifest(
         return
     published = paths.package.manifest(plan.header.member)
     if plan.header.is_rebuilt:
+        from qa2pack.manifest.plan.rebuild import rebuilt_header, rebuilt_notes, rebuilt_records
+
         old = opened.manifest_of(plan.header.member, published)
         header, notes = rebuilt_header(plan.header, old.header), rebuilt_notes(plan.notes, old.notes)
         records = rebuilt_records(old.stream.blobs(), (blob for _, blob in final))
@@ -337,7 +376,7 @@ def write_ticket_files(paths: TransactionPaths, opened: OpenedFiles, disk: Disk,
 
 
 def _final_records(
-    spool: RecordSpool, splits: dict[bytes, SplitResult], member: bytes
+    spool: RecordSpool, splits: "dict[bytes, SplitResult]", member: bytes
 ) -> Iterator[tuple[bytes, bytes]]:
     for path, blob in spool.sorted_blobs():
         result = splits.get(path)
@@ -354,7 +393,7 @@ def _with_results(blob: bytes, results: bytes) -> bytes:
     return encode_record(replace(record, sizes=sizes, digests=b"".join(digests)))
 
 
-def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]) -> Notes:
+def _final_notes(notes: Notes, plan: Described, splits: "dict[bytes, SplitResult]") -> Notes:
     """Return the notes with the actual sizes after the splits; they differ only where they were estimates."""
     growth = []
     for path, result in splits.items():

@@ -23,6 +23,7 @@ from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 BUFFER_BYTES = 1 << 20
+BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
 
 
 class FileGrewOrShrankError(Exception):

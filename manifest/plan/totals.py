@@ -1,8 +1,6 @@
 """Generated records and totals of a plan: written files, parent folders, split results, files and bytes by role."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.header import Difference, Header, Total
@@ -95,14 +93,6 @@ def sum_totals(
         files, size = counts.get(role_of(path), (0, 0))
         counts[role_of(path)] = (files + 1, size + byte_count)
     return tuple(Total(shown(role), files, size) for role, (files, size) in sorted(counts.items()))
-
-
-def grown(totals: Iterable[Total], growth: Iterable[tuple[bytes, int]]) -> tuple[Total, ...]:
-    """Return the totals of a member after some roles got that many bytes more, or less."""
-    by_role = Counter[str]()
-    for role, byte_count in growth:
-        by_role[shown(role)] += byte_count
-    return tuple(replace(total, byte_count=total.byte_count + by_role[total.role]) for total in totals)
 
 
 def count_new(

@@ -22,6 +22,7 @@ from qa2pack.manifest.path import sort_key
 
 # The kernel sets file times to its last clock tick, up to 10 ms ago.
 _CLOCK_TICK_NS = 20_000_000
+_SEGMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,10 @@ class KnownFolder:
         self._decoded: dict[int, FolderRecord] = {}  # by position; several threads may fill it
         self._positions: list[dict[bytes, int]] = []
 
-    def digests(self, source: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes | None:
-        """Return the joined digests of all files of a source folder, if names and states are all unchanged.
+    def unchanged(
+        self, source: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]
+    ) -> FolderRecord | None:
+        """Return the record of a source folder, if names and states of all files are unchanged, and all have digests.
 
         It does for a whole folder what `digest` does for one file, many times faster.
         """
@@ -57,7 +60,7 @@ class KnownFolder:
             has_these = record.source == source and not record.source_names and record.names == names
             is_old_enough = max(record.mtimes, default=0) < scanned_ns - _CLOCK_TICK_NS
             if has_these and is_old_enough and _are_same(record, stats):
-                return record.digests if _has_all_digests(record) else None
+                return record if _has_all_digests(record) else None
         return None
 
     def digest(self, source: bytes, state: FileState) -> bytes | None:
@@ -122,22 +125,25 @@ def known_digests(streams: tuple[KnownStream, ...]) -> KnownDigests:
 
 
 class _Cursor:
-    """The segment of a stream, about 1 MiB by its index, in which the last folder was looked for."""
+    """The segments of a stream, each about 1 MiB by its index, in which the last folders were looked for.
+
+    A scan leaves what is below a folder in several batches, and goes on with each in turn.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._keys = [sort_key(path) for path, _ in stream.index]
-        self._segment = -1
-        self._blobs: dict[bytes, bytes] = {}
+        self._segments: dict[int, dict[bytes, bytes]] = {}  # the one that was used last is the last
 
     def find(self, path: bytes) -> bytes | None:
         segment = bisect_right(self._keys, sort_key(path)) - 1
         if segment < 0:
             return None
-        if segment != self._segment:
-            self._blobs = dict(self._read(segment))
-            self._segment = segment
-        return self._blobs.get(path)
+        blobs = self._segments.pop(segment, None) or dict(self._read(segment))
+        self._segments[segment] = blobs
+        if len(self._segments) > _SEGMENTS:
+            del self._segments[next(iter(self._segments))]
+        return blobs.get(path)
 
     def _read(self, segment: int) -> Iterator[tuple[bytes, bytes]]:
         """Yield the records of a segment by path."""

@@ -7,11 +7,12 @@ count. Both would stop an apply half-way, so they are checked when planning.
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.fs.immutable import has_marks, mark_of, marks_of
+from qa2pack.manifest.fs.immutable import has_marks, mark_of, marks_in
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Code, Problem
@@ -22,8 +23,8 @@ _STAGING_RESERVE_BYTES = 64  # how much longer a path is during staging
 _DEPTH_LIMIT = 300  # removing a tree takes a descriptor and a recursive call per level
 _SET_ID = 0o6000
 _NO_LIMIT_BELOW = 1000  # the C library says 127 of every file system whose limit it does not know
-_LINKING = frozenset((Action.LINK, Action.MOVE))
-_MARKED = frozenset((*_LINKING, Action.CARRY))
+LINKING = frozenset((Action.LINK, Action.MOVE))
+_MARKED = frozenset((*LINKING, Action.CARRY))
 
 Sums = dict[Code, tuple[int, bytes]]
 # By device number and inode: links that the package adds, links that exist, and one of its paths.
@@ -69,6 +70,7 @@ class FileStates:
     """Files to be packaged, with their stat results.
 
     Attributes:
+        root: the folder that all are in, or the root of the origin.
         sources: relative to the root, or absolute.
     """
 
@@ -89,7 +91,7 @@ def stat_problems(files: FileStates) -> Iterator[Problem]:
     if user == 0 or {*owners} <= {user} or not _are_links_protected():
         return
     for source, action, owner in zip(files.sources, files.actions, owners, strict=True):
-        if action in _LINKING and owner != user:
+        if action in LINKING and owner != user:
             path = os.path.join(files.root, source)
             if not os.access(path, os.R_OK | os.W_OK):
                 yield Problem(Code.LINK_FORBIDDEN, path, found=owner_named(owner, "a file of"))
@@ -122,14 +124,13 @@ def mark_problems(files: FileStates) -> Iterator[Problem]:
     marking = {device for device in {*devices} if has_marks(device, files.path(files.sources[devices.index(device)]))}
     if not marking:
         return
-    prefix = join(files.root, b"")
-    columns = zip(files.sources, files.actions, devices, strict=True)
-    paths = (
-        source if source.startswith(b"/") else prefix + source
-        for source, action, device in columns
-        if action in _MARKED and device in marking
-    )
-    yield from (Problem(Code.UNCHANGEABLE, path, found=mark) for path, mark in marks_of(paths))
+    sources = files.sources
+    if not ({*files.actions} <= _MARKED and {*devices} <= marking):
+        columns = zip(sources, files.actions, devices, strict=True)
+        sources = [source for source, action, device in columns if action in _MARKED and device in marking]
+    with suppress(OSError):  # a folder that is gone: whoever reads or links its files reports that
+        for source, mark in marks_in(files.root, sources):
+            yield Problem(Code.UNCHANGEABLE, files.path(source), found=mark)
 
 
 def count_names(names: Names, files: FileStates) -> None:
@@ -139,7 +140,7 @@ def count_names(names: Names, files: FileStates) -> None:
         return
     columns = zip(files.sources, files.actions, states.devices, states.inodes, states.link_counts, strict=True)
     for source, action, device, inode, link_count in columns:
-        if link_count > _NO_LIMIT_BELOW and action in _LINKING:
+        if link_count > _NO_LIMIT_BELOW and action in LINKING:
             path = os.path.join(files.root, source)
             count, _, first = names.get((device, inode), (0, 0, path))
             names[device, inode] = (count + 1, link_count, min(first, path))

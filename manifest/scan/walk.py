@@ -149,6 +149,11 @@ def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanRes
     excluded: list[tuple[bytes, str]] = []
     entries = listed(fd)
     foreign = matching([name for name, _ in entries], options.foreign)
+    if not (foreign or subtree.omit or options.exclude):  # as most folders
+        files = [listed for listed in entries if listed[1].is_file(follow_symlinks=False)]
+        if len(files) < len(entries):
+            others = [listed for listed in entries if not listed[1].is_file(follow_symlinks=False)]
+        return files, others
     for name, entry in entries:
         if name in foreign:
             result.foreign.append((join(subtree.source, name), entry.is_dir(follow_symlinks=False)))
@@ -183,10 +188,10 @@ def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known:
     """
     if not options.is_hashing or not options.follows_links or subtree.is_looked_into:
         return False
-    files = dict(entries)
-    entry = files.get(DESCRIPTION)
-    if entry is None:
+    if DESCRIPTION not in [name for name, _ in entries]:
         return False
+    files = dict(entries)
+    entry = files[DESCRIPTION]
     if options.exclude or (_INFO in files and not any(name.startswith((b"table.f", b"table.mf")) for name in files)):
         return True
     source = join(subtree.source, DESCRIPTION)

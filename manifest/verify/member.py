@@ -18,7 +18,13 @@ from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.fs.at_once import at_once, each
-from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_fd, digests_of_files
+from qa2pack.manifest.fs.digest import (
+    BIG_FILE_BYTES,
+    FileGrewOrShrankError,
+    digest_of_fd,
+    digests_of_fd,
+    digests_of_files,
+)
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath, opened_file
@@ -27,7 +33,6 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Digest
-from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
 from qa2pack.manifest.verify.sum_list import NO_SUM
 

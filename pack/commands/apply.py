@@ -60,7 +60,7 @@ def apply(
     """
     import sys
 
-    from qa2pack.executor.apply import AppliedPlan, ApplyOptions
+    from qa2pack.executor.apply import Applied, AppliedPlan, ApplyOptions
     from qa2pack.manifest.signature.ssh_keygen import check_key
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.delivery.at_apply import deliver_applied, with_delivery
@@ -68,7 +68,7 @@ def apply(
     from qa2pack.pack.jobs import apply as job
     from qa2pack.pack.jobs.engines import Workers
     from qa2pack.pack.jobs.read import followed
-    from qa2pack.pack.jobs.sign import sign_applied
+    from qa2pack.pack.jobs.signing import Signing
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.apply import apply_view, plan_announced, resume_lines
     from qa2pack.pack.views.view import View
@@ -79,6 +79,11 @@ def apply(
         for line in plan_announced(plan):
             print(line, file=sys.stderr)
 
+    def signing(applied: Applied, key: bytes, workers: Workers) -> Signing:
+        from qa2pack.pack.jobs.sign import sign_applied  # imports what makes a plan
+
+        return sign_applied(applied, target, key, workers)
+
     options = ApplyOptions(keep_previous=keep_previous, rehash=rehash, expected=expect or "", announce=announce)
 
     def work(workers: Workers) -> View:
@@ -88,7 +93,7 @@ def apply(
         if key:
             check_key(key)
         applied = job.apply(target.package, options, workers, target.opened)
-        view = apply_view(applied, target, sign_applied(applied, target, key, workers) if key else None)
+        view = apply_view(applied, target, signing(applied, key, workers) if key else None)
         return with_delivery(view, deliver_applied(applied, target, workers))
 
     run_with_workers(Attempt("apply", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

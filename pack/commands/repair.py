@@ -10,6 +10,7 @@ from qa2pack.pack.commands.options import (
     MemberOption,
     PackageArgument,
     RunOptions,
+    SignersOptions,
     TrustOptions,
     WaitOption,
 )
@@ -26,7 +27,7 @@ From = Annotated[
 Extra = Annotated[bool, typer.Option("--remove-extra", help="Leave out files that the manifest does not know.")]
 
 
-def repair(
+def repair(  # noqa: PLR0913 - one parameter per option
     package: PackageArgument,
     *,
     from_: From = None,
@@ -35,13 +36,15 @@ def repair(
     keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     wait: WaitOption = 0,
     trust: TrustOptions,
+    signers: SignersOptions,
     run_options: RunOptions,
 ) -> None:
     """Replace what is damaged or missing in PACKAGE.
 
     What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, from
     the origin, wherever they are there, or at last from deliveries. What cannot be had is listed. What was is kept
-    until the next apply where that takes little space: `pack rollback` brings it back.
+    until the next apply where that takes little space: `pack rollback` brings it back. With --allowed-signers it is
+    told who signed the deliveries; with --require-signature nothing is changed unless known signers did.
 
     Example: pack repair 2011.0.00229.S --from /backup/2011.0.00229.S
     """
@@ -52,18 +55,18 @@ def repair(
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import repair as job
+    from qa2pack.pack.jobs.engines import Workers
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.repair import repair_view
+    from qa2pack.pack.views.view import View
 
-    target = target_of(package)
+    target, wanted = target_of(package), signers.trust()
     options = ApplyOptions(keep_previous=keep_previous)
     places = [os.fsencode(place if is_address(place) else os.path.abspath(place)) for place in from_ or ()]
-    run_with_workers(
-        Attempt("repair", target),
-        lambda workers: repair_view(
-            job.repair(target, os.fsencode(member), places, workers, options, removes_extra=remove_extra), target
-        ),
-        run_options,
-        trusted=trust.users(),
-        wait_seconds=wait,
-    )
+
+    def work(workers: Workers) -> View:
+        name = os.fsencode(member)
+        done = job.repair(target, name, places, workers, options, removes_extra=remove_extra, trust=wanted)
+        return repair_view(done, target, wanted)
+
+    run_with_workers(Attempt("repair", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

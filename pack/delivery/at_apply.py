@@ -27,11 +27,6 @@ from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.view import View
-from qa2pack.tarsplit.contents import choose_members
-from qa2pack.tarsplit.deliver import Destination, deliver
-from qa2pack.tarsplit.place.folder import Folder
-from qa2pack.tarsplit.plan import CutRequest, plan_cut
-from qa2pack.tarsplit.sets import name_of_sets, with_sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +75,13 @@ def _delivered(target: Target, workers: Workers) -> DeliveredAtApply:
     wanted = sorted({name for header in _headers(package, state, opened) for name in _sets_of(header)})
     if not wanted:
         return DeliveredAtApply()
+    # Here: all of tarsplit is imported, and few layouts have such a set.
+    from qa2pack.tarsplit.contents import choose_members
+    from qa2pack.tarsplit.deliver import Destination, deliver
+    from qa2pack.tarsplit.place.folder import Folder
+    from qa2pack.tarsplit.plan import CutRequest, plan_cut
+    from qa2pack.tarsplit.sets import name_of_sets, with_sets
+
     members = choose_members(package, state, opened, allow_dummies=True)
     members = with_sets([each for each in members if _sets_of(each.manifest.header)], package.project, wanted)
     name = name_of_sets(members, package.project, wanted, of_package=True)

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.stage.receive import OpenDelivery
 from qa2pack.executor.stop_signals import Stop
 from qa2pack.executor.transaction.lock import locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import lock_path
@@ -18,9 +18,18 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.pack.jobs.delivery_source import open_source
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 from qa2pack.pack.jobs.fetched import remove_fetched
+
+if TYPE_CHECKING:
+    from qa2pack.executor.stage.receive import DeliverySource, OpenDelivery
+    from qa2pack.manifest.format.header import ReceivedDelivery
+
+
+def _open_source(delivery: "ReceivedDelivery") -> "DeliverySource":
+    from qa2pack.pack.jobs.delivery_source import open_source  # imports tarsplit; few plans receive a delivery
+
+    return open_source(delivery)
 
 
 def apply(
@@ -30,7 +39,7 @@ def apply(
     opened: OpenedFiles,
     *,
     is_locked: bool = False,
-    open_delivery: OpenDelivery = open_source,
+    open_delivery: "OpenDelivery" = _open_source,
 ) -> Applied:
     """Apply the waiting plan or resume a stopped apply; raises as `executor.apply.apply_plan`.
 

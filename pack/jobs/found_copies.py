@@ -15,7 +15,7 @@ from qa2pack.manifest.format.header import BundleTask
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.plan.copy_search import CopySearch, Sums
 from qa2pack.manifest.plan.rebuild import Repair, Source
-from qa2pack.pack.jobs.delivered_copies import extract_wanted
+from qa2pack.pack.jobs.delivered_copies import DeliveredCopy, extract_wanted
 from qa2pack.pack.jobs.fetched import Fetched
 from qa2pack.pack.jobs.origin_bundles import bundles_to_write, take_out
 
@@ -26,16 +26,13 @@ class Places:
 
     Attributes:
         typed: all, as they were given.
-        deliveries: those of them that are deliveries.
+        folders: those of them that are folders of files.
+        deliveries: what there is in the others.
     """
 
     typed: Sequence[bytes]
-    deliveries: Sequence[bytes]
-
-    @property
-    def folders(self) -> list[bytes]:
-        """Those that are folders of files."""
-        return [place for place in self.typed if place not in self.deliveries]
+    folders: Sequence[bytes]
+    deliveries: Sequence[DeliveredCopy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,7 @@ def find_copies(
 
 
 def _delivered(
-    missing: Sequence[Entry], sums: Sums, deliveries: Sequence[bytes], fetched: Fetched
+    missing: Sequence[Entry], sums: Sums, deliveries: Sequence[DeliveredCopy], fetched: Fetched
 ) -> dict[bytes, bytes]:
     """Write those of the files that deliveries have into a folder; return the tar of each, by its path there."""
     wanted = {(entry.size, entry.digest): sums.get(entry.path, b"") for entry in missing if entry.digest != NO_DIGEST}

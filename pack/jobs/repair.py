@@ -24,7 +24,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.rebuild import plan_rebuild
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
-from qa2pack.manifest.signature.signature import NOBODY, Verifier
+from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, Verifier
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.manifest.verify.remedies import DamagedMember, is_unknown, member_remedies, packaged_entries
 from qa2pack.manifest.verify.signatures import signature_of
@@ -32,7 +32,7 @@ from qa2pack.manifest.verify.sum_list import SumList, SumListError
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.change import change, check_name
-from qa2pack.pack.jobs.delivered_copies import check_stores, is_delivery
+from qa2pack.pack.jobs.delivered_copies import is_delivery, opened_deliveries
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.fetched import Fetched, fetched_copies
 from qa2pack.pack.jobs.found_copies import Found, Places, find_copies
@@ -73,11 +73,13 @@ class Repairs:
         finished: the change of a member's own files that had been stopped, and was finished first; None if none was.
         rollback_problems: why the last transaction cannot be rolled back, the reason first, as far as
             `executor.rollback_checks.rollback_obstacles` knows.
+        signatures: those of the deliveries.
     """
 
     members: tuple[Repaired, ...]
     finished: Applied | None = None
     rollback_problems: tuple[Problem, ...] = ()
+    signatures: tuple[Signed, ...] = ()
 
     @property
     def applied(self) -> tuple[Applied, ...]:
@@ -93,6 +95,7 @@ def repair(
     options: ApplyOptions,
     *,
     removes_extra: bool = False,
+    trust: Trust = NOBODY,
 ) -> Repairs:
     """Repair the member of this name, or all members, each in a transaction of its own.
 
@@ -102,25 +105,37 @@ def repair(
         places: folders with other copies: a package, a member, unpacked tars; searched before the origin. Deliveries,
             folders with a sidecar or addresses of stores, are searched last.
         removes_extra: files that the manifest does not know are left out of the repaired member.
+        trust: whose signature of the deliveries is wanted. It is checked before anything is changed.
 
     Raises:
-        Refused: there is no package, a place is no folder, or a member has files that the manifest does not know.
+        Refused: there is no package, a place is no folder, a delivery is not signed as is wanted, or a member has
+            files that the manifest does not know.
+        KeygenMissingError: there is no ssh-keygen, and known signers are wanted; nothing was changed.
         UnfinishedError, LockedError: as `jobs.change.change`.
     """
-    known = Places(places, tuple(filter(is_delivery, places)))
-    if missing := [Problem(Code.ORIGIN_MISSING, place) for place in known.folders if not is_folder(place)]:
+    delivered = tuple(filter(is_delivery, places))
+    folders = [place for place in places if place not in delivered]
+    if missing := [Problem(Code.ORIGIN_MISSING, place) for place in folders if not is_folder(place)]:
         raise Refused(*missing)
-    check_stores(known.deliveries)
+    with opened_deliveries(delivered, trust) as deliveries:
+        known = Places(places, folders, deliveries)
+        done = _repair(target, wanted, known, workers, options, removes_extra=removes_extra)
+    return replace(done, signatures=tuple(each.signed for each in deliveries))
+
+
+def _repair(
+    target: Target, wanted: bytes, places: Places, workers: Workers, options: ApplyOptions, *, removes_extra: bool
+) -> Repairs:
     finished = _finished_first(target, workers, options)
     state = existing_package(target)
     if removes_extra and not wanted and len(state.members) > 1:
         # Only the last transaction keeps what it replaced: the files of the first member would be gone for good.
-        commands = tuple(_command(member, places) for member in state.members)
+        commands = tuple(_command(member, places.typed) for member in state.members)
         remedy = Remedy("Name the member; one at a time:", commands)
         raise Refused(Problem(Code.MEMBER_NOT_NAMED, target.package.path), remedies=(remedy,))
     members = chosen_members(state, members_of(state, target.opened), wanted)
     with closing(Verifier(NOBODY)) as verifier, fetched_copies(target.package, workers.trusted) as fetched:
-        work = _Work(target, known, fetched, verifier, workers, options, removes_extra=removes_extra)
+        work = _Work(target, places, fetched, verifier, workers, options, removes_extra=removes_extra)
         repaired = tuple(_repaired(work, usable_manifest(member)) for member in members)
     gone = () if wanted else tuple(_gone(member, problem) for member, problem in sorted(state.lost.items()))
     done = Repairs((*repaired, *gone), finished)

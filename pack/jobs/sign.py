@@ -15,13 +15,12 @@ from qa2pack.executor.apply import Applied
 from qa2pack.executor.io.disk import Disk, sync_folder, write_durably
 from qa2pack.executor.io.output_file import write_output
 from qa2pack.manifest.alma.control_folder_owner import check_owned
-from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.manifest.signature.names import signed_names
-from qa2pack.manifest.signature.signature import NOBODY, Signature, Verifier
+from qa2pack.manifest.signature.signature import NOBODY, Verifier
 from qa2pack.manifest.signature.ssh_keygen import check_key
 from qa2pack.manifest.signature.ssh_keygen import sign as signature_of_file
 from qa2pack.manifest.verify.signatures import signature_of
@@ -31,33 +30,8 @@ from qa2pack.pack.jobs.control_folder import check_plannable, locked_control
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package
+from qa2pack.pack.jobs.signing import SignedMember, Signing
 from qa2pack.pack.target import Target
-
-
-@dataclass(frozen=True, slots=True)
-class SignedMember:
-    """A member whose manifest is signed.
-
-    Attributes:
-        is_new: this run signed it; else a signature that fits was there.
-    """
-
-    member: bytes
-    signature: Signature
-    is_new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """Result of signing what an apply made.
-
-    Attributes:
-        members: those that are signed.
-        problems: why they are not; the package is applied.
-    """
-
-    members: tuple[SignedMember, ...] = ()
-    problems: tuple[Problem, ...] = ()
 
 
 def sign(

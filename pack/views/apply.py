@@ -1,10 +1,9 @@
 """View of `pack apply`, also used by the legacy call: what is resumed, and the result."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from qa2pack.executor.apply import Applied, AppliedPlan, Change
-from qa2pack.executor.rollback_checks import rollback_obstacles
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.alma.member_ids import member_words
@@ -12,10 +11,11 @@ from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import member_notes
-from qa2pack.pack.jobs.sign import Signing
+from qa2pack.pack.jobs.signing import Signing
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
@@ -144,10 +144,15 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         yield from (f"  {problem_text(problem)}" for problem in result.left_alone)
     if result.kept_bytes is not None:
         is_resumed = result.resumed is not Phase.NONE  # what it relied on may be long ago, as in a repair
-        obstacles = rollback_obstacles(target.package, target.opened) if is_resumed else ()
-        yield from kept_lines(result, target, style, obstacles)
+        yield from kept_lines(result, target, style, _obstacles(target) if is_resumed else ())
     yield "To check it, now or at any later time:"
     yield f"  {style.bold(f'pack verify {target.quoted}')}"
+
+
+def _obstacles(target: Target) -> Sequence[Problem]:
+    from qa2pack.executor.rollback_checks import rollback_obstacles  # imports verify
+
+    return rollback_obstacles(target.package, target.opened)
 
 
 def _fields(result: Applied, target: Target) -> dict[str, object]:

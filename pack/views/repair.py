@@ -6,6 +6,7 @@ from functools import partial
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.signature.signature import Trust
 from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.repair import Repaired, Repairs
@@ -13,16 +14,20 @@ from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.kept import kept_lines, left_out_lines
-from qa2pack.pack.views.signatures import unsigned_lines
+from qa2pack.pack.views.signatures import signature_fields, signature_lines, unsigned_lines
 from qa2pack.pack.views.view import View
 
 _OTHERWISE = "the same files in other bytes, by another encoder; its digest in the manifest is a new one"
 
 
-def repair_view(repairs: Repairs, target: Target) -> View:
-    """Return the view of a repair."""
+def repair_view(repairs: Repairs, target: Target, trust: Trust) -> View:
+    """Return the view of a repair.
+
+    Args:
+        trust: whose signature of the deliveries was wanted.
+    """
     return View(
-        lines=partial(_lines, repairs, target),
+        lines=partial(_lines, repairs, target, trust),
         fields=lambda: {
             **path_fields("package", target.package.path),
             **path_fields("finished", repairs.finished.member if repairs.finished else b""),
@@ -30,6 +35,7 @@ def repair_view(repairs: Repairs, target: Target) -> View:
             "kept_bytes": repairs.applied[-1].kept_bytes if repairs.applied else None,
             "unsigned": [path_fields("member", member) for member in _unsigned(repairs)],
             "rollback_problems": problem_fields(repairs.rollback_problems),
+            "signatures": signature_fields(repairs.signatures),
         },
         code=Exit.PROBLEMS if any(member.lost for member in repairs.members) else Exit.DONE,
     )
@@ -55,7 +61,7 @@ def _member_fields(member: Repaired) -> Fields:
     }
 
 
-def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
+def _lines(repairs: Repairs, target: Target, trust: Trust, style: Style) -> Iterator[str]:
     if repairs.finished:
         yield f"Finished first: the change of {member_words(repairs.finished.member)} that was stopped"
     for member in repairs.members:
@@ -75,6 +81,7 @@ def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
                 parts = _parts(len(member.split))
                 yield f"{parts} made by a table split, so only other copies of the package have it."
             yield from remedies_lines(member.remedies, target)
+    yield from signature_lines(repairs.signatures, trust, style)
     if repairs.applied:
         *earlier, last = repairs.applied
         yield from left_out_lines(last, target, style)

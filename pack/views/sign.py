@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from qa2pack.manifest.alma.member_ids import member_words
-from qa2pack.pack.jobs.sign import SignedMember
+from qa2pack.pack.jobs.signing import SignedMember
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import Fields, path_fields

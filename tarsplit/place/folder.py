@@ -12,10 +12,11 @@ from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath, opened_file
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit import output_files as outfile
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.place.folder_tree import FolderTree
+from qa2pack.tarsplit.place.folder_version import FolderVersion
 from qa2pack.tarsplit.place.place import PlaceError, Seen, Tree, Upload
 from qa2pack.tarsplit.state import FinishedChunk
-from qa2pack.tarsplit.tar.checksums import Sums
 
 _BLOCK_BYTES = 512  # as `st_blocks` counts
 
@@ -94,6 +95,10 @@ class Folder:
     def tree(self, name: bytes) -> Tree:
         """Begin a tree, or go on with it."""
         return FolderTree(self.path, name)
+
+    def next_version(self, name: bytes) -> Tree:
+        """Begin what is added to a tree, beside it."""
+        return FolderVersion(self.path, name)
 
     def write(self, name: bytes, data: bytes) -> None:
         """Write a small file; its name and content are synced when this returns."""

@@ -37,18 +37,14 @@ class FolderTree:
 
     def has(self, name: bytes, size: int, digest: bytes) -> bool:
         """Read a file and compare its digest."""
-        try:
-            with opened_beneath(self._root, self._folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
-                return os.fstat(fd).st_size == size and digest_of_fd(fd, size) == digest
-        except (OSError, FileGrewOrShrankError):
-            return False  # it is written again, which reports the error if it persists
+        return is_at(self._root, self._folder, name, size, digest)
 
     @contextmanager
     def upload(self, name: bytes, size: int, *, mode: int, mtime_ns: int | None) -> Iterator[Upload]:
         """Begin a file anew."""
         self._reopen()
-        with outfile.new_file_below(self._root, self._folder, name, mode) as fd:
-            yield _Upload(fd, mtime_ns)
+        with begun_file(self._root, self._folder, name, mode=mode, mtime_ns=mtime_ns) as upload:
+            yield upload
 
     def remove(self, name: bytes) -> None:
         """Remove a file."""
@@ -56,14 +52,7 @@ class FolderTree:
 
     def names(self, folder: bytes) -> list[bytes]:
         """Return what is in a folder; nothing once the tree is complete."""
-        if self._is_finished:
-            return []
-        above, name = os.path.split(self._root)
-        try:
-            with opened_beneath(above, path_in(name, folder)) as fd:
-                return list(map(os.fsencode, os.listdir(fd)))
-        except FileNotFoundError:
-            return []
+        return [] if self._is_finished else names_in(self._root, folder)
 
     def finish(self) -> None:
         """Sync all, and rename the tree."""
@@ -80,6 +69,32 @@ class FolderTree:
         if self._is_finished:
             outfile.withdraw_tree(self._path)
             self._is_finished = False
+
+
+def is_at(root: bytes, folder: bytes, name: bytes, size: int, digest: bytes) -> bool:
+    """Return whether a file is in a folder below another one, and has this content."""
+    try:
+        with opened_beneath(root, folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+            return os.fstat(fd).st_size == size and digest_of_fd(fd, size) == digest
+    except (OSError, FileGrewOrShrankError):
+        return False  # it is written again, which reports the error if it persists
+
+
+def names_in(root: bytes, folder: bytes) -> list[bytes]:
+    """Return what is in a folder below another one; nothing where that is not there."""
+    above, name = os.path.split(root)
+    try:
+        with opened_beneath(above, path_in(name, folder)) as fd:
+            return list(map(os.fsencode, os.listdir(fd)))
+    except FileNotFoundError:
+        return []
+
+
+@contextmanager
+def begun_file(root: bytes, folder: bytes, name: bytes, *, mode: int, mtime_ns: int | None) -> Iterator[Upload]:
+    """Begin a file in a folder below another one anew."""
+    with outfile.new_file_below(root, folder, name, mode) as fd:
+        yield _Upload(fd, mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,12 @@ class Place(Protocol):
     def tree(self, name: bytes) -> Tree:
         """Begin a tree of this name, or go on with it."""
 
+    def next_version(self, name: bytes) -> Tree:
+        """Begin what is added to a complete tree of this name, or go on with it; until it ends the tree is as it was.
+
+        What is called `inventory.json` in the tree says what is in it; it is exchanged last.
+        """
+
     def write(self, name: bytes, data: bytes) -> None:
         """Write a small file; it is there, whole, when this returns."""
 

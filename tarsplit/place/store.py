@@ -111,6 +111,10 @@ class Store:
         """Begin a tree, or go on with it."""
         return StoreTree(self, name)
 
+    def next_version(self, name: bytes) -> Tree:
+        """Begin what is added to a tree, in it: what is there already stays, and the inventory is sent last."""
+        return StoreTree(self, name)
+
     def write(self, name: bytes, data: bytes) -> None:
         """Write a small file."""
         with self.upload(name, len(data)) as upload:

@@ -2,8 +2,12 @@
 
 from contextlib import AbstractContextManager
 
+import xxhash
+
 from qa2pack.manifest.path import join, path_in
 from qa2pack.tarsplit.place.place import Place, Upload
+
+_SMALL_BYTES = 1 << 10  # the checksum file of one inventory has the size of that of another
 
 
 class StoreTree:
@@ -22,9 +26,12 @@ class StoreTree:
         self._folder = path_in(self._name, folder)
 
     def has(self, name: bytes, size: int, digest: bytes) -> bool:
-        """Compare the size that the store tells; reads nothing."""
-        seen = self._place.seen(join(self._folder, name))
-        return seen is not None and seen.byte_count == size
+        """Compare the size that the store tells; of what is as small as a checksum file, the content."""
+        path = join(self._folder, name)
+        seen = self._place.seen(path)
+        if seen is None or seen.byte_count != size:
+            return False
+        return size > _SMALL_BYTES or self._digest(path, size) == digest
 
     def upload(self, name: bytes, size: int, *, mode: int, mtime_ns: int | None) -> AbstractContextManager[Upload]:
         """Begin a file, or go on with it."""
@@ -33,6 +40,10 @@ class StoreTree:
     def remove(self, name: bytes) -> None:
         """Remove a file."""
         self._place.remove([join(self._folder, name)])
+
+    def _digest(self, path: bytes, size: int) -> bytes:
+        with self._place.opened(path) as file:
+            return xxhash.xxh3_128_digest(file.read(size))
 
     def names(self, folder: bytes) -> list[bytes]:
         """Return what is in a folder."""

@@ -11,12 +11,12 @@ from qa2pack.manifest.fs.digest import BUFFER_BYTES, blocks_of
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
+from qa2pack.tarsplit.checksums import ALWAYS, Sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.reader import EndedError, Reader, summed
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taker import Taker
-from qa2pack.tarsplit.tar.checksums import Sums
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
 _NOTHING_ELSE = "only files that the delivery names"
@@ -35,7 +35,7 @@ def tree_problems(place: Place, row: ChunkRow, part: ChunkPart, shape: Shape, ta
         comparing.find_others(folder, names)
         if share is not None:
             for index in share.files:
-                comparing.compare(folder, share.record, index)
+                comparing.compare(share.record, index)
     comparing.compare_lists(row)
     return comparing.problems
 
@@ -55,10 +55,16 @@ def _contents(part: ChunkPart, shape: Shape) -> Iterator[tuple[bytes, set[bytes]
     inner = _inner_names(shape.names, (shape.folder(share.record.path) for share in shares(part)))
     for share in shares(part):
         folder = shape.folder(share.record.path)
-        files = {share.record.names[index] for index in share.files}
+        files = _own(share, shape, folder)
         yield folder, files | inner.pop(folder, set()), share
     for folder, names in inner.items():
         yield folder, names, None
+
+
+def _own(share: Share, shape: Shape, folder: bytes) -> set[bytes]:
+    """Return the names of the files of a folder that are where its files are written; an older version has others."""
+    names = (share.record.names[index] for index in share.files)
+    return {name for name in names if shape.file(share.record.path, name) == join(folder, name)}
 
 
 def _inner_names(beside: Iterable[bytes], folders: Iterable[bytes]) -> dict[bytes, set[bytes]]:
@@ -93,12 +99,12 @@ class _Tree:
         others = set(self._place.names(path)) - known
         self.problems += [Problem(Code.EXTRA, join(path, name), _NOTHING_ELSE) for name in sorted(others)]
 
-    def compare(self, folder: bytes, record: FolderRecord, index: int) -> None:
+    def compare(self, record: FolderRecord, index: int) -> None:
         """Compare a file; its content is given to the taker, unless that has it."""
         sums = Sums(self._shape.lists.checksums)
         if not self._is_taken(record, index, sums):
             sums = Sums(self._shape.lists.checksums)
-            path = join(path_in(self._name, folder), record.names[index])
+            path = join(self._name, self._shape.file(record.path, record.names[index]))
             self._tell(self._read(path, record, index, sums))
         self._shape.lists.add(join(record.path, record.names[index]), sums)
 
@@ -108,6 +114,8 @@ class _Tree:
             return  # these differ too: no need to report them
         for each in self._shape.beside():
             self._tell(self._differs(each))
+        for path, digest in self._shape.of_others():
+            self._tell(self._differs_from(join(self._name, path), "sha512", digest))
         lists = self._shape.lists
         expected, found = (*row.checksums, ("", row.xxh128)), (*lists.results(), ("", lists.of_all))
         if expected != found and self._is_right:
@@ -168,9 +176,10 @@ class _Tree:
 
     def _differs(self, each: Beside) -> Iterator[Problem]:
         path = each.path if each.is_outside else join(self._name, each.path)
-        expected, found = Sums(()), Sums(())
-        for block in each.blocks():
-            expected.update(block)
+        yield from self._differs_from(path, ALWAYS, each.digest.hex())
+
+    def _differs_from(self, path: bytes, checksum: str, digest: str) -> Iterator[Problem]:
+        found = Sums((checksum,))
         try:
             with self._place.opened(path) as file:
                 read = summed(file.read, found)
@@ -181,7 +190,7 @@ class _Tree:
         except PlaceError as error:
             yield Problem(Code.UNREADABLE, path, found=error.text)
         else:
-            if found.result() != expected.result():
+            if found.result(checksum) != digest:
                 yield Problem(Code.CHANGED, path, "the checksums of the delivery", "others")
 
 

@@ -4,27 +4,18 @@ All that is beside the files follows from their paths and contents. So a check m
 with what is between the files of a container.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import xxhash
 
 from qa2pack.manifest.bundle.bag_tags import PAYLOAD, TAGS, bag_tags, payload_sums
-from qa2pack.manifest.bundle.ocfl_object import (
-    OBJECT_CONTENT,
-    OBJECT_INVENTORY,
-    OBJECT_NAMES,
-    inventory_line,
-    object_files,
-)
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.spool import TextSpool
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.verify.checksum_lines import bag_line
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.naming import checksum_line, checksum_name, in_tar
-from qa2pack.tarsplit.tar.checksums import Sums
 
 _STRONG = "sha256"
 Line = Callable[[str, bytes], bytes]
@@ -57,11 +48,15 @@ class Beside:
 
     Attributes:
         path: relative to the tree; of one that is outside, relative to the folder of the tree.
-        blocks: returns its content; may be called again.
+        size: in bytes.
+        digest: XXH3-128 of its content.
+        blocks: its content; can be read once.
     """
 
     path: bytes
-    blocks: Callable[[], Iterator[bytes]]
+    size: int
+    digest: bytes
+    blocks: Iterable[bytes]
     is_outside: bool = False
 
 
@@ -81,13 +76,30 @@ class Shape(Protocol):
         """Whether folders without files are made in it."""
 
     def folder(self, path: bytes) -> bytes:
-        """Return the path in the tree of a folder of the delivery; both may be empty."""
+        """Return the path in the tree of a folder of the delivery; both may be empty. Its files are written there."""
+
+    def file(self, folder: bytes, name: bytes) -> bytes:
+        """Return the path in the tree of a file that is in this folder of the delivery."""
 
     def list_path(self, checksum: str) -> bytes:
         """Return where the checksums of an algorithm are, relative to the folder of the tree."""
 
+    def lines(self, text: Iterator[bytes], paths: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the lines of a list.
+
+        Args:
+            text: of the file that has the checksums.
+            paths: of the files, relative to the package, in their order.
+        """
+
     def beside(self) -> Iterator[Beside]:
         """Yield what is beside the files, when the checksums of all are added."""
+
+    def is_stored(self, sums: Sums) -> bool:
+        """Return whether a content of these checksums is in the tree already, for another delivery."""
+
+    def of_others(self) -> Iterator[tuple[bytes, str]]:
+        """Yield the path in the tree, and the SHA-512, of what is in it of other deliveries alone."""
 
 
 class Lists:
@@ -103,6 +115,7 @@ class Lists:
         self.line = line
         self._texts = {name: TextSpool() for name in checksums}
         self._sums = {name: Sums((name, _STRONG)) for name in checksums}
+        self._sizes = dict.fromkeys(checksums, 0)
         self._all = xxhash.xxh3_128()
 
     def add(self, path: bytes, sums: Sums) -> None:
@@ -117,6 +130,7 @@ class Lists:
             line = self.line(sums.result(name), path)
             text.add(line)
             self._sums[name].update(line)
+            self._sizes[name] += len(line)
 
     @property
     def of_all(self) -> str:
@@ -131,27 +145,46 @@ class Lists:
         """Return the sha256 of a list."""
         return self._sums[name].result(_STRONG)
 
+    def beside(self, name: str, path: bytes, *, is_outside: bool = False) -> Beside:
+        """Return a list as the file at this path."""
+        digest = bytes.fromhex(self._sums[name].result())
+        return Beside(path, self._sizes[name], digest, self.blocks(name), is_outside)
+
     def blocks(self, name: str) -> Iterator[bytes]:
         """Yield the text of a list."""
         return self._texts[name].blocks()
 
 
-def shape_of(tree: TreeName, form: DeliveryForm, checksums: Sequence[str], amount: Amount) -> Shape:
-    """Return the shape of a tree.
-
-    Args:
-        checksums: names of those that are wanted of each file.
-    """
-    match form:
-        case DeliveryForm.BAG:
-            return _Bag(tree, checksums, amount)
-        case DeliveryForm.OCFL:
-            return _Object(tree, checksums)
-        case _:
-            return _Folder(tree, checksums)
+def texts_beside(texts: Iterable[tuple[bytes, bytes]]) -> Iterator[Beside]:
+    """Yield a file for each path and text."""
+    for path, text in texts:
+        yield Beside(path, len(text), xxhash.xxh3_128_digest(text), (text,))
 
 
-class _Folder:
+class _Plain:
+    """What shapes have in common whose trees are of one delivery, and have lists of lines."""
+
+    def folder(self, path: bytes) -> bytes:
+        return path
+
+    def file(self, folder: bytes, name: bytes) -> bytes:
+        return join(self.folder(folder), name)
+
+    def lines(self, text: Iterator[bytes], _: Iterator[bytes]) -> Iterator[bytes]:
+        left = b""
+        for block in text:
+            *whole, left = (left + block).split(b"\n")
+            yield from (line + b"\n" for line in whole)
+        yield left
+
+    def is_stored(self, _: Sums) -> bool:
+        return False
+
+    def of_others(self) -> Iterator[tuple[bytes, str]]:
+        return iter(())
+
+
+class FolderShape(_Plain):
     """A folder in place of that of the package; the lists are beside it."""
 
     names = ()
@@ -161,18 +194,15 @@ class _Folder:
         self._name = tree.name
         self.lists = Lists(checksums, lambda digest, path: checksum_line(join(tree.name, path), digest))
 
-    def folder(self, path: bytes) -> bytes:
-        return path
-
     def list_path(self, checksum: str) -> bytes:
         return checksum_name(self._name, checksum)
 
     def beside(self) -> Iterator[Beside]:
         for each in self.lists.checksums:
-            yield Beside(checksum_name(self._name, each), partial(self.lists.blocks, each), is_outside=True)
+            yield self.lists.beside(each, checksum_name(self._name, each), is_outside=True)
 
 
-class _Bag:
+class BagShape(_Plain):
     """A BagIt bag, with the folder of the package in its payload."""
 
     has_empty_folders = True
@@ -193,39 +223,11 @@ class _Bag:
     def beside(self) -> Iterator[Beside]:
         names = {each: payload_sums(each) for each in self.lists.checksums}
         for each, name in names.items():
-            yield Beside(name, partial(self.lists.blocks, each))
+            yield self.lists.beside(each, name)
         tags = bag_tags(
             self._project,
             file_count=self._amount.file_count,
             byte_count=self._amount.byte_count,
             payload_sums={name: self.lists.strong(each) for each, name in names.items()},
         )
-        for name, text in tags.items():
-            yield Beside(name, partial(iter, [text]))
-
-
-class _Object:
-    """An OCFL object of one version, with the folder of the package in its content.
-
-    Source: OCFL 1.1, https://ocfl.io/1.1/spec/. All of its inventory is in memory, some hundred bytes for each file.
-    """
-
-    names = OBJECT_NAMES
-    has_empty_folders = False  # it may not have any
-
-    def __init__(self, tree: TreeName, checksums: Sequence[str]) -> None:
-        self._tree = tree
-        self.lists = Lists(checksums, lambda digest, path: inventory_line(digest, in_tar(tree.project, path)))
-
-    def folder(self, path: bytes) -> bytes:
-        return path_in(OBJECT_CONTENT, in_tar(self._tree.project, path))
-
-    def list_path(self, checksum: str) -> bytes:
-        return join(self._tree.name, OBJECT_INVENTORY)
-
-    def beside(self) -> Iterator[Beside]:
-        (algorithm,) = self.lists.checksums
-        lines = b"".join(self.lists.blocks(algorithm)).splitlines()
-        files = object_files(self._tree.name, self._tree.project, lines, made_seconds=self._tree.mtime)
-        for name, text in files.items():
-            yield Beside(name, partial(iter, [text]))
+        yield from texts_beside(tags.items())

@@ -4,21 +4,28 @@ A file of an earlier run is kept where it is as it should be. Its source is read
 checksums.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import cycle
 
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.path import join
+from qa2pack.tarsplit.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share
 from qa2pack.tarsplit.container.writer import Output, OutputFailedError
 from qa2pack.tarsplit.place.place import Place, Upload
-from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
 _MODE = 0o644  # of what is beside the files
+
+
+class OtherContentError(Exception):
+    """What a tree has of an earlier delivery is not the content of the file of this one, in spite of its XXH3-128.
+
+    That is no accident: somebody made two files of one XXH3-128.
+    """
 
 
 class TreeWriter:
@@ -30,11 +37,21 @@ class TreeWriter:
     Args:
         place: where the tree is.
         keeps: what is there may be of an earlier run of the same delivery.
+        stored: the SHA-512 of what a tree has of an earlier delivery, by size and XXH3-128.
     """
 
-    def __init__(self, place: Place, name: bytes, shape: Shape, *, keeps: bool) -> None:
+    def __init__(
+        self,
+        place: Place,
+        name: bytes,
+        shape: Shape,
+        *,
+        keeps: bool,
+        stored: Mapping[tuple[int, bytes], str] | None = None,
+    ) -> None:
         self._place = place
-        self._tree = place.tree(name)
+        self._tree = place.tree(name) if stored is None else place.next_version(name)
+        self._stored = stored or {}
         self._shape = shape
         self._keeps = self.is_kept = keeps
         self._record = FolderRecord(b"")
@@ -57,18 +74,24 @@ class TreeWriter:
         """Add a file with its whole content."""
         sums = Sums(self._shape.lists.checksums)
         sums.update(content)
-        if not self._is_there(bytes.fromhex(sums.result())):
+        if not self._shape.is_stored(sums) and not self._is_there(bytes.fromhex(sums.result())):
             _copy([content] if content else [], self._upload(), Sums(()))
         self._end(sums)
 
     def add_large(self, _: bytes, __: int, blocks: Iterable[memoryview]) -> None:
         """Add a file of which the blocks are in the memory of `free_block`."""
+        size, digest = self._record.sizes[self._index], self._record.digest(self._index)
         with threaded_sums(self._shape.lists.checksums) as sums:
-            if self._is_there(self._record.digest(self._index)):
+            stored = self._stored.get((size, digest), "")
+            if stored or self._is_there(digest):
                 for block in blocks:
                     sums.update(block)
+                if stored and not self._shape.is_stored(sums):
+                    raise OtherContentError(stored)
             else:
                 _copy(blocks, self._upload(), sums)
+                if self._shape.is_stored(sums):  # of a version before the last one, of which this is not known before
+                    self.give_up()
             self._end(sums)
 
     def free_block(self) -> memoryview:
@@ -115,18 +138,14 @@ class TreeWriter:
         self._shape.lists.add(join(self._record.path, self._record.names[self._index]), sums)
 
     def _write_beside(self, each: Beside) -> None:
-        sums, size = Sums(()), 0
-        for block in each.blocks():
-            sums.update(block)
-            size += len(block)
         folder, _, name = each.path.rpartition(b"/")
         if each.is_outside:
-            _copy(each.blocks(), self._place.upload(name, size), Sums(()))
+            _copy(each.blocks, self._place.upload(name, each.size), Sums(()))
             return
         with _marked():
             self._tree.enter(folder)
-        if not self._has(name, size, bytes.fromhex(sums.result())):
-            _copy(each.blocks(), self._tree.upload(name, size, mode=_MODE, mtime_ns=None), Sums(()))
+        if not self._has(name, each.size, each.digest):
+            _copy(each.blocks, self._tree.upload(name, each.size, mode=_MODE, mtime_ns=None), Sums(()))
 
 
 def _copy(blocks: Iterable[bytes | memoryview], uploading: AbstractContextManager[Upload], sums: Sums) -> None:

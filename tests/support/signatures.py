@@ -1,9 +1,13 @@
 """SSH keys to sign with, and files of known signers."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from qa2pack.manifest.signature.signature import Signature, Verifier
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.sign import sign
 from qa2pack.pack.target import target_of
@@ -58,3 +62,15 @@ def sign_by_hand(key: Key, path: Path, namespace: str = "qa2pack") -> None:
     command = ["ssh-keygen", "-q", "-Y", "sign", "-f", f"{key.path}", "-n", namespace, f"{path}"]
     path.with_name(f"{path.name}.sig").unlink(missing_ok=True)
     subprocess.run(command, check=True, capture_output=True)
+
+
+def exchange_what_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let somebody write another file in place of each whose signature has just been checked."""
+    look_at = Verifier.look_at
+
+    def exchanging(verifier: Verifier, path: bytes) -> tuple[Signature, bytes]:
+        found = look_at(verifier, path)
+        Path(os.fsdecode(path)).write_bytes(b"forged")
+        return found
+
+    monkeypatch.setattr(Verifier, "look_at", exchanging)

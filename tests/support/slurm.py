@@ -1,4 +1,4 @@
-"""A Slurm of one node on the loopback, all that it writes in one folder; it needs neither systemd nor cgroups."""
+"""A Slurm of one node on the loopback, with all that it writes in one folder; without systemd and cgroups."""
 
 import getpass
 import os

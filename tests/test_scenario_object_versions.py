@@ -1,0 +1,350 @@
+"""OCFL objects to which a newer state of the package is delivered: versions, stops, stores, checks, forgery."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import ocfl
+import pytest
+
+from support.commands import run_redirected
+from support.delivered_sets import RULES, checked_delivery, deliver, package_again, package_run
+from support.forgery import twins
+from support.in_process import write
+from support.s3_servers import BUCKET, s3_server
+
+LAYOUT = f"""
+tree = "unit"
+[[place]]
+name = "run"
+path = "in"
+needed = true
+[[folder]]
+name = "data"
+[[folder]]
+name = "notes"
+{RULES}[[delivery]]
+set = "object"
+form = "ocfl"
+name = "P_object"
+select = "**"
+"""
+TARS = """[[delivery]]
+set = "notes"
+name = "P_notes.tar"
+select = "notes/**"
+also = true
+"""
+FORGED, SIGNED = twins()  # with one XXH3-128
+LARGE = random.Random(5).randbytes(400_000)  # more than is read at once
+FILES = {
+    "one/twin": SIGNED,
+    "one/deep/noise": LARGE,
+    "two/b": b"as it was first",
+    "left.txt": b"only in the first version",
+    "same.txt": b"in every version",
+}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package P and its delivery `out`; tests that change something do so in a copy."""
+    home = tmp_path_factory.mktemp("first")
+    package_run(home, LAYOUT, FILES)
+    assert (ran := deliver(home)).code == 0, ran.err
+    shutil.copytree(home / "P", home / "first/P")
+    return home
+
+
+@pytest.fixture(scope="module")
+def second(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a newer state was delivered."""
+    home = shutil.copytree(first, tmp_path_factory.mktemp("second") / "home")
+    new_state(home)
+    assert (ran := deliver(home)).code == 0, ran.err
+    return home
+
+
+@pytest.fixture
+def home(first: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(first, tmp_path / "home")
+
+
+@pytest.fixture
+def grown(second: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(second, tmp_path / "grown")
+
+
+def new_state(home: Path) -> None:
+    """Change a file, add one, remove one, and give the largest another name."""
+    run = home / "run/in"
+    (run / "two/b").write_bytes(b"as it is now")
+    (run / "one/deep/noise").rename(run / "one/deep/renamed")
+    (run / "left.txt").unlink()
+    write(run / "two/new", b"of the second version")
+    package_again(home)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def check_object(home: Path, folder: Path, versions: int) -> None:
+    """Check that the object is valid, and that its newest version is package P."""
+    passed, validator = ocfl.Object().validate(str(folder))
+    assert passed, str(validator)
+    inventory = json.loads((folder / "inventory.json").read_bytes())
+    assert [*inventory["versions"]] == [f"v{number}" for number in range(1, versions + 1)]
+    check_version(home / "P", folder, f"v{versions}")
+
+
+def check_version(package: Path, folder: Path, version: str) -> None:
+    extracted = folder.with_name(f"{folder.name}.{version}")
+    ocfl.Object().extract(str(folder), version, str(extracted))
+    subprocess.run(["diff", "-r", package, extracted / "P"], check=True)
+    shutil.rmtree(extracted)
+
+
+def test_newer_state_is_a_second_version_that_stores_only_what_is_new(first: Path, second: Path) -> None:
+    folder = second / "out/P_object"
+    check_object(second, folder, 2)
+    check_version(first / "P", folder, "v1")
+    before, after = files_in(first / "out/P_object/v1"), files_in(folder / "v1")
+    assert after == before
+    assert set(files_in(folder / "v2/content")) == {"P/unit/data/two/b", "P/unit/data/two/new", "P/unit/README"}
+    assert not any(path.name.endswith((".part", ".state")) for path in (second / "out").iterdir())
+    assert checked_delivery(second / "out") == []
+    assert checked_delivery(second / "out", second / "P") == []
+
+
+def test_each_state_is_one_version_more_and_the_same_command_adds_none(grown: Path) -> None:
+    write(grown / "run/in/left.txt", FILES["left.txt"])
+    (grown / "run/in/one/deep/renamed").unlink()
+    package_again(grown)
+    assert deliver(grown).code == 0
+    write(grown / "run/in/one/deep/back", LARGE)  # of a version before the last one
+    package_again(grown)
+    for _ in range(2):
+        assert (ran := deliver(grown)).code == 0, ran.err
+        check_object(grown, grown / "out/P_object", 4)
+        assert checked_delivery(grown / "out") == []
+    assert "left.txt" not in str(sorted(files_in(grown / "out/P_object/v3/content")))
+    assert not any(path.endswith("back") for path in files_in(grown / "out/P_object/v4"))
+    assert json.loads(ran.out)["kept_count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "told"),
+    [
+        ("v1/content/P/unit/notes/left.txt", "changed", "changed"),
+        ("v1/content/P/unit/notes/left.txt", "missing", "missing"),
+        ("v1/content/P/unit/data/one/deep/noise", "changed", "changed"),
+        ("v2/content/P/unit/data/two/b", "missing", "missing"),
+        ("v1/inventory.json", "changed", "changed"),
+        ("v1/inventory.json.sha512", "missing", "missing"),
+        ("v2/inventory.json", "changed", "changed"),
+        ("inventory.json", "changed", "changed"),
+        ("inventory.json", "missing", "changed"),
+        ("0=ocfl_object_1.1", "missing", "missing"),
+        ("v1/content/P/unit/data/more", "extra", "extra"),
+        ("v2/content/P/unit/data/one/more", "extra", "extra"),
+        ("v3", "extra", "extra"),
+    ],
+)
+def test_every_damage_of_an_object_of_two_versions_is_told(grown: Path, path: str, kind: str, told: str) -> None:
+    file = grown / "out/P_object" / path
+    match kind:
+        case "changed":
+            file.write_bytes(file.read_bytes()[:-2] + b"x\n")
+        case "missing":
+            file.unlink()
+        case "extra":
+            write(file, b"of nobody")
+    assert f"{told} P_object/{path}" in checked_delivery(grown / "out")
+
+
+def test_whole_object_that_is_missing_is_one_problem(grown: Path) -> None:
+    shutil.rmtree(grown / "out/P_object")
+    assert checked_delivery(grown / "out") == ["missing P_object"]
+
+
+def test_forged_inventory_is_told_and_nothing_is_received_by_it(grown: Path, tmp_path: Path) -> None:
+    file = grown / "out/P_object/inventory.json"
+    inventory = json.loads(file.read_bytes())
+    state = inventory["versions"]["v2"]["state"]
+    (one,) = [digest for digest, paths in state.items() if "P/unit/data/two/b" in paths]
+    (two,) = [digest for digest, paths in state.items() if "P/unit/notes/same.txt" in paths]
+    state[one], state[two] = state[two], state[one]
+    file.write_bytes(json.dumps(inventory, indent=1).encode() + b"\n")
+    problems = checked_delivery(grown / "out")
+    assert any(each.startswith(("changed", "grown", "truncated")) for each in problems)
+    assert run_redirected("receive", grown / "out", tmp_path / "other/P").code == 1
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"head": "v1"}', b"[" * 100_000, b'{"id": NaN}'])
+def test_inventory_that_is_none_is_told(grown: Path, text: bytes) -> None:
+    (grown / "out/P_object/inventory.json").write_bytes(text)
+    assert checked_delivery(grown / "out") == ["changed P_object/inventory.json"]
+
+
+@pytest.mark.parametrize("address", [False, True])
+def test_newest_version_is_received_and_repaired_from(grown: Path, tmp_path: Path, address: bool) -> None:
+    source = f"file://{grown}/out" if address else grown / "out"
+    package = tmp_path / "other/P"
+    package.parent.mkdir()
+    assert (ran := run_redirected("receive", source, package)).code == 0, ran.err
+    subprocess.run(["diff", "-r", grown / "P", package], check=True)
+    for path in ("one/deep/renamed", "two/new"):
+        (package / "unit/data" / path).write_bytes(b"damaged")
+    assert (ran := run_redirected("repair", package, "--from", source)).code == 0, ran.err
+    subprocess.run(["diff", "-r", grown / "P", package], check=True)
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+@pytest.mark.parametrize("versions", [1, 2])
+def test_nothing_of_another_sha512_is_taken_of_an_object(
+    first: Path, second: Path, tmp_path: Path, versions: int, is_listed: bool
+) -> None:
+    home = shutil.copytree(first if versions == 1 else second, tmp_path / "home")
+    package, twin = tmp_path / "other/P", tmp_path / "other/P/unit/data/one/twin"
+    package.parent.mkdir()
+    assert run_redirected("receive", home / "out", package).code == 0
+    whole = shutil.copytree(home / "out", tmp_path / "whole")
+    (home / "out/P_object/v1/content/P/unit/data/one/twin").write_bytes(FORGED)
+    if is_listed:
+        digests = [hashlib.sha512(data).hexdigest().encode() for data in twins()]
+        for path in (home / "out/P_object").rglob("inventory.json"):
+            path.write_bytes(path.read_bytes().replace(digests[1], digests[0]))
+    twin.unlink()
+    assert run_redirected("repair", package, "--from", f"file://{home}/out").code == 3
+    assert run_redirected("repair", package, "--from", f"file://{whole}").code == 0
+    assert twin.read_bytes() == SIGNED
+
+
+class Stopped(BaseException):
+    """In place of a kill: nothing is done any more."""
+
+
+def stop_at(patch: pytest.MonkeyPatch, number: int) -> list[str]:
+    """Stop before the call of this number, from 0, that changes a name; return what was called."""
+    calls: list[str] = []
+
+    def counted(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*arguments: Any, **words: Any) -> Any:
+            if len(calls) >= number:
+                raise Stopped
+            calls.append(name)
+            return real(*arguments, **words)
+
+        patch.setattr(f"qa2pack.tarsplit.output_files.os.{name}", call)
+
+    for name in ("rename", "rmdir", "unlink", "mkdir"):
+        counted(name)
+    return calls
+
+
+def test_stop_at_any_moment_leaves_a_valid_object_and_the_same_command_goes_on(home: Path, tmp_path: Path) -> None:
+    new_state(home)
+    number = 0
+    while True:
+        here = shutil.copytree(home, tmp_path / f"stop{number}")
+        with pytest.MonkeyPatch.context() as patch:
+            calls = stop_at(patch, number)
+            try:
+                ran = deliver(here)
+            except Stopped:
+                ran = None
+        folder = here / "out/P_object"
+        head = json.loads((folder / "inventory.json").read_bytes())["head"]
+        check_version(home / ("first/P" if head == "v1" else "P"), folder, head)
+        if ran is not None:
+            break
+        ran = deliver(here)
+        assert ran.code == 0, (number, calls, ran.out, ran.err)
+        check_object(home, folder, 2)
+        assert checked_delivery(here / "out") == []
+        shutil.rmtree(here)
+        number += 1
+    assert number > 10
+
+
+def test_sent_to_a_store_as_it_is_written_to_a_folder(home: Path, second: Path, tmp_path: Path) -> None:
+    to = f"file://{tmp_path}/store"
+    words = ("deliver", home / "P", "--to", to, "--jobs", "1", "--json")
+    assert run_redirected(*words).code == 0
+    new_state(home)
+    assert (ran := run_redirected(*words)).code == 0, ran.err
+    assert [*files_in(tmp_path / "store/P_object")] == [*files_in(second / "out/P_object")]
+    check_object(home, tmp_path / "store/P_object", 2)
+    assert checked_delivery(to) == []
+    assert json.loads(run_redirected(*words).out)["kept_count"] == 1
+
+
+def test_stopped_sending_of_a_version_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    to = f"s3://{BUCKET}/out"
+    words = ("deliver", home / "P", "--to", to, "--jobs", "1", "--json")
+    with s3_server(monkeypatch) as proxy:
+        assert run_redirected(*words).code == 0
+        new_state(home)
+        good = (home / "P/unit/data/two/new").read_bytes()
+        (home / "P/unit/data/two/new").write_bytes(b"X" * len(good))
+        assert run_redirected(*words).code == 4
+        (home / "P/unit/data/two/new").write_bytes(good)
+        proxy.requests.clear()
+        assert (ran := run_redirected(*words)).code == 0, ran.out
+        sent = [path for method, path in proxy.requests if method == "PUT" and "/content/" in path]
+        assert not any(path.endswith(("/noise", "/renamed", "/same.txt", "/two/b")) for path in sent)
+        assert checked_delivery(to) == []
+
+
+def test_tar_beside_the_object_is_in_the_way_and_replaced_and_the_object_grows(home: Path) -> None:
+    (home / "layout.toml").write_text(LAYOUT + TARS)
+    shutil.rmtree(home / "out")
+    package_again(home)
+    assert deliver(home).code == 0
+    new_state(home)
+    ran = deliver(home)
+    assert (ran.code, "delivery-in-the-way" in ran.out) == (1, True)
+    assert deliver(home, "--replace").code == 0
+    check_object(home, home / "out/P_object", 2)
+    assert checked_delivery(home / "out") == []
+
+
+@pytest.mark.parametrize("path", ["P_object/mine", "P_object/v1/content/P/unit/data/two/b"])
+def test_object_that_is_not_as_it_was_delivered_does_not_grow(home: Path, path: str) -> None:
+    write(home / "out" / path, b"of somebody")
+    new_state(home)
+    before = files_in(home / "out")
+    for word in ((), ("--replace",)):
+        ran = deliver(home, *word)
+        assert (ran.code, "in-the-way" in ran.out) == (1, True)
+    assert files_in(home / "out") == before
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_content_of_the_same_xxh3_is_not_taken_for_that_of_the_first_version(
+    home: Path, monkeypatch: pytest.MonkeyPatch, is_large: bool
+) -> None:
+    (home / "run/in/one/twin").write_bytes(FORGED)
+    package_again(home)
+    if is_large:
+        monkeypatch.setattr("qa2pack.tarsplit.write_chunk._SMALL_BYTES", 0)
+        ran = deliver(home)
+        assert (ran.code, "same XXH3-128" in ran.out) == (4, True)
+        assert files_in(home / "out/P_object")["inventory.json"].count(b'"v1": {') == 1
+    else:
+        assert deliver(home).code == 0
+        assert (home / "out/P_object/v2/content/P/unit/data/one/twin").read_bytes() == FORGED
+
+
+def test_space_is_needed_for_what_is_new_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_state(home)
+    monkeypatch.setattr("qa2pack.tarsplit.place.folder.Folder.room_bytes", lambda *_: 10_000)
+    assert (ran := deliver(home)).code == 0, ran.out
