@@ -9,7 +9,7 @@ TEST_JOBS ?= auto
 help:
 	@echo "make demo    make a small reduction, package it, verify it and show the result"
 	@echo "make test    lint, check the types and run the tests"
-	@echo "make test-tools  install what tests use beside Python, on Debian and Ubuntu (root, or sudo without a password)"
+	@echo "make test-tools  install what tests use beside Python, on Debian and Ubuntu (root, or sudo without a password; network)"
 	@echo "make test-lowest run the tests with the lowest versions that are allowed of what the program needs"
 	@echo "make test-pythons  run the tests with every newer Python that is installed"
 	@echo "make torture run the long versions of the fault tests (hours)"
@@ -30,8 +30,15 @@ test: .venv/installed.stamp
 	.venv/bin/pytest -n $(TEST_JOBS) --dist worksteal
 
 # Without these, tests are skipped with a reason; with QA2PACK_REQUIRE_TOOLS=1 a skipped test is a failure.
-test-tools:
+test-tools: build/snakemake/bin/snakemake
 	@sh tests/support/install_tools.sh
+
+# Fifty packages for one test: not among those that every test needs.
+build/snakemake/bin/snakemake:
+	@rm -rf build/snakemake
+	@mkdir -p build
+	$(PYTHON) -m venv build/snakemake
+	build/snakemake/bin/python -m pip install --quiet --disable-pip-version-check 'snakemake>=9'
 
 # Lint and types are checked by `make test` alone: newer libraries come with other type hints.
 test-lowest: build/lowest/installed.stamp

@@ -142,6 +142,25 @@ def test_every_link_leads_to_a_part_of_the_page(shown: Tab) -> None:
     assert shown.value(lost) == 0
 
 
+def test_an_index_leads_to_the_page_of_a_member_and_back(
+    tab: Tab, tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa2pack.pack.report.make.MOST_ON_ONE_PAGE", 1)
+    index = tmp_path / "of #two %members?.html"
+    assert main(["report", str(package), "--quiet", "-o", str(index)]) == 0
+    tab.resize(360)
+    tab.open(index.as_uri())
+    assert tab.value("document.documentElement.scrollWidth") <= 360
+    page = tab.value("document.querySelectorAll('#members a')[1].href")
+    tab.open(page)
+    assert tab.value("document.querySelectorAll('main h2')[0].textContent").endswith("member_ouss_id2")
+    assert tab.value("document.documentElement.scrollWidth") <= 360
+    back = tab.value("document.querySelector('nav a').href")
+    assert back == index.as_uri()
+    tab.open(back)
+    assert tab.value("document.querySelectorAll('#members a').length") == 2
+
+
 def test_ids_are_unique(shown: Tab) -> None:
     assert (
         shown.value("(ids => ids.length - new Set(ids).size)([...document.querySelectorAll('[id]')].map(e => e.id))")

@@ -32,7 +32,7 @@ def report(
     """Write one HTML page about PACKAGE, for any browser.
 
     It needs no network. Members, sizes, tables and their columns, pictures, texts, what was left out, whether all is
-    as packaged.
+    as packaged. Of more than 20 members, each has a page of its own beside it.
 
     Example: pack report 2011.0.00229.S -o report.html
     """

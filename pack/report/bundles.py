@@ -11,6 +11,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import join, shown
 
 INSIDE_BYTES = 256 << 10  # of a page, for the rows of files in bundles
+INSIDE_OF_MEMBER_BYTES = 64 << 10  # of a page that is bounded to 2 MB
 _ROW_BYTES = 100  # what the page needs for a row besides the path, which is escaped
 
 

@@ -18,6 +18,9 @@ PICTURE_BYTES = 4 << 20
 ALL_PICTURES_BYTES = 24 << 20
 TEXT_BYTES = 256 << 10
 ALL_TEXTS_BYTES = 4 << 20
+# Of a page that is bounded to 2 MB as a whole: a picture takes 4/3 of its size, a text up to six times as much.
+PICTURES_OF_MEMBER_BYTES = 640 << 10
+TEXTS_OF_MEMBER_BYTES = 128 << 10
 _KINDS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -58,7 +61,7 @@ class Text:
 
 @dataclass(slots=True)
 class Budget:
-    """Remaining size budget of the page, for all members together."""
+    """Remaining size budget of a page, for all members on it together."""
 
     picture_bytes: int = ALL_PICTURES_BYTES
     text_bytes: int = ALL_TEXTS_BYTES

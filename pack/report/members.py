@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 from qa2pack.manifest.alma.member_ids import is_of_cycle0, member_words
@@ -15,9 +16,17 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.jobs.members import Member
-from qa2pack.pack.report.bundles import Bundle, Room, bundles_of
+from qa2pack.pack.report.bundles import INSIDE_OF_MEMBER_BYTES, Bundle, Room, bundles_of
 from qa2pack.pack.report.contents import Contents, Table, read_contents
-from qa2pack.pack.report.embed import Budget, Picture, Text, embed_pictures, embed_texts
+from qa2pack.pack.report.embed import (
+    PICTURES_OF_MEMBER_BYTES,
+    TEXTS_OF_MEMBER_BYTES,
+    Budget,
+    Picture,
+    Text,
+    embed_pictures,
+    embed_texts,
+)
 from qa2pack.pack.views.files import records_of
 from qa2pack.pack.views.totals import NOT_IN_FOLDERS, named_totals
 
@@ -60,6 +69,10 @@ class Group:
         """Number of all paths."""
         return len(self.paths) + self.more
 
+    def first(self, most: int) -> "Group":
+        """Return the group with at most so many paths listed."""
+        return replace(self, paths=self.paths[:most], more=self.more + len(self.paths[most:]))
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -67,11 +80,13 @@ class Part:
 
     name: str
     fault: str = ""
+    signature: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     file_count: int = 0
     byte_count: int = 0
     roles: tuple[Row, ...] = ()
     blocks: tuple[Block, ...] = ()
+    unlisted_tables: int = 0
     pictures: tuple[Picture, ...] = ()
     unlisted_pictures: int = 0
     texts: tuple[Text, ...] = ()
@@ -80,6 +95,7 @@ class Part:
     unlisted_products: int = 0
     placeholder_count: int = 0
     bundles: tuple[Bundle, ...] = ()
+    unlisted_bundles: int = 0
     left_out: tuple[Group, ...] = ()
     warnings: tuple[Group, ...] = ()
 
@@ -87,7 +103,7 @@ class Part:
 def member_parts(
     package: Package, members: Iterable[Member], problems: Iterable[Problem], signatures: Mapping[bytes, str]
 ) -> tuple[Part, ...]:
-    """Return the section of each member; all share one size budget.
+    """Return the section of each member on one page; all share one size budget.
 
     Args:
         problems: what of the package is not as packaged.
@@ -95,6 +111,46 @@ def member_parts(
     """
     budget, room, damaged = Budget(), Room(), frozenset(problem.path for problem in problems)
     return tuple(_part(package, member, damaged, budget, room, signatures.get(member.path, "")) for member in members)
+
+
+def bounded_part(package: Package, member: Member, problems: Iterable[Problem], signature: str) -> Part:
+    """Return the section of a member with a page of its own, whose pictures and texts leave room for all else."""
+    budget = Budget(PICTURES_OF_MEMBER_BYTES, TEXTS_OF_MEMBER_BYTES)
+    damaged = frozenset(problem.path for problem in problems)
+    return _part(package, member, damaged, budget, Room(INSIDE_OF_MEMBER_BYTES), signature)
+
+
+def trimmed(part: Part, most: int) -> Part:
+    """Return the section with at most so many rows of each kind; all others are counted."""
+    blocks = _first_blocks(part.blocks, most)
+    return replace(
+        part,
+        blocks=blocks,
+        unlisted_tables=_table_count(part.blocks) - _table_count(blocks),
+        pictures=part.pictures[:most],
+        unlisted_pictures=part.unlisted_pictures + len(part.pictures[most:]),
+        texts=part.texts[:most],
+        unlisted_texts=part.unlisted_texts + len(part.texts[most:]),
+        products=part.products[:most],
+        unlisted_products=part.unlisted_products + len(part.products[most:]),
+        bundles=part.bundles[:most],
+        unlisted_bundles=len(part.bundles[most:]),
+        left_out=tuple(group.first(most) for group in part.left_out),
+        warnings=tuple(group.first(most) for group in part.warnings),
+    )
+
+
+def _first_blocks(blocks: Iterable[Block], most: int) -> tuple[Block, ...]:
+    kept = []
+    for block in blocks:
+        if most > 0:
+            kept.append(replace(block, tables=block.tables[:most]))
+        most -= len(block.tables)
+    return tuple(kept)
+
+
+def _table_count(blocks: Iterable[Block]) -> int:
+    return sum(len(block.tables) for block in blocks)
 
 
 def _part(
@@ -110,6 +166,7 @@ def _part(
     candidates = (*contents.pictures, *contents.plots)
     return Part(
         name=member_words(member.path),
+        signature=signature,
         facts=(*_facts(header), *((("signature", signature),) if signature else ())),
         file_count=notes.file_count,
         byte_count=notes.byte_count,

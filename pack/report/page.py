@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.transaction.history import History
@@ -11,7 +12,14 @@ from qa2pack.manifest.problem import Problem
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.report.bundles import Bundle
 from qa2pack.pack.report.deliveries import Delivery
-from qa2pack.pack.report.embed import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
+from qa2pack.pack.report.embed import (
+    ALL_PICTURES_BYTES,
+    ALL_TEXTS_BYTES,
+    PICTURE_BYTES,
+    PICTURES_OF_MEMBER_BYTES,
+    TEXT_BYTES,
+    TEXTS_OF_MEMBER_BYTES,
+)
 from qa2pack.pack.report.members import Group, Part, problem_groups
 from qa2pack.pack.views.html_page import page_style, page_template
 from qa2pack.pack.views.log import what_was_done
@@ -19,6 +27,7 @@ from qa2pack.pack.views.log import what_was_done
 if TYPE_CHECKING:
     from jinja2 import Template
 
+NO_HISTORY = History((), ())
 MARK = b'<!DOCTYPE html>\n<html lang="en" data-made-by="qa2pack report">'  # a report is recognised by it
 
 
@@ -37,8 +46,29 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A row of an index: the page of a member, and what is on it."""
+
+    href: str
+    name: str
+    file_count: int
+    byte_count: int
+    bundle_count: int
+    picture_count: int
+    signature: str
+    problem_count: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """Content of the page; its texts are printable, but not yet escaped for HTML."""
+    """Content of a page; its texts are printable, but not yet escaped for HTML.
+
+    Attributes:
+        members: those whose sections are on it.
+        links: of an index, the pages of all members; no section is on it then.
+        index: of the page of one member among many, where the index is; empty otherwise.
+    """
 
     project: str
     path: str
@@ -46,21 +76,39 @@ class Page:
     members: tuple[Part, ...]
     history: History
     deliveries: tuple[Delivery, ...]
+    links: tuple[Link, ...] = ()
+    index: str = ""
+
+    @property
+    def member_count(self) -> int:
+        """Members on the page or linked from it."""
+        return len(self._all)
 
     @property
     def file_count(self) -> int:
         """Files of all members."""
-        return sum(member.file_count for member in self.members)
+        return sum(member.file_count for member in self._all)
 
     @property
     def byte_count(self) -> int:
         """Bytes of all members."""
-        return sum(member.byte_count for member in self.members)
+        return sum(member.byte_count for member in self._all)
+
+    @property
+    def embedded_bytes(self) -> int:
+        """Bytes of the page that are pictures and texts."""
+        pictures = sum(len(picture.uri) for member in self.members for picture in member.pictures)
+        return pictures + sum(len(escape(text.text).encode()) for member in self.members for text in member.texts)
+
+    @property
+    def _all(self) -> tuple[Part | Link, ...]:
+        return (*self.members, *self.links)
 
     @property
     def picture_count(self) -> int:
-        """Pictures that the page shows."""
-        return sum(bool(picture.uri) for member in self.members for picture in member.pictures)
+        """Pictures that the page shows, or those that it links to."""
+        here = sum(bool(picture.uri) for member in self.members for picture in member.pictures)
+        return here + sum(link.picture_count for link in self.links)
 
 
 def render_page(page: Page) -> str:
@@ -73,9 +121,9 @@ def render_page(page: Page) -> str:
         program=PROGRAM,
         limits={
             "picture": PICTURE_BYTES,
-            "pictures": ALL_PICTURES_BYTES,
-            "text": TEXT_BYTES,
-            "texts": ALL_TEXTS_BYTES,
+            "pictures": PICTURES_OF_MEMBER_BYTES if page.index else ALL_PICTURES_BYTES,
+            "text": TEXTS_OF_MEMBER_BYTES if page.index else TEXT_BYTES,
+            "texts": TEXTS_OF_MEMBER_BYTES if page.index else ALL_TEXTS_BYTES,
         },
     )
 

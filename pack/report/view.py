@@ -20,6 +20,8 @@ def report_view(written: Written, target: Target) -> View:
         fields=lambda: {
             **path_fields("package", target.package.path),
             **path_fields("report", written.path),
+            **(path_fields("members", written.folder) if written.folder else {"members": None}),
+            "page_count": written.page_count,
             "byte_count": written.byte_count,
             "picture_count": written.picture_count,
             "problem_count": written.problem_count,
@@ -29,8 +31,11 @@ def report_view(written: Written, target: Target) -> View:
 
 
 def _lines(written: Written, style: Style) -> Iterator[str]:
-    yield f"{style.good('Written')}: {human_bytes(written.byte_count)}, one page for any browser, in"
+    pages = f"an index and {counted(written.page_count - 1, 'page')}" if written.folder else "one page"
+    yield f"{style.good('Written')}: {human_bytes(written.byte_count)}, {pages} for any browser, in"
     yield f"  {shown(written.path)}"
+    if written.folder:
+        yield f"  {shown(written.folder)}/"
     if written.problem_count:
         problems = counted(written.problem_count, "problem")
         yield style.bad(f"The package is not as packaged: {problems}; the page lists them.")

@@ -1,0 +1,221 @@
+"""`pack report` about many members: a page for each and an index, as a whole or not at all."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from qa2pack.executor.io.disk import Disk
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.report.embed import Picture, Text
+from qa2pack.pack.report.members import Block, Group, Part, Row
+from qa2pack.pack.report.page import NO_HISTORY, Page, Verified
+from qa2pack.pack.report.page_set import LISTS_BYTES, MOST_ON_ONE_PAGE, PAGE_BYTES, whole_page, write_page_set
+from support.commands import run_here
+from support.in_process import Delivery, write
+from support.report_pages import png
+from support.snapshots import contents
+
+Capsys = pytest.CaptureFixture[str]
+NOTHING_DIFFERS = Verified((), False, 7)
+
+
+@pytest.fixture
+def many(package: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of more members than one page takes."""
+    monkeypatch.setattr("qa2pack.pack.report.make.MOST_ON_ONE_PAGE", 1)
+    return package
+
+
+def index_of(package: Path) -> Path:
+    return Path(f"{package}.report.html")
+
+
+def folder_of(package: Path) -> Path:
+    return Path(f"{package}.report_members")
+
+
+def links_of(page: Path) -> list[str]:
+    """Return the links that lead to other pages."""
+    return [link for link in re.findall(r'href="([^"]*)"', page.read_text()) if not link.startswith("#")]
+
+
+def pages_of(package: Path) -> list[Path]:
+    return [package.parent / unquote(link) for link in links_of(index_of(package))]
+
+
+def whole() -> Page:
+    return Page("2011.0.00229.S", "/data/2011.0.00229.S", NOTHING_DIFFERS, (), NO_HISTORY, ())
+
+
+def test_the_index_links_to_a_page_of_each_member_and_these_to_the_index(capsys: Capsys, many: Path) -> None:
+    ran = run_here(capsys, "report", many)
+    assert ran.code == Exit.DONE
+    assert "an index and 2 pages for any browser" in ran.out
+    assert f"  {folder_of(many)}/\n" in ran.out
+    pages = pages_of(many)
+    assert sorted(pages) == sorted(folder_of(many).iterdir())
+    assert len(pages) == 2
+    for number, page in enumerate(pages):
+        assert [(page.parent / link).resolve() for link in links_of(page)] == [index_of(many)]
+        assert page.read_text().count('<section id="member-') == 1
+        assert ("member_ouss_id2" in page.read_text()) == (number == 1)
+    assert '<section id="member-' not in index_of(many).read_text()
+    assert 'id="history"' in index_of(many).read_text()
+
+
+def test_json_has_the_folder_of_the_pages(capsys: Capsys, many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = json.loads(run_here(capsys, "report", many, "--json").out)
+    assert (fields["members"], fields["page_count"]) == (str(folder_of(many)), 3)
+    monkeypatch.setattr("qa2pack.pack.report.make.MOST_ON_ONE_PAGE", 20)
+    fields = json.loads(run_here(capsys, "report", many, "--json").out)
+    assert (fields["members"], fields["page_count"]) == (None, 1)
+
+
+def test_twenty_members_are_on_one_page(capsys: Capsys, package: Path) -> None:
+    assert MOST_ON_ONE_PAGE == 20
+    assert "one page for any browser" in run_here(capsys, "report", package).out
+    assert not folder_of(package).exists()
+
+
+def test_a_problem_is_on_the_page_of_its_member_and_on_the_index(capsys: Capsys, many: Path) -> None:
+    damaged = many / "sg_ouss_id/group_ouss_id/member_ouss_id2/README"
+    damaged.unlink()
+    assert run_here(capsys, "report", many).code == Exit.PROBLEMS
+    first, second = (page.read_text() for page in pages_of(many))
+    assert ("Nothing differs." in first, "Not as packaged" in first) == (True, False)
+    assert ("Nothing differs." in second, "Not as packaged" in second) == (False, True)
+    assert "Not as packaged: 1 problem" in index_of(many).read_text()
+
+
+def test_pages_of_an_earlier_report_go_and_all_other_files_stay(capsys: Capsys, many: Path) -> None:
+    run_here(capsys, "report", many)
+    earlier = pages_of(many)
+    others = {
+        write(folder_of(many) / "notes.txt", b"mine"),
+        write(folder_of(many) / "0009.5.html", b"<!DOCTYPE html>mine"),
+        write(folder_of(many) / "mine.html", earlier[0].read_bytes()),
+    }
+    write(folder_of(many) / "0001.5.html.qa2pack-partial", b"of a report that was stopped")
+    run_here(capsys, "report", many)
+    assert set(folder_of(many).iterdir()) == others | set(pages_of(many))
+    assert set(earlier).isdisjoint(pages_of(many))
+
+
+def test_pages_of_members_go_when_one_page_is_enough(
+    capsys: Capsys, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_here(capsys, "report", many)
+    monkeypatch.setattr("qa2pack.pack.report.make.MOST_ON_ONE_PAGE", 20)
+    run_here(capsys, "report", many)
+    assert not folder_of(many).exists()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_report_that_fails_leaves_the_earlier_one(
+    capsys: Capsys, many: Path, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
+) -> None:
+    if not is_first:
+        run_here(capsys, "report", many)
+    before = contents(many.parent)
+    for number in range(3):
+        monkeypatch.setattr("qa2pack.pack.report.make.Disk", lambda number=number: FullDisk(number))
+        assert run_here(capsys, "report", many).code != Exit.DONE
+        assert contents(many.parent) == before
+    monkeypatch.setattr("qa2pack.pack.report.make.Disk", lambda: FullDisk(3))
+    assert run_here(capsys, "report", many).code == Exit.DONE
+
+
+class FullDisk(Disk):
+    """A disk that has room for so many files more."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def create(self, name: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
+        if not self.room:
+            raise OSError(28, "No space left on device", os.fsdecode(name))
+        self.room -= 1
+        return super().create(name, dir_fd=dir_fd, mode=mode)
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_something_else_in_the_place_of_the_folder_is_refused(capsys: Capsys, many: Path, kind: str) -> None:
+    if kind == "link":
+        folder_of(many).symlink_to(many.parent)
+    else:
+        folder_of(many).write_text("mine")
+    before = contents(many.parent)
+    ran = run_here(capsys, "report", many)
+    assert ran.code == Exit.FAILED
+    assert "  output-exists: " in ran.err
+    assert str(folder_of(many)) in ran.err
+    assert contents(many.parent) == before
+
+
+def test_the_folder_of_pages_is_never_the_package(capsys: Capsys, many: Path) -> None:
+    package = many.rename(many.with_name("p_members"))
+    Path(f"{many}.pack").rename(f"{package}.pack")
+    before = contents(package)
+    ran = run_here(capsys, "report", package, "-o", package.with_name("p.html"))
+    assert ran.code == Exit.FAILED
+    assert contents(package) == before
+
+
+def large_parts() -> Iterator[tuple[Part, Verified]]:
+    """Yield sections with more than a page takes: of long names, and of a text where each character is escaped."""
+    names = [f"product/{'&' * 240}{number}.fits" for number in range(2000)]
+    rows = tuple(Row(name, 1, 1, 1.0) for name in names)
+    groups = (Group("left", tuple(names[:1000]), 0),)
+    texts = (Text("README", 1, '"' * (128 << 10)),)
+    yield Part("products", products=rows, texts=texts), NOTHING_DIFFERS
+    yield Part("tables", blocks=(Block("a", 1, rows), Block("b", 1, rows))), NOTHING_DIFFERS
+    yield Part("left out", facts=(("from", "/data"),), left_out=groups, warnings=groups * 3), NOTHING_DIFFERS
+
+
+def test_no_page_is_larger_than_two_megabytes_and_what_is_not_listed_is_counted(tmp_path: Path) -> None:
+    index, folder = tmp_path / "report.html", tmp_path / "report_members"
+    total = write_page_set(Disk(), os.fsencode(index), os.fsencode(folder), whole(), large_parts())
+    pages = sorted(folder.iterdir())
+    assert total.byte_count == sum(page.stat().st_size for page in [index, *pages])
+    assert max(page.stat().st_size for page in pages) <= PAGE_BYTES
+    products, tables, left_out = (page.read_text() for page in pages)
+    assert '"' * 9 in products.replace("&#34;", '"')  # rows made room for the text
+    assert listed(products, "product/") + counted(products, "and {} more") == 2000
+    assert listed(tables, "product/") + counted(tables, "And {} more") == 4000
+    assert listed(left_out, "<li><code>product/") + counted(left_out, "and {} more") == 4000
+
+
+def test_lists_of_one_page_are_bounded_beside_its_pictures_and_texts() -> None:
+    (products, _), (tables, _), _ = large_parts()
+    picture = Picture("qa/plot.png", 1, "data:image/png;base64," + "A" * (4 << 20))
+    page = replace(whole(), members=(replace(products, pictures=(picture,)), tables))
+    data = whole_page(page)
+    assert (4 << 20) + LISTS_BYTES // 4 < len(data) <= page.embedded_bytes + LISTS_BYTES
+    assert counted(data.decode(), "[Aa]nd {} more") > 0
+    assert picture.uri in data.decode()
+
+
+def listed(page: str, start: str) -> int:
+    return page.count(start)
+
+
+def counted(page: str, words: str) -> int:
+    return sum(int(number.replace(",", "")) for number in re.findall(words.format("([0-9,]+)"), page))
+
+
+def test_pictures_of_each_member_have_room_of_their_own(
+    capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa2pack.pack.report.make.MOST_ON_ONE_PAGE", 0)
+    write(delivery.origin / "X8c/qa2/qa2_part1.png", png())
+    delivery.make()
+    assert run_here(capsys, "report", delivery.path).code == Exit.DONE
+    (page,) = pages_of(delivery.path)
+    assert "data:image/png;base64," in page.read_text()
