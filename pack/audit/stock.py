@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from qa2pack.executor.stop_signals import Stop
 from qa2pack.executor.transaction.history import read_history
-from qa2pack.executor.transaction.journal import Publishing
+from qa2pack.executor.transaction.journal_records import Publishing
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.problem import Problem
