@@ -34,7 +34,7 @@ def watched(folder: Path, command: str) -> Seen:
     with tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         process = started(folder, command, errors.fileno())
-        watch = _Watch(process.pid)
+        watch = Watch(process.pid)
         watch.start()
         try:
             run = finished(process, command, start, errors.fileno())
@@ -43,8 +43,12 @@ def watched(folder: Path, command: str) -> Seen:
     return Seen(run, watch.process_count, watch.open_file_count)
 
 
-class _Watch(threading.Thread):
-    """Looks at a process group until it is told to end."""
+class Watch(threading.Thread):
+    """Looks at a process group until it is told to end.
+
+    Attributes:
+        process_count, open_file_count: as in `Seen`, so far.
+    """
 
     def __init__(self, group: int) -> None:
         super().__init__(daemon=True)

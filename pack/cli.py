@@ -42,6 +42,7 @@ COMMANDS = (
     "audit",
     "deliver",
     "tarsplit",
+    "config",
 )
 
 

@@ -16,11 +16,12 @@ from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.event import Level, log_event
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.commands.options import RunOptions
 from qa2pack.pack.commands.run import print_view
-from qa2pack.pack.commands.run_log import check_log_place, run_logged
+from qa2pack.pack.commands.run_log import LogChoice, check_log_place, run_logged
 from qa2pack.pack.commands.workers import shown_workers
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
@@ -31,7 +32,6 @@ from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_de
 from qa2pack.pack.settings.files import unused_settings
 from qa2pack.pack.settings.legacy_style import IMAGES_ALONE, LAYOUTS, MEASUREMENT_SETS, layout_of_style
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
-from qa2pack.pack.terminal.log_file import log_error
 from qa2pack.pack.terminal.output_streams import losses_reported, open_closed_streams
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.apply import apply_view, resume_lines
@@ -203,16 +203,16 @@ def _package(call: _Call) -> None:
 
     planning = Attempt("plan", target, quoted(origin), options=call.repeated, typed=call.options)
     _raising(planning, look)
-    with _logged(defaults.log, call.arguments), ExitStack() as held:  # of the lock, for both
+    with _logged(defaults, call.arguments), ExitStack() as held:  # of the lock, for both
         _raising(planning, plan)
         _raising(Attempt("apply", target, quoted(origin), options=call.repeated), apply)
 
 
-def _logged(log: bytes, arguments: Mapping[str, object]) -> AbstractContextManager[None]:
-    if not log:
+def _logged(defaults: DropinDefaults, arguments: Mapping[str, object]) -> AbstractContextManager[None]:
+    if not defaults.log:
         return nullcontext()
     call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return run_logged(log, "QA_Packager", f"QA_Packager({call})")
+    return run_logged(LogChoice(defaults.log, defaults.log_format), "QA_Packager", f"QA_Packager({call})")
 
 
 def _choice(kind: type[Choice], value: str, name: str) -> Choice:
@@ -228,11 +228,11 @@ def _raising(attempt: Attempt, work: Callable[[Attempt], None]) -> None:
         work(attempt)
     except (InterruptedByUser, KeyboardInterrupt) as error:
         text = failure_of(error, attempt, Style()).text
-        log_error(text)
+        log_event(__name__, "failure", text, Level.ERROR)
         raise KeyboardInterrupt(text) from None
     except Exception as error:
         failure = failure_of(error, attempt, Style())
-        log_error(failure.text)
+        log_event(__name__, "failure", failure.text, Level.ERROR)
         # The text is enough for the user; only for a bug of the program the cause is kept, for developers.
         raise PackagingError(failure.text, failure.problems) from (error if failure.is_program else None)
     finally:

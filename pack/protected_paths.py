@@ -13,7 +13,9 @@ from qa2pack.manifest.format.stream import StreamError, unhashed_stream
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.pack.jobs.packages_below import is_control
 
+_CONTROL = b".pack"
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 
 
@@ -29,6 +31,17 @@ def protected_place(path: bytes, package: Package | None, origin: bytes | None =
     for words, place in _protected(package, origin):
         if any(is_within(one, real_path(place)) for one in reached):
             return f"{words} {shown(place)}"
+    return ""
+
+
+def package_around(path: bytes) -> str:
+    """Return the package, or the control folder, in which a file at this path would be, as text; empty for none."""
+    above = folder_of(path)
+    while above not in (b"/", b""):
+        control = above if above.endswith(_CONTROL) else above + _CONTROL
+        if is_control(control):
+            return shown(control.removesuffix(_CONTROL))
+        above = os.path.dirname(above)
     return ""
 
 

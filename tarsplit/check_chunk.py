@@ -16,6 +16,7 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
+from qa2pack.tarsplit.checksums import ALWAYS
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, ChunkPart, Entry
 from qa2pack.tarsplit.container.framing import Framing, entries, framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader, summed
@@ -25,7 +26,6 @@ from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taken_before import Beginning, nothing_before, taken_before
 from qa2pack.tarsplit.taker import NOBODY, Taker
-from qa2pack.tarsplit.tar.checksums import ALWAYS
 from qa2pack.tarsplit.tree.compare import tree_problems
 from qa2pack.tarsplit.tree.shape import Amount, Shape, TreeName, shape_of
 

@@ -17,6 +17,7 @@ from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, path_in
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, shares
 from qa2pack.tarsplit.container.framing import entries
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Read, Reader, summed
@@ -24,7 +25,6 @@ from qa2pack.tarsplit.naming import SIGNED_CHECKSUM
 from qa2pack.tarsplit.output_files import new_part, publish_part, remove, rename, set_time, write_all
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
 from qa2pack.tarsplit.sidecar import Sidecar
-from qa2pack.tarsplit.tar.checksums import Sums
 
 _READ_BYTES = 1 << 20
 _UNCHECKED = b".unchecked"  # of a file of a chunk that is not read to its end yet

@@ -16,9 +16,9 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
 from qa2pack.tarsplit.sidecar import NotSignedError
-from qa2pack.tarsplit.tar.checksums import Sums
 
 _MOST_BYTES = 1 << 16  # of a checksum file
 

@@ -14,9 +14,9 @@ import xxhash
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import blocks_of
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, Entry
 from qa2pack.tarsplit.taker import HasTaken
-from qa2pack.tarsplit.tar.checksums import Sums
 
 Behind = Callable[[int], bytes]
 

@@ -19,12 +19,12 @@ from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
+from qa2pack.tarsplit.checksums import threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.place.place import Place
-from qa2pack.tarsplit.tar.checksums import threaded_sums
 from qa2pack.tarsplit.tree.shape import Amount, TreeName, shape_of
 from qa2pack.tarsplit.tree.writer import TreeWriter
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 import zlib
 from pathlib import Path
@@ -18,7 +19,7 @@ from benchmarks.process import CommandFailedError, Run, timed
 from benchmarks.rows import row_of
 from benchmarks.syscalls import calls_per_file, counted_calls
 from benchmarks.trees import image_bytes, log_bytes, make_bundled
-from benchmarks.watch import watched
+from benchmarks.watch import Watch
 from qa2pack.manifest.layout.load import load_layout
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,14 +142,21 @@ def test_memory_is_that_of_the_command_alone(tmp_path: Path) -> None:
     assert small < 100
 
 
-def test_watch_counts_processes_and_open_files(tmp_path: Path) -> None:
-    script = tmp_path / "held.py"
-    script.write_text(
-        "import subprocess\nfiles = [open('/dev/null') for _ in range(40)]\nsubprocess.run(['sleep', '3'])\n"
-    )
-    seen = watched(tmp_path, f"{sys.executable} {script}; true")
-    assert seen.process_count == 2
-    assert seen.open_file_count >= 43
+HOLDS_FILES = "import subprocess; files = [open('/dev/null') for _ in range(40)]; subprocess.run(['cat'])"
+
+
+def test_watch_counts_processes_and_open_files() -> None:
+    command = f'{sys.executable} -c "{HOLDS_FILES}"; true'
+    with subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE, process_group=0) as process:
+        watch = Watch(process.pid)
+        watch.start()
+        until = time.monotonic() + 600
+        while watch.process_count < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        process.communicate()  # ends `cat`, and so all of them
+        watch.end()
+    assert watch.process_count == 2
+    assert watch.open_file_count >= 43
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,8 @@ tarsplit   contents
 tarsplit   selection
 tarsplit   packing/
 tarsplit   place/
-tarsplit   tar/
 tarsplit   output_files
-tarsplit   naming state taker made
+tarsplit   naming state taker made checksums
 
 manifest   plan/ verify/ adopt
 manifest   scan/
@@ -78,7 +77,7 @@ manifest   bundle/
 manifest   fs/ problem
 manifest   quantity
 manifest   path humanize progress engine table_lock file_state role casa/
-manifest   dataclass
+manifest   dataclass event
 """
 
 # pack -> executor -> manifest, pack -> tarsplit -> manifest, and never the other way or across.

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from support.hashed_streams import hashed_streams
@@ -52,3 +53,18 @@ def test_file_that_is_gone_is_not_there(plan: Path) -> None:
     plan.unlink()
     with pytest.raises(FileNotFoundError):
         opened.plan(os.fsencode(plan))
+
+
+def test_header_and_notes_are_read_once(plan: Path) -> None:
+    opened = OpenedFiles()
+    header = opened.peek_header(os.fsencode(plan), StreamKind.PLAN)
+    first, second = (opened.plan(os.fsencode(plan)) for _ in range(2))
+    assert first.header is second.header is header
+    assert first.notes is second.notes
+
+
+def test_plan_that_was_opened_is_no_manifest(plan: Path) -> None:
+    opened = OpenedFiles()
+    opened.plan(os.fsencode(plan))
+    with pytest.raises(StreamError, match="is a plan, not a manifest"):
+        opened.manifest(os.fsencode(plan))

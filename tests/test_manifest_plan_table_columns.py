@@ -1,15 +1,23 @@
 import os
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.alma.split_spec import Manager, SplitSpec, TableBrokenError, TableShape
-from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.alma.split_spec import (
+    CasacoreEnvironmentError,
+    Manager,
+    SplitSpec,
+    TableBrokenError,
+    TableShape,
+)
+from qa2pack.manifest.engine import Batch, InlineEngine, Result
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.plan.table_columns import describe_tables, fingerprint, plan_splits, without_column
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from support.in_process import write
 
 TABLE = b"X8c/U.ms.split"
@@ -32,7 +40,9 @@ class Reader:
 
     shape: TableShape | None = SHAPE
     can_split: bool = True
+    short_trials: int = 0  # these find no room, as trials beside others may
     asked: list[str] = field(default_factory=list)
+    measured: list[str] = field(default_factory=list)  # the columns that were to stay
 
     def prepare(self) -> None:
         self.asked.append("prepare")
@@ -45,9 +55,20 @@ class Reader:
 
     def measure(self, table: bytes, spec: SplitSpec) -> SplitSpec:
         self.asked.append("measure")
+        self.measured.append(spec.keep)
+        if self.asked.count("measure") <= self.short_trials:
+            raise CasacoreEnvironmentError(b"/tmp", "1 MiB", "nothing", Code.SCRATCH_FULL)
         if not self.can_split:
             raise TableBrokenError(table, "no split")
         return replace(spec, sizes=tuple((name, 1) for name in spec.written))
+
+
+class LastFirst(InlineEngine):
+    """Ends with the first batch, as an engine with several workers may."""
+
+    def run(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Iterator[Result]:
+        while batches:
+            yield work(batches.pop())
 
 
 @pytest.fixture
@@ -58,11 +79,15 @@ def root(tmp_path: Path) -> bytes:
 
 
 def planned(
-    root: bytes, reader: Reader, *items: Item, known: tuple[TableNote, ...] = ()
+    root: bytes,
+    reader: Reader,
+    *items: Item,
+    known: tuple[TableNote, ...] = (),
+    engine: InlineEngine | None = None,
 ) -> tuple[dict[bytes, TableNote], list[Code]]:
-    engine = InlineEngine()
+    engine = engine or InlineEngine()
     tables = describe_tables(root, {item.source for item in items}, known=known, reader=reader, engine=engine)
-    notes, problems = plan_splits(root, items, tables, known=known, reader=reader)
+    notes, problems = plan_splits(root, items, tables, known=known, reader=reader, engine=engine)
     return notes, [problem.code for problem in problems]
 
 
@@ -88,6 +113,28 @@ def test_table_packaged_in_two_ways_is_opened_once_and_measured_twice(root: byte
     notes, _ = planned(root, reader, ITEM, other)
     assert {path: note.keep for path, note in notes.items()} == {ITEM.path: "DATA", other.path: "CORRECTED_DATA"}
     assert reader.asked == ["prepare", "describe", "measure", "measure"]
+
+
+def test_split_that_is_measured_first_goes_to_its_own_item(root: bytes) -> None:
+    other = replace(ITEM, path=b"calibrated/U.ms.split.cal", column="CORRECTED_DATA")
+    reader = Reader()
+    notes, _ = planned(root, reader, ITEM, other, engine=LastFirst())
+    assert reader.measured == ["CORRECTED_DATA", "DATA"]
+    assert {path: (note.keep, note.spec and note.spec.keep) for path, note in notes.items()} == {
+        ITEM.path: ("DATA", "DATA"),
+        other.path: ("CORRECTED_DATA", "CORRECTED_DATA"),
+    }
+
+
+def test_trial_that_found_no_room_beside_others_is_made_alone(root: bytes) -> None:
+    notes, problems = planned(root, Reader(short_trials=1), ITEM)
+    assert (list(notes), problems) == ([ITEM.path], [])
+
+
+def test_trial_that_finds_no_room_alone_refuses_the_plan(root: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        planned(root, Reader(short_trials=2), ITEM)
+    assert [problem.code for problem in caught.value.problems] == [Code.SCRATCH_FULL]
 
 
 def test_what_is_known_of_an_unchanged_table_is_not_asked_again(root: bytes) -> None:

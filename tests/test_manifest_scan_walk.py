@@ -40,12 +40,7 @@ def scan(options: ScanOptions, *subtrees: Subtree) -> ScanResult:
     while waiting:
         result = scan_batch(waiting.pop())  # type: ignore[arg-type]
         waiting.extend(result.more)
-        for name in ("blobs", "digests", "problems", "warnings"):
-            getattr(whole, name).extend(getattr(result, name))
-        whole.devices.update(result.devices)
-        whole.file_count += result.file_count
-        whole.byte_count += result.byte_count
-        whole.read_bytes += result.read_bytes
+        whole.add(result)
     return whole
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,12 @@ def test_new_file_that_no_rule_takes_is_reported(capsys: Capsys, delivery: Deliv
     out = run_here(capsys, "diff", delivery.origin, delivery.path).out
     reported = "Left out by a new plan, and not by the one of the package: 1\n      more notes\n"
     assert out.endswith(NOTHING + reported)
+
+
+def test_member_of_an_unknown_layout_is_compared_by_the_usual_one(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    assert run_here(capsys, "adopt", delivery.path).code == Exit.DONE
+    ran = run_here(capsys, "diff", delivery.origin, delivery.path, "--member", "member_ouss_id")
+    assert ran.code == Exit.DONE, ran.err
+    assert ran.out.endswith(NOTHING)

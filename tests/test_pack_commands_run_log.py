@@ -1,18 +1,26 @@
 """The log of a run: what is in it, where it may not lie, and that it never stops the work."""
 
+import json
+import logging
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 
 import pytest
 
 from QA2_Packaging_module import QA_Packager
+from qa2pack.executor.engine.local import PoolEngine
+from qa2pack.manifest.event import LOGGER, log_event
+from qa2pack.pack import api
+from qa2pack.pack.commands.run_log import LogChoice, run_logged
 from qa2pack.pack.dropin import PackagingError
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.tarsplit_command import main as tarsplit
+from qa2pack.pack.terminal.choices import LogFormat
 from support.commands import ROOT, run_here
 from support.in_process import Delivery
 from support.snapshots import snapshot
@@ -100,6 +108,16 @@ def test_place_inside_the_origin_or_package_is_refused(capsys: Capsys, delivery:
     assert snapshot(delivery.origin.parent) == before
 
 
+def test_place_inside_any_other_package_is_refused(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
+    delivery.make()
+    (tmp_path / "link").symlink_to(delivery.path / "log")
+    for place in (delivery.path / "log", f"{delivery.path}.pack/log", tmp_path / "link"):
+        for command in (("plan", delivery.origin, tmp_path / "other"), ("audit", delivery.path.parent)):
+            ran = run_here(capsys, *command, "--log", place)
+            assert (ran.code, "output-protected: " in ran.err) == (Exit.USAGE, True)
+    assert not (delivery.path / "log").exists()
+
+
 @pytest.mark.parametrize("place", ["/dev/full", "/nowhere/log"])
 def test_log_that_cannot_be_written_stops_nothing(capsys: Capsys, delivery: Delivery, place: str) -> None:
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--log", place)
@@ -149,3 +167,115 @@ def test_bytes_that_are_exported_are_not_logged(delivery: Delivery, log: Path) -
     ran = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=600)
     assert b"README" in ran.stdout
     assert "README" not in log.read_text()
+
+
+def test_json_log_has_an_object_for_each_event(capsys: Capsys, delivery: Delivery, log: Path) -> None:
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--log", log, "--log-format", "json")
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {
+        key for event in events for key in ("time", "level", "pid", "command", "event", "text") if key not in event
+    } == set()
+    kinds = [event["event"] for event in events]
+    assert kinds[:4] == ["begin", "place", "program", "versions"]
+    assert (kinds[-1], events[-1]["exit_code"]) == ("end", 0)
+    (ended,) = [event for event in events if event["event"] == "phase-end"]
+    assert (ended["phase"], ended["file_count"]) == ("scan", 14)
+    assert [event["text"] for event in events if event["event"] == "output"] == ran.out.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", events[0]["time"])
+
+
+def test_name_that_holds_a_new_line_is_escaped_in_a_json_log(capsys: Capsys, delivery: Delivery, log: Path) -> None:
+    run_here(capsys, "verify", delivery.path.parent / "a\nb\udcff", "--log", log, "--log-format", "json")
+    texts = [json.loads(line)["text"] for line in log.read_text().splitlines()]
+    assert any("a\\nb\\xff" in text for text in texts)
+    assert "\\ud" not in log.read_text()
+
+
+def test_call_of_old_takes_the_form_of_the_log_from_the_environment(
+    delivery: Delivery, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACK_LOG", str(log))
+    monkeypatch.setenv("PACK_LOG_FORMAT", "xml")
+    with pytest.raises(PackagingError, match="PACK_LOG_FORMAT"):
+        QA_Packager(str(delivery.origin), None, str(delivery.path))
+    monkeypatch.setenv("PACK_LOG_FORMAT", "json")
+    QA_Packager(str(delivery.origin), None, str(delivery.path))
+    assert next(json.loads(line)["event"] for line in log.read_text().splitlines()) == "begin"
+
+
+def test_debug_adds_details_to_the_log_and_prints_nothing(capsys: Capsys, delivery: Delivery, log: Path) -> None:
+    words = ("--log", log, "--log-format", "json", "--debug")
+    run_here(capsys, "plan", delivery.origin, delivery.path, *words)
+    printed = run_here(capsys, "apply", delivery.path, *words).err
+    run_here(capsys, "verify", delivery.path.parent / "nothing", *words)
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    details = {
+        kind: [each for each in events if each["event"] == kind] for kind in ("file-system", "workers", "journal")
+    }
+    assert str(delivery.origin) in {each["path"] for each in details["file-system"]}
+    assert {each["kind"] for each in details["file-system"]} != {""}
+    assert details["workers"][0]["jobs"] >= 1
+    assert [each["record"] for each in details["journal"]] == ["Begin", "Staged", "Commit", "Published", "End"]
+    (fault,) = [each["text"] for each in events if each["event"] == "traceback"]
+    assert fault.startswith("Traceback (most recent call last)")
+    assert "DEBUG" not in printed
+
+
+def test_verbose_prints_phases_and_debug_all_where_there_is_no_log(capsys: Capsys, delivery: Delivery) -> None:
+    command = ("plan", delivery.origin, delivery.path)
+    quiet = run_here(capsys, *command)
+    verbose, debug = run_here(capsys, *command, "-v"), run_here(capsys, *command, "--debug")
+    assert [" phase " in ran.out for ran in (quiet, verbose, debug)] == [False, False, False]
+    assert [" phase scan: ended" in ran.err for ran in (quiet, verbose, debug)] == [False, True, True]
+    assert [" DEBUG " in ran.err for ran in (quiet, verbose, debug)] == [False, False, True]
+
+
+def _told(batch: int) -> int:
+    log_event("qa2pack.test", "told", f"batch {batch} in {os.getpid()}", number=batch)
+    return batch
+
+
+def test_events_of_worker_processes_are_in_the_log(log: Path) -> None:
+    with run_logged(LogChoice(os.fsencode(log), LogFormat.JSON), "plan", "words"), PoolEngine(2) as engine:
+        assert sorted(engine.run(_told, deque([1, 2, 3]))) == [1, 2, 3]
+    told = [each for each in map(json.loads, log.read_text().splitlines()) if each["event"] == "told"]
+    assert sorted(each["number"] for each in told) == [1, 2, 3]
+    assert os.getpid() not in {each["pid"] for each in told}
+
+
+def test_log_leaves_the_handlers_of_the_calling_program_alone(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ours = logging.getLogger(LOGGER)
+    before = (ours.level, ours.propagate, len(ours.handlers))
+    with run_logged(LogChoice(os.fsencode(log)), "plan", "words"):
+        print("a line")
+    assert caplog.records == []
+    assert (ours.level, ours.propagate, len(ours.handlers)) == before
+    assert " INFO " in log.read_text()
+    assert f" plan: a line{os.linesep}" in log.read_text()
+
+
+def test_python_interface_logs_by_logging(delivery: Delivery, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, LOGGER)
+    package = api.package_at(delivery.path)
+    api.plan(api.request_for(delivery.origin, package), api.Workers(1))
+    api.apply(package, api.ApplyOptions(), api.Workers(1))
+    events = [(record.name, vars(record)["event"]) for record in caplog.records]
+    assert ("qa2pack.manifest.progress", "phase-end") in events
+    assert ("qa2pack.executor.transaction.journal", "journal") in events
+    phases = [vars(record)["fields"]["phase"] for record in caplog.records if vars(record)["event"] == "phase-end"]
+    assert phases == ["scan", "stage", "sync", "publish", "finish"]
+
+
+def test_nothing_is_printed_where_nobody_listens() -> None:
+    words = "import logging; from qa2pack.manifest.event import *; log_event('qa2pack.x', 'x', 'text', Level.ERROR)"
+    ran = subprocess.run(
+        [sys.executable, "-c", words], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=True
+    )
+    assert ran.stderr == b""
+
+
+def test_colours_are_not_logged(capsys: Capsys, delivery: Delivery, log: Path) -> None:
+    ran = run_here(capsys, "status", delivery.path, "--color", "always", "--log", log)
+    assert "\x1b[1mpack plan" in ran.out
+    assert "next: pack plan" in log.read_text()
+    assert "x1b" not in log.read_text()

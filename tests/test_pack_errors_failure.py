@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.engine.errors import WorkersDiedError
-from qa2pack.executor.errors import OriginChangedError
+from qa2pack.executor.errors import CannotUndoError, OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
@@ -25,11 +25,14 @@ from qa2pack.manifest.problem import Code, PackError, Problem, Refused
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of, system_error_text
 from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
+from qa2pack.tarsplit.sidecar import NotSignedError
 from support.commands import ROOT, run_here
 from support.faulty_disk import Stopped, StoppingDisk
 from support.in_process import Delivery
+from support.origin_bytes import roll_back
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -142,6 +145,34 @@ def test_title_distinguishes_a_refusal_from_a_stop(delivery: Delivery, error: Pa
     assert failure.problems == error.problems
 
 
+def test_rollback_that_cannot_be_is_answered_by_what_its_reason_advises(delivery: Delivery) -> None:
+    problems = (Problem(Code.PREVIOUS_GONE, b"/data/x"), Problem(Code.CHANGED, b"/data/y"))
+    text = failure_of(CannotUndoError(*problems), _attempt(delivery, "rollback"), Style()).text
+    assert "/data/y" in text
+    assert text.count(" do: ") == 1
+    assert failure_of(Refused(*problems), _attempt(delivery, "rollback"), Style()).text.count(" do: ") == 2
+
+
+def test_many_paths_of_a_problem_are_counted(delivery: Delivery) -> None:
+    error = Refused(*(Problem(Code.NESTED, b"/data/%d" % number) for number in range(21)))
+    assert "and 1 more" in failure_of(error, _attempt(delivery), Style()).text
+    assert "/data/20" in failure_of(error, replace(_attempt(delivery), shows_all=True), Style()).text
+
+
+def test_source_of_an_option_is_told_where_its_value_is_the_problem(delivery: Delivery) -> None:
+    defaults = (Default("readme", "pack.toml"), Default("layout", "PACK_LAYOUT"))
+    attempt = replace(_attempt(delivery), defaults=defaults)
+    reported = failure_of(Refused(Problem(Code.README_MISSING, b"/data/x")), attempt, Style()).text
+    assert "It is not typed: readme is set by pack.toml" in reported.replace("\xa0", " ")
+    assert "PACK_LAYOUT" not in reported
+
+
+def test_key_that_could_not_sign_is_named_with_its_reason(delivery: Delivery) -> None:
+    error = NotSignedError(Problem(Code.KEY_UNUSABLE, b"/data/x", "a key", "the agent has gone"))
+    failure = failure_of(error, _attempt(delivery), Style())
+    assert failure.title.endswith("the sidecar could not be signed: the agent has gone.")
+
+
 def test_only_a_manifest_of_the_package_can_be_made_again(delivery: Delivery) -> None:
     def reported(path: bytes) -> str:
         return failure_of(StreamError(path, "is damaged"), _attempt(delivery), Style()).text
@@ -173,6 +204,14 @@ def test_what_stopped_an_apply_half_way_can_be_gone_on_with(delivery: Delivery, 
     assert failure.code == Exit.RESUMABLE
     assert "The package is as it was; what is staged so far is kept." in failure.text
     assert f"  To go on:\n    pack apply {delivery.path}" in failure.text
+
+
+def test_rollback_that_was_stopped_must_be_finished(delivery: Delivery) -> None:
+    _stopped(delivery, "syncfs")
+    with pytest.raises(Stopped):
+        roll_back(delivery, StoppingDisk("rmdir"))
+    failure = failure_of(OSError(errno.EIO, "odd"), _attempt(delivery, "rollback"), Style())
+    assert "The rollback has begun and must be finished." in failure.text
 
 
 def test_control_characters_in_an_error_are_escaped(delivery: Delivery) -> None:

@@ -10,9 +10,11 @@ import xxhash
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.humanize import local_time
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.quantity import Count, Digest, Name, Owner, Quantity, Size, Space, Time, owner_named
-from qa2pack.pack.errors.problem_view import problem_text
+from qa2pack.pack.errors.problem_view import MOST_PATHS, commands_of, problem_lines, problem_text, remedies_lines
+from qa2pack.pack.target import target_of
+from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import problem_fields
 from support.commands import run_here
 from support.in_process import Delivery
@@ -122,3 +124,63 @@ def test_state_of_a_file_is_a_value(capsys: pytest.CaptureFixture[str], delivery
     (problem,) = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)["problems"]
     assert problem["found_value"]["mtime_ns"] == 86_400 * 10**9
     assert problem["found_value"]["size"] == script.stat().st_size
+
+
+TARGET = target_of("/x/2011.0.00229.S")
+
+
+@pytest.mark.parametrize(
+    ("count", "verb", "shows_all", "last"),
+    [
+        (MOST_PATHS, "verify", False, "      19"),
+        (MOST_PATHS + 1, "verify", False, "      and 1 more (--json lists all)"),
+        (MOST_PATHS + 1200, "plan", False, "      and 1,200 more (--all or --json lists them)"),
+        (MOST_PATHS + 1, "plan", True, "      20"),
+    ],
+)
+def test_first_paths_of_many_are_shown(count: int, verb: str, shows_all: bool, last: str) -> None:
+    problems = [Problem(Code.MISSING, b"%d" % number) for number in range(count)]
+    lines = list(problem_lines(problems, TARGET, Style(), verb=verb, has_remedies=False, shows_all=shows_all))
+    assert lines[-1] == last
+    assert sum(line.strip().isdigit() for line in lines) == (count if shows_all else MOST_PATHS)
+
+
+def test_problems_of_one_code_have_one_heading_and_no_remedy_if_the_caller_has_one() -> None:
+    problems = [Problem(Code.MISSING, b"a"), Problem(Code.EXTRA, b"b"), Problem(Code.MISSING, b"c")]
+    lines = list(problem_lines(problems, TARGET, Style(), has_remedies=False))
+    assert [line.split(":")[0].strip() for line in lines] == ["missing", "a", "c", "extra", "b"]
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "plan"),
+    [
+        (
+            Code.W_DEEPER_SB,
+            " --mode hard",
+            "pack plan sb2 /x/2011.0.00229.S --append member --mode hard --as-is",
+        ),
+        (Code.W_DEEPER_SB, None, "pack plan sb2 /x/2011.0.00229.S --append member --mode MODE"),
+        (Code.PLAN_STALE, " --mode hard", "pack plan sb1 /x/2011.0.00229.S --mode hard"),
+    ],
+)
+def test_plan_of_another_origin_has_its_own_options(code: Code, options: str | None, plan: str) -> None:
+    lines = problem_lines(
+        [Problem(code, b"sb2")], TARGET, Style(), verb="plan", origin="sb1", options=options, elsewhere=" --as-is"
+    )
+    assert plan in [line.strip() for line in lines]
+
+
+def test_remedy_of_one_command_is_shown_in_that_one() -> None:
+    remedies = [Remedy("To plan:", ("pack plan ORIGIN PACKAGE",), verbs=("plan",)), Remedy("Wait.")]
+    package = "/x/2011.0.00229.S"
+    assert list(remedies_lines(remedies, TARGET, verb="verify", indent=0)) == ["do: Wait."]
+    assert list(remedies_lines(remedies, TARGET, verb="plan", indent=0)) == [
+        "do: To plan:",
+        f"    pack plan ORIGIN {package}",
+        "    Wait.",
+    ]
+
+
+def test_package_of_no_known_layout_is_adopted_by_the_plain_command() -> None:
+    commands = commands_of(Remedy("Adopt it:", ("pack adopt PACKAGE",)), TARGET)
+    assert commands == ["pack adopt /x/2011.0.00229.S"]

@@ -29,6 +29,15 @@ def test_near_name_is_found(tmp_path: Path, typed: str, meant: str) -> None:
     assert near_path(bytes(tmp_path / typed)) == bytes(tmp_path / meant)
 
 
+def test_near_name_in_the_root_is_found() -> None:
+    assert near_path(b"/procc") == b"/proc"
+
+
+def test_near_folder_that_lacks_the_rest_of_the_path_is_not_meant(tmp_path: Path) -> None:
+    (tmp_path / "2011.0.00229.S").mkdir()
+    assert near_path(bytes(tmp_path / "2011.0.0229.S/README.txt")) is None
+
+
 @pytest.mark.parametrize("typed", ["other", "other/2011.0.00229.S", "2011.0.00229.S"])
 def test_nothing_is_made_up(tmp_path: Path, typed: str) -> None:
     (tmp_path / "2011.0.00229.S.pack").mkdir()

@@ -1,6 +1,7 @@
 """How far it is: lines in a log, a bar on a terminal, nothing when it is not requested."""
 
 import io
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.jobs.delivery_source import open_source
+from qa2pack.pack.terminal.choices import ProgressForm
 from qa2pack.pack.terminal.progress import Lines, shown_progress, time_left
-from support.commands import run_here
+from qa2pack.pack.terminal.progress_objects import Objects
+from support.commands import ROOT, run_here
 from support.in_process import Delivery, add_measurement_sets
 from support.terminals import printed_on_terminal
 
@@ -70,14 +73,15 @@ def test_time_left_goes_with_what_is_left(fraction: float, left: float | None) -
 
 
 def test_quiet_says_nothing_at_all() -> None:
-    with shown_progress(is_quiet=True) as progress:
+    with shown_progress(ProgressForm.NONE) as progress:
         assert isinstance(progress, Silent)
 
 
 _ON_TERMINAL = """
 import threading
+from qa2pack.pack.terminal.choices import ProgressForm
 from qa2pack.pack.terminal.progress import shown_progress
-with shown_progress(is_quiet=False) as progress:
+with shown_progress(ProgressForm.AUTO) as progress:
     progress.phase("verify group_ouss_id/member_ouss_id", file_count=123456, byte_count=987654321987)
     progress.advance(file_count=65432, byte_count=487654321987)
     progress.phase("sync")
@@ -188,8 +192,9 @@ def test_line_is_written_by_the_clock_when_nothing_new_was_done() -> None:
 
 
 _TOTALS_ON_TERMINAL = """
+from qa2pack.pack.terminal.choices import ProgressForm
 from qa2pack.pack.terminal.progress import shown_progress
-with shown_progress(is_quiet=False) as progress:
+with shown_progress(ProgressForm.AUTO) as progress:
     progress.phase("scan and hash")
     progress.advance(file_count=12, byte_count=3 << 30)
     progress.phase("scan and hash", file_count=24, byte_count=6 << 30)
@@ -199,3 +204,56 @@ with shown_progress(is_quiet=False) as progress:
 def test_bar_keeps_what_was_done_when_its_totals_become_known() -> None:
     printed = printed_on_terminal([sys.executable, "-c", _TOTALS_ON_TERMINAL])
     assert "12 files 3.0 GiB/6.0 GiB" in printed
+
+
+def test_objects_are_written_for_each_phase_and_twice_a_second() -> None:
+    stream, now = io.StringIO(), [0.0]
+    with Objects(stream, lambda: now[0]) as objects:
+        now[0] += 0.6
+        objects.advance()  # before any phase there is nothing to tell
+        objects.phase("scan")
+        objects.phase("scan", file_count=4, byte_count=400)
+        for _ in range(4):
+            now[0] += 0.3
+            objects.advance(file_count=1, byte_count=100)
+        objects.phase("sync")
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(each["event"], each.get("phase"), each.get("file_count"), each["seconds"]) for each in told] == [
+        ("started", None, None, 0.0),
+        ("phase-begin", "scan", 0, 0.6),
+        ("phase-totals", "scan", 0, 0.6),
+        ("advanced", "scan", 2, 1.2),
+        ("advanced", "scan", 4, 1.8),
+        ("phase-end", "scan", 4, 1.8),
+        ("phase-begin", "sync", 0, 1.8),
+        ("phase-end", "sync", 0, 1.8),
+        ("finished", None, None, 1.8),
+    ]
+    assert [told[3][name] for name in ("byte_count", "all_file_count", "all_byte_count")] == [200, 4, 400]
+    assert (told[-2]["all_file_count"], told[-1]["is_whole"]) == (None, True)
+
+
+def test_last_object_says_that_the_work_failed() -> None:
+    stream = io.StringIO()
+    with pytest.raises(OSError), Objects(stream):
+        raise OSError
+    assert json.loads(stream.getvalue().splitlines()[-1])["is_whole"] is False
+
+
+def test_progress_as_json_goes_to_stderr_and_is_as_the_page_has_it(
+    capsys: pytest.CaptureFixture[str], delivery: Delivery
+) -> None:
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--progress", "json", "--json")
+    json.loads(ran.out)
+    told = [json.loads(line) for line in ran.err.splitlines() if line.startswith("{")]
+    assert [each["event"] for each in told] == ["started", "phase-begin", "phase-end", "finished"]
+    page = (ROOT / "docs/how-to/scheduler.md").read_text()
+    assert {name for each in told for name in each if f"`{name}`" not in page} == set()
+    assert "{" not in run_here(capsys, "plan", delivery.origin, delivery.path, "--progress", "json", "-q").err
+
+
+def test_no_bar_is_drawn_between_the_lines_of_a_verbose_run(delivery: Delivery) -> None:
+    command = [sys.executable, "-m", "qa2pack.pack", "plan", str(delivery.origin), str(delivery.path), "-v"]
+    printed = printed_on_terminal(command, cwd=ROOT)
+    assert "phase scan: ended" in printed
+    assert "\x1b[2K" not in printed  # by which a bar is drawn again

@@ -1,11 +1,13 @@
 """Lines fit the terminal: drawings are cut, running text is folded, and a path stays whole."""
 
+import io
 import re
 import sys
 
 import pytest
 
-from qa2pack.pack.terminal.style import Style, unbroken
+from qa2pack.pack.terminal.choices import Color
+from qa2pack.pack.terminal.style import Style, coloured, style_for, unbroken
 from support.in_process import UID, Delivery, add_measurement_sets, make_reduction, write
 from support.terminals import printed_on_terminal
 
@@ -62,3 +64,35 @@ def test_only_a_path_on_a_line_of_its_own_is_wider_than_the_terminal(
     lines = re.sub(r"\x1b\[[0-9;]*m", "", printed).splitlines()
     assert lines
     assert [line for line in lines if len(line) > columns and not re.fullmatch(r" *(?:[+~-] )?\S+", line)] == []
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("choice", "environment", "on_terminal", "elsewhere"),
+    [
+        ("auto", {}, True, False),
+        ("auto", {"NO_COLOR": "1"}, False, False),
+        ("auto", {"NO_COLOR": ""}, True, False),
+        ("auto", {"TERM": "dumb"}, False, False),
+        ("auto", {"FORCE_COLOR": "1"}, True, True),
+        ("auto", {"CLICOLOR_FORCE": "1"}, True, True),
+        ("auto", {"CLICOLOR_FORCE": "0"}, True, False),
+        ("auto", {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+        ("always", {"NO_COLOR": "1"}, True, True),
+        ("never", {"FORCE_COLOR": "1"}, False, False),
+    ],
+)
+def test_colours_are_as_chosen_then_as_the_environment_has_it(
+    choice: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, *, on_terminal: bool, elsewhere: bool
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", **environment}.items():
+        monkeypatch.setenv(name, value)
+    with coloured(Color(choice)):
+        assert style_for(_Terminal()).is_coloured is on_terminal
+        assert style_for(io.StringIO()).is_coloured is elsewhere

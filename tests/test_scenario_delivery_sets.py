@@ -12,10 +12,12 @@ import pytest
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.tarsplit.sidecar import open_sidecar
 from support.commands import run_here
+from support.delivered_sets import RULES, checked_delivery
 from support.in_process import write
 
 Capsys = pytest.CaptureFixture[str]
-LAYOUT = """
+LAYOUT = (
+    """
 tree = "unit.{unit}"
 [variable.unit]
 [[place]]
@@ -31,17 +33,9 @@ always = true
 kind = "table"
 match = "*.ms"
 to = "data/{name}"
-[[rule]]
-kind = "tree"
-match = ["one", "two"]
-to = "data/{name}"
-[[rule]]
-match = "*.txt"
-to = "notes/{name}"
-[[rule]]
-match = "*"
-to = "data/{name}"
 """
+    + RULES
+)
 SETS = """
 [[delivery]]
 set = "pictures"
@@ -105,14 +99,6 @@ def names(home: Path) -> set[str]:
     return {name for name in os.listdir(home / "out") if not name.endswith("sum")}
 
 
-def checked(home: Path, capsys: Capsys, *words: str | Path) -> list[str]:
-    """Check the delivery, and return the problems."""
-    ran = run_here(capsys, "tarsplit", "--check", home / "out", "--json", *words)
-    problems = [f"{each['code']} {each['path']}" for each in json.loads(ran.out)["problems"]]
-    assert ran.code == (3 if problems else 0)
-    return problems
-
-
 def test_sets_are_what_the_layout_says(home: Path, capsys: Capsys) -> None:
     said = delivered(home, capsys)
     parts = {f"P_1_{number:03}_of_003.tar" for number in (1, 2, 3)}
@@ -135,8 +121,8 @@ def test_sets_are_what_the_layout_says(home: Path, capsys: Capsys) -> None:
     }
     assert (home / "out/1.README").read_bytes() == (home / "P/unit.1/README").read_bytes()
     subprocess.run("md5sum --quiet -c *.md5sum", shell=True, cwd=home / "out", check=True)
-    assert checked(home, capsys) == []
-    assert checked(home, capsys, home / "P") == []
+    assert checked_delivery(home / "out") == []
+    assert checked_delivery(home / "out", home / "P") == []
 
 
 def test_empty_folders_and_limits_are_told(home: Path, capsys: Capsys) -> None:
@@ -148,7 +134,7 @@ def test_empty_folders_and_limits_are_told(home: Path, capsys: Capsys) -> None:
     with tarfile.open(home / "out/1_videos.tar") as tar:
         assert [(each.name, each.isdir()) for each in tar] == [("P/unit.1/notes", True)]
     assert [each["is_oversized"] for each in said["chunks"]].count(True) == 1  # type: ignore[attr-defined]
-    assert checked(home, capsys, home / "P") == []
+    assert checked_delivery(home / "out", home / "P") == []
 
 
 def test_limit_holds_and_tables_stay_together(home: Path, capsys: Capsys) -> None:
@@ -180,7 +166,7 @@ def test_same_command_goes_on_and_makes_the_same_bytes(home: Path, capsys: Capsy
     tars = {name: (home / "out" / name).read_bytes() for name in names(home)}
     os.unlink(home / "out/P_1_002_of_003.tar")
     os.unlink(home / "out/1.README")
-    assert sorted(checked(home, capsys)) == ["missing 1.README", "missing P_1_002_of_003.tar"]
+    assert sorted(checked_delivery(home / "out")) == ["missing 1.README", "missing P_1_002_of_003.tar"]
     again = delivered(home, capsys)
     assert (first["kept_count"], again["kept_count"]) == (0, 3)
     assert {name: (home / "out" / name).read_bytes() for name in names(home)} == tars
@@ -196,14 +182,14 @@ def test_damaged_file_of_a_set_is_told(home: Path, capsys: Capsys, data: bytes |
     path.unlink()
     if data is not None:
         path.write_bytes(text + data if code == "grown" else (text[: -len(data)] + data if data else data))
-    assert any(problem.startswith(code) for problem in checked(home, capsys))
+    assert any(problem.startswith(code) for problem in checked_delivery(home / "out"))
 
 
 def test_one_set_alone(home: Path, capsys: Capsys) -> None:
     said = delivered(home, capsys, "--set", "pictures")
     assert (said["left_out_count"], said["sets"]) == (0, ["pictures"])
     assert names(home) == {"P_1_pictures.tar", "P_unit.1_pictures.manifest"}
-    assert checked(home, capsys, home / "P") == []
+    assert checked_delivery(home / "out", home / "P") == []
 
 
 BESIDE = """
@@ -224,7 +210,7 @@ def test_set_beside_the_others_has_what_they_have_too(home: Path, capsys: Capsys
     subprocess.run(["diff", "-r", home / "P", home / "unpacked/P"], check=True)
     with tarfile.open(home / "out/P_1_pictures.tar") as tar:
         assert len(tar.getnames()) == 5, "the others have what they had"
-    assert checked(home, capsys, home / "P") == []
+    assert checked_delivery(home / "out", home / "P") == []
     (home / "other").mkdir()
     ran = run_here(capsys, "receive", home / "out", home / "other/P", "--json")
     assert ran.code == 0, ran.err
@@ -256,7 +242,7 @@ def test_two_members_are_one_delivery_and_one_of_them_another(home: Path, capsys
     delivered(home, capsys)
     assert "P.manifest" in names(home)
     assert {"1.README", "2.README", "P_1_pictures.tar", "P_2_pictures.tar"} <= names(home)
-    assert checked(home, capsys, home / "P") == []
+    assert checked_delivery(home / "out", home / "P") == []
     shutil.rmtree(home / "out")
     delivered(home, capsys, "--member", "unit.2", "--set", "readme")
     assert names(home) == {"2.README", "P_unit.2_readme.manifest"}
@@ -268,10 +254,10 @@ def test_changed_package_is_told_by_the_comparison(home: Path, capsys: Capsys) -
     unit_again = ("--layout", home / "units.toml", "--mode", "copy", "--as-is")
     assert run_here(capsys, "package", home / "run1", home / "P", *unit_again).code == 0
     readme = {"changed unit.1"}  # of another second, perhaps
-    assert set(checked(home, capsys, home / "P")) <= readme
+    assert set(checked_delivery(home / "out", home / "P")) <= readme
     write(home / "run1/unit_1/c.bin", b"changed")
     assert run_here(capsys, "package", home / "run1", home / "P", *unit_again).code == 0
-    assert set(checked(home, capsys, home / "P")) - readme == {"changed unit.1/data"}
+    assert set(checked_delivery(home / "out", home / "P")) - readme == {"changed unit.1/data"}
 
 
 def test_file_that_changed_since_stops_its_tar_alone(home: Path, capsys: Capsys) -> None:
@@ -353,7 +339,7 @@ def test_receiver_gets_the_member_as_it_is_in_the_sets(home: Path, capsys: Capsy
     assert run_here(capsys, "verify", home / "other/P").code == 0
     shutil.rmtree(home / "P/unit.1/notes")  # in no set
     subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
-    assert checked(home, capsys, home / "other/P") == []
+    assert checked_delivery(home / "out", home / "other/P") == []
     (home / "onward").mkdir()
     assert run_here(capsys, "deliver", home / "other/P", "--output", home / "onward").code == 0
     assert sizes_of_files(home / "onward") == sizes_of_files(home / "out")  # the folders in them have other times
@@ -464,7 +450,7 @@ def test_members_that_are_counted_have_files_of_their_own(tmp_path: Path, capsys
     counted(tmp_path, capsys, COUNTED.replace("{project}.tar", "{project}_{member}.tar"))
     delivered(tmp_path, capsys)
     assert names(tmp_path) == {"P_unit.tar", "P_unit2.tar", "P.manifest"}
-    assert checked(tmp_path, capsys, tmp_path / "P") == []
+    assert checked_delivery(tmp_path / "out", tmp_path / "P") == []
 
 
 def test_sets_of_one_name_are_told_with_their_members(tmp_path: Path, capsys: Capsys) -> None:

@@ -131,3 +131,37 @@ def test_package_s_disk_is_not_asked_for_room_when_another_one_is_full(delivery:
         error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(scratch / "x"))
         reported = shortage_of(error, Attempt("apply", package))
     assert reported == f"The disk of {scratch} is full: 0 B are free."
+
+
+def test_disk_without_inodes_is_full_whatever_room_it_has(delivery: Delivery, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "size=8m,nr_inodes=20") as small:
+        fill(small / "other", spare_bytes=4 << 20, spare_inodes=0)
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(small / "x"))
+        reported = shortage_of(error, Attempt("plan", target_of(os.fspath(delivery.path))))
+    assert reported == f"The disk of {small} is full: 0 inodes are free."
+
+
+@pytest.mark.parametrize(
+    ("verb", "new_bytes", "words"),
+    [
+        ("apply", 5 << 50, "About 5.0 PiB more are needed."),
+        ("package", 5 << 50, "About 5.0 PiB more are needed."),
+        ("plan", 5 << 50, ""),
+        ("apply", 1, ""),
+    ],
+)
+def test_space_that_a_plan_lacks_is_told_where_it_is_applied(
+    delivery: Delivery, verb: str, new_bytes: int, words: str
+) -> None:
+    plan = delivery.plan(Mode.COPY)
+    save_durably(delivery.package.plan, plan.header, replace(plan.notes, new_bytes=new_bytes), ())
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert shortage_of(error, Attempt(verb, target_of(os.fspath(delivery.path)))) == words
+
+
+def test_disk_that_does_not_report_its_size_has_room(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = delivery.plan(Mode.COPY)
+    save_durably(delivery.package.plan, plan.header, replace(plan.notes, new_bytes=5 << 50), ())
+    monkeypatch.setattr("qa2pack.pack.errors.disk_shortage.free_bytes", lambda package: None)
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert shortage_of(error, Attempt("apply", target_of(os.fspath(delivery.path)))) == ""

@@ -14,13 +14,13 @@ from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import StreamWriter
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Segment, shares
 from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.packing.partition import tar_bytes
-from qa2pack.tarsplit.tar.checksums import Sums
 
 CONTENTS = [b"", b"a" * 700, bytes(range(256)) * 9]
 NAMES = [b"empty", b"letters", "µ".encode()]

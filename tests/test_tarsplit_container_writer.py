@@ -9,13 +9,13 @@ import pytest
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, padded
 from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.fs.digest import digest_of_bytes
+from qa2pack.tarsplit.checksums import threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart
 from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.output_files import write_all
 from qa2pack.tarsplit.packing.partition import tar_bytes
-from qa2pack.tarsplit.tar.checksums import threaded_sums
 
 FRAMING = framing_of(Made(DeliveryForm.TAR, 0), b"P", ChunkPart(b"", (), (), ()), folder_mtime=0)
 

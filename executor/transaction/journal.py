@@ -24,6 +24,7 @@ import xxhash
 from qa2pack.executor.io.disk import Disk, write_durably
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.dataclass import asdict, dataclass
+from qa2pack.manifest.event import Level, is_logged, log_event
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.wire import Moment, WireError, read_value, unpack_map
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, control_fd, read_control
@@ -255,6 +256,7 @@ class Journal:
     def append(self, record: Record) -> None:
         """Append a record that may be lost in a power cut."""
         self._append(_encoded(record))
+        _log(record)
 
     def append_durably(self, record: Record) -> None:
         """Append a record that is on disk when this returns."""
@@ -273,7 +275,19 @@ class Journal:
 
 def create_journal(path: bytes, begin: Begin, disk: Disk) -> Journal:
     """Create a journal, on disk when this returns; a journal never exists without its first record."""
-    return _written(path, [_encoded(begin)], disk)
+    journal = _written(path, [_encoded(begin)], disk)
+    _log(begin)
+    return journal
+
+
+def _log(record: Record) -> None:
+    """Log a record that was appended, with its values that are texts, numbers or flags."""
+    if not is_logged(Level.DEBUG):
+        return
+    values = {name: value for name, value in asdict(record).items() if isinstance(value, str | int)}
+    words = "".join(f" {name}={value}" for name, value in values.items())
+    kind = type(record).__name__
+    log_event(__name__, "journal", f"journal: {kind}{words}", Level.DEBUG, record=kind, **values)
 
 
 def continue_journal(path: bytes, disk: Disk) -> Journal:

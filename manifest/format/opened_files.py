@@ -10,14 +10,14 @@ from dataclasses import replace
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described, check_member
-from qa2pack.manifest.format.header import Header, StreamKind, read_header, read_notes
+from qa2pack.manifest.format.header import Header, Notes, StreamKind, read_header, read_notes
 from qa2pack.manifest.format.stream import Stream, check_folders, peek_stream
 from qa2pack.manifest.fs.presence import status_of
 
 
 @dataclass(slots=True)
 class _Opened:
-    """A file whose checksum fits its content.
+    """A file whose checksum fits its content, with what was read of it so far.
 
     Attributes:
         is_checked: its folders were looked at too.
@@ -25,6 +25,20 @@ class _Opened:
 
     stream: Stream
     is_checked: bool = False
+    header: Header | None = None
+    notes: Notes | None = None
+
+    def header_of(self, kind: StreamKind) -> Header:
+        """Return the header; raises as `read_header`."""
+        if self.header is None or self.header.kind is not kind:
+            self.header = read_header(self.stream, kind)
+        return self.header
+
+    def described(self, kind: StreamKind) -> Described:
+        """Return the file with header and notes; raises as `read_header` and `read_notes`."""
+        header = self.header_of(kind)
+        self.notes = self.notes or read_notes(self.stream)
+        return Described(self.stream, header, self.notes)
 
 
 class OpenedFiles:
@@ -41,11 +55,11 @@ class OpenedFiles:
 
     def plan(self, path: bytes) -> Described:
         """Return a plan, all of it checked; raises as `manifest.format.files.open_plan`."""
-        return _described(self.stream(path), StreamKind.PLAN)
+        return self._checked(path).described(StreamKind.PLAN)
 
     def manifest(self, path: bytes) -> Described:
         """Return a manifest, all of it checked; raises as `plan`."""
-        return _described(self.stream(path), StreamKind.MANIFEST)
+        return self._checked(path).described(StreamKind.MANIFEST)
 
     def manifest_of(self, member: bytes, path: bytes) -> Described:
         """Return the manifest of a member, all of it checked; raises as `manifest.format.files.open_manifest_of`."""
@@ -59,15 +73,18 @@ class OpenedFiles:
 
     def peek_header(self, path: bytes, kind: StreamKind) -> Header:
         """Return the header of a plan or manifest without looking at its folders; raises as `peek`."""
-        return read_header(self.peek(path), kind)
+        return self._at(path).header_of(kind)
 
     def stream(self, path: bytes) -> Stream:
         """Return a plan or manifest, all of it checked; raises as `manifest.format.stream.open_stream`."""
+        return self._checked(path).stream
+
+    def _checked(self, path: bytes) -> _Opened:
         opened = self._at(path)
         if not opened.is_checked:
             check_folders(opened.stream)
             opened.is_checked = True
-        return opened.stream
+        return opened
 
     def _at(self, path: bytes) -> _Opened:
         """Return the file at a path; its folders are read through this path from now on."""
@@ -81,10 +98,6 @@ class OpenedFiles:
         if opened.stream.path != path:
             opened.stream = replace(opened.stream, path=path)
         return opened
-
-
-def _described(stream: Stream, kind: StreamKind) -> Described:
-    return Described(stream, read_header(stream, kind), read_notes(stream))
 
 
 def _state_at(path: bytes) -> FileState | None:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
+from qa2pack.manifest.event import Level, log_event
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS
 
 LATE_SECONDS = 0.0003  # an SSD of this machine answers in a third of that, a server in the next room in twice of it
@@ -32,7 +33,12 @@ def answers_late(path: bytes) -> bool:
         )
     except OSError:
         return False  # whoever works on it reports that
-    return bool(looks) and sorted(looks)[len(looks) // 2] >= LATE_SECONDS
+    if not looks:
+        return False
+    usual = sorted(looks)[len(looks) // 2]
+    text = f"latency: {usual * 1000:.3f} ms to open a file, the median of {len(looks)}: {os.fsdecode(path)}"
+    log_event(__name__, "latency", text, Level.DEBUG, path=os.fsdecode(path), seconds=usual, look_count=len(looks))
+    return usual >= LATE_SECONDS
 
 
 def _looks(folder: bytes) -> Iterator[float]:

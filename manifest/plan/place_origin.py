@@ -107,6 +107,7 @@ def place_origin(
         tables,
         known=known,
         reader=reader,
+        engine=engine,
         foreign=layout.foreign_globs,
         weights=request.weights,
     )

@@ -113,6 +113,23 @@ class _Query:
     source: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _SplitQuery:
+    """The split of one table.
+
+    Attributes:
+        shape: None where the table was described for an earlier plan.
+    """
+
+    reader: TableReader
+    root: bytes
+    source: bytes
+    keep: str
+    shape: TableShape | None
+    foreign: tuple[str, ...]
+    weights: Weights
+
+
 def fingerprint(table: bytes) -> bytes:
     """Return a digest of the identity of the files in the table's folder, without reading or opening any."""
     with os.scandir(table) as listing:
@@ -144,7 +161,7 @@ def describe_tables(
         if isinstance(answer, TableShape):
             shapes[source] = answer
             columns[source] = answer.data_columns
-        elif answer.code in _ENVIRONMENT_CODES:
+        elif _is_of_environment(answer):
             raise Refused(answer)
         else:
             broken[source] = answer
@@ -158,6 +175,7 @@ def plan_splits(
     *,
     known: Iterable[TableNote],
     reader: TableReader,
+    engine: Engine,
     foreign: tuple[str, ...] = (),
     weights: Weights = Weights.CONSISTENT,
 ) -> tuple[dict[bytes, TableNote], list[Problem]]:
@@ -165,6 +183,9 @@ def plan_splits(
 
     Names that match `foreign` are not files of the table, whatever they begin with. A note without a spec belongs to
     a table that is packaged unchanged, because it has one data column.
+
+    Raises:
+        Refused: casacore cannot work in this environment; that never counts as a fault of a table.
     """
     noted = {
         (note.source, note.keep): note
@@ -183,18 +204,22 @@ def plan_splits(
             notes[item.path] = note
         else:
             asked.setdefault((item.source, item.column), []).append(item.path)
+    queries = {
+        (source, keep): _SplitQuery(reader, root, source, keep, tables.shapes.get(source), foreign, weights)
+        for source, keep in asked
+    }
+    answers = dict(engine.run(_split_spec, deque(queries.values())))
     for (source, keep), paths in asked.items():
-        try:
-            spec = _spec(root, source, keep, tables, reader, foreign=foreign, weights=weights)
-        except CasacoreEnvironmentError as error:
-            raise Refused(_environment_problem(error)) from error
-        except LossyManagerError as error:
-            problems.append(Problem(Code.TABLE_LOSSY, os.path.join(root, source), found=str(error)))
+        answer = answers[source, keep]
+        if _is_of_environment(answer):
+            # Trials that run side by side share scratch and memory: one for which these did not suffice runs alone.
+            _, answer = _split_spec(queries[source, keep])
+        if isinstance(answer, Problem):
+            if _is_of_environment(answer):
+                raise Refused(answer)
+            problems.append(answer)
             continue
-        except (TableBrokenError, ColumnMissingError) as error:
-            problems.append(_broken_table(os.path.join(root, source), error))
-            continue
-        note = TableNote(source, keep, tables.fingerprints[source], tables.columns[source], spec)
+        note = TableNote(source, keep, tables.fingerprints[source], tables.columns[source], answer)
         notes.update((path, note) for path in paths)
     return notes, problems
 
@@ -207,27 +232,36 @@ def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) ->
     return Problem(code, table, found=reason.replace(f"{shown(table)}/", "").replace(shown(table), "it"))
 
 
+def _is_of_environment(answer: object) -> bool:
+    """Whether casacore could not work, which says nothing of the table."""
+    return isinstance(answer, Problem) and answer.code in _ENVIRONMENT_CODES
+
+
 def _environment_problem(error: CasacoreEnvironmentError) -> Problem:
     return Problem(error.code, error.path, error.expected, error.found)
 
 
-def _spec(
-    root: bytes,
-    source: bytes,
-    keep: str,
-    tables: Tables,
-    reader: TableReader,
-    *,
-    foreign: tuple[str, ...],
-    weights: Weights,
-) -> SplitSpec | None:
-    table = os.path.join(root, source)
-    shape = tables.shapes.get(source) or reader.describe(table)
+def _split_spec(query: _SplitQuery) -> tuple[tuple[bytes, str], SplitSpec | Problem | None]:
+    table = os.path.join(query.root, query.source)
+    answer: SplitSpec | Problem | None
+    try:
+        answer = _measured(table, query)
+    except CasacoreEnvironmentError as error:
+        answer = _environment_problem(error)
+    except LossyManagerError as error:
+        answer = Problem(Code.TABLE_LOSSY, table, found=str(error))
+    except (TableBrokenError, ColumnMissingError) as error:
+        answer = _broken_table(table, error)
+    return (query.source, query.keep), answer
+
+
+def _measured(table: bytes, query: _SplitQuery) -> SplitSpec | None:
+    shape = query.shape or query.reader.describe(table)
     with os.scandir(table) as listing:
         files = {os.fsencode(entry.name): entry.stat().st_size for entry in listing if entry.is_file()}
-    files = {name: size for name, size in files.items() if not matches(name, foreign)}
-    spec = plan_split(shape, files, keep, weights=weights)
-    return reader.measure(table, spec) if spec else None
+    files = {name: size for name, size in files.items() if not matches(name, query.foreign)}
+    spec = plan_split(shape, files, query.keep, weights=query.weights)
+    return query.reader.measure(table, spec) if spec else None
 
 
 def _describe(query: _Query) -> tuple[bytes, TableShape | Problem]:

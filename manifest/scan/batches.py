@@ -5,14 +5,10 @@ from dataclasses import field
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState
-from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.digest_cache import KnownStream
-from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums, add_names, add_sums
-from qa2pack.manifest.scan.table_references import Reference
+from qa2pack.manifest.scan.findings import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,57 +123,26 @@ class BatchGroup:
 
 
 @dataclass(slots=True)
-class ScanResult:
-    """Result of a batch: the one value that workers send back."""
+class ScanResult(Findings):
+    """Result of a batch: the one value that workers send back.
+
+    Attributes:
+        more: batches left for other workers.
+        digests: folder, name and digest of big files.
+    """
 
     blobs: list[tuple[bytes, bytes]] = field(default_factory=list)
-    more: "list[ScanBatch]" = field(default_factory=list)  # batches left for other workers
-    digests: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)  # folder, name, digest of big files
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-    devices: dict[int, bytes] = field(default_factory=dict)  # each with a path on it
-    sums: Sums = field(default_factory=dict)
-    linked: Names = field(default_factory=dict)
-    relinks: list[Relink] = field(default_factory=list)
-    foreign: list[tuple[bytes, bool]] = field(default_factory=list)  # skipped sources; whether folders
-    references: list[Reference] = field(default_factory=list)
-    counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder
-    file_count: int = 0
-    byte_count: int = 0
+    more: "list[ScanBatch]" = field(default_factory=list)
+    digests: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
     read_bytes: int = 0
-    new_files: int = 0  # files that are created, not linked
-    new_bytes: int = 0
-    holes: dict[bytes, int] = field(default_factory=dict)  # by path of a copied file: bytes of holes, not written
 
     def add(self, other: "ScanResult") -> None:
         """Add the result of other folders of the same batch."""
+        self.merge(other)
         self.blobs += other.blobs
         self.more += other.more
         self.digests += other.digests
-        self.problems += other.problems
-        self.warnings += other.warnings
-        self.devices = {**other.devices, **self.devices}
-        add_sums(self.sums, other.sums)
-        add_names(self.linked, other.linked)
-        self.relinks += other.relinks
-        self.foreign += other.foreign
-        self.references += other.references
-        self.holes |= other.holes
-        self.new_files += other.new_files
-        self.new_bytes += other.new_bytes
         self.read_bytes += other.read_bytes
-        for role, (file_count, byte_count) in other.counts.items():
-            self._count(role, file_count, byte_count)
-
-    def count(self, path: bytes, file_count: int, byte_count: int) -> None:
-        """Count files of one folder of the package."""
-        self._count(role_of(path, is_folder=True), file_count, byte_count)
-
-    def _count(self, role: bytes, file_count: int, byte_count: int) -> None:
-        files, size = self.counts.get(role, (0, 0))
-        self.counts[role] = (files + file_count, size + byte_count)
-        self.file_count += file_count
-        self.byte_count += byte_count
 
 
 ScanBatch = SubtreeBatch | FileBatch | BigFile | BatchGroup

@@ -7,65 +7,34 @@ from dataclasses import field
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.format.spool import RecordSpool
-from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanResult
 from qa2pack.manifest.scan.expected import ExpectedTotals
-from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums, add_names, add_sums, name_problems, sum_warnings
-from qa2pack.manifest.scan.table_references import Reference
+from qa2pack.manifest.scan.findings import Findings
+from qa2pack.manifest.scan.link_and_owner_checks import name_problems, sum_warnings
 from qa2pack.manifest.scan.walk import scan_batch
 
 _FAST_BYTES = 2 << 30  # that are read in a second; most disks are slower
 
 
 @dataclass(slots=True)
-class Gathered:
+class Gathered(Findings):
     """Merged results of a scan.
 
     Attributes:
         spool: the folder records.
-        counts: files and bytes by role folder.
-        foreign: skipped files of other programs inside trees; whether each is a folder.
-        holes: by path in the member, the bytes that a copy of a sparse file does not write.
-        devices: device numbers of the sources, each with one path in the package.
     """
 
     spool: RecordSpool = field(default_factory=RecordSpool)
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-    counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-    devices: dict[int, bytes] = field(default_factory=dict)
-    sums: Sums = field(default_factory=dict)
-    linked: Names = field(default_factory=dict)
-    new_files: int = 0
-    new_bytes: int = 0
-    holes: dict[bytes, int] = field(default_factory=dict)
-    relinks: list[Relink] = field(default_factory=list)
-    foreign: list[tuple[bytes, bool]] = field(default_factory=list)
-    references: list[Reference] = field(default_factory=list)
 
     def add(self, result: ScanResult) -> None:
         """Merge the result of one batch."""
+        self.merge(result)
         for path, blob in result.blobs:
             self.spool.add(path, blob)
         for folder, name, digest in result.digests:
             self.spool.add_digest(folder, name, digest)
-        self.problems.extend(result.problems)
-        self.warnings.extend(result.warnings)
-        self.new_files += result.new_files
-        self.new_bytes += result.new_bytes
-        self.holes |= result.holes
-        add_sums(self.sums, result.sums)
-        add_names(self.linked, result.linked)
-        self.relinks.extend(result.relinks)
-        self.foreign.extend(result.foreign)
-        self.references.extend(result.references)
-        self.devices = {**result.devices, **self.devices}
-        for role, (file_count, byte_count) in result.counts.items():
-            files, size = self.counts.get(role, (0, 0))
-            self.counts[role] = (files + file_count, size + byte_count)
 
 
 def gather(batches: Iterable[ScanBatch], *, phase: str, engine: Engine, progress: Progress) -> Gathered:

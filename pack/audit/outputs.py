@@ -4,18 +4,16 @@ They may be in no package: what is not packaged there is a problem of the packag
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.pack.jobs.packages_below import is_control
-from qa2pack.pack.protected_paths import folder_missing, folder_of
+from qa2pack.pack.protected_paths import folder_missing, folder_of, package_around
 
 _NAME = b"qa2pack/catalogue.sqlite"
-_ENDING = b".pack"
 
 
 def default_catalogue(environment: Mapping[str, str]) -> bytes:
@@ -51,20 +49,11 @@ def output_place(path: bytes, mark: bytes) -> bytes:
     output = join(folder_of(path), os.path.basename(os.path.abspath(path)))
     if not is_folder(os.path.dirname(output)):
         raise folder_missing(os.path.dirname(output))
-    for above in _folders_above(output):
-        control = above if above.endswith(_ENDING) else above + _ENDING
-        if is_control(control):
-            found = f"a place in the package {shown(control.removesuffix(_ENDING))}"
-            raise Refused(Problem(Code.OUTPUT_PROTECTED, output, found=found))
+    if package := package_around(output):
+        raise Refused(Problem(Code.OUTPUT_PROTECTED, output, found=f"a place in the package {package}"))
     if is_there(output) and not _begins_with(output, mark):
         raise Refused(Problem(Code.OUTPUT_EXISTS, output, found="a file of another kind"))
     return output
-
-
-def _folders_above(path: bytes) -> Iterator[bytes]:
-    while path not in (b"/", b""):
-        path = os.path.dirname(path)
-        yield path
 
 
 def _begins_with(path: bytes, mark: bytes) -> bool:

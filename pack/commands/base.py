@@ -7,11 +7,11 @@ Precedence: command line, environment, the `pack.toml` beside the origin, the us
 import os
 import sys
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand
 
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.alma.member_ids import tidy_name
@@ -19,10 +19,12 @@ from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import shown
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.commands.completion import use_own_zsh
-from qa2pack.pack.commands.options import KEEP_PREVIOUS
+from qa2pack.pack.commands.options import KEEP_PREVIOUS, EveryOptions
 from qa2pack.pack.exit_codes import Exit, exit_code_lines
 from qa2pack.pack.settings.option_source import Default, SettingsError
+from qa2pack.pack.terminal.choices import Color, LogFormat, ProgressForm
 from qa2pack.pack.terminal.output_streams import report_os_error
+from qa2pack.pack.terminal.style import coloured
 
 if TYPE_CHECKING:
     from qa2pack.pack.settings.keys import Settings
@@ -34,8 +36,7 @@ UsageFault: Any = typer.BadParameter.__bases__[0]
 _DEFAULTS = "qa2pack.pack.settings.option_source"
 _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
-_UNSETTLED = "pack.unsettled"
-_LOG = "pack.log"
+_EVERY = "pack.every"
 _CHOICES = [[choice.value] for choice in KeepPrevious]
 _MEMBERS = {"member": "--member", "replace_member": "--replace-member"}
 _PATHS = frozenset(
@@ -62,8 +63,9 @@ def typed_lists(context: typer.Context) -> tuple[str, ...]:
 
 def words_for_each(context: typer.Context, names: Container[str]) -> tuple[str, ...]:
     """Return the options of these names that were typed, and those of every command, as words for another command."""
-    words = ["--no-settings"] if context.meta[_UNSETTLED] else []
-    words += [f"--log={context.meta[_LOG]}"] if context.meta[_LOG] else []
+    every: EveryOptions = context.meta[_EVERY]
+    words = ["--no-settings"] if every.no_settings else []
+    words += [f"--log={every.log}"] if every.log else []
     for option in context.command.params:
         if option.name in names and _source(context, option.name) == "COMMANDLINE":
             words += option_words(option, context.params[str(option.name)])
@@ -78,6 +80,12 @@ def option_words(option: Any, value: object) -> list[str]:
     return [f"{name}={part}" for part in (value if isinstance(value, list | tuple) else [value])]
 
 
+def is_without_settings(context: typer.Context) -> bool:
+    """Return whether the running command takes no defaults from files."""
+    every: EveryOptions = context.meta[_EVERY]
+    return every.no_settings
+
+
 def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
     """Return each `pack.toml` of the current folder and the package's that does not count; none with --no-settings.
 
@@ -86,7 +94,7 @@ def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
     from qa2pack.pack.settings.files import unused_settings
     from qa2pack.pack.target import target_of
 
-    if context.meta[_UNSETTLED]:
+    if is_without_settings(context):
         return ()
     folders = (*_current_folder(), *(target_of(package).package.parent for package in _packages(context)))
     return unused_settings(folders, _folder(context), os.environ)
@@ -144,27 +152,13 @@ def _print_usage_fields(verb: str, message: str) -> None:
 
 
 class Command(TyperCommand):
-    """A command with its defaults, its log, and the exit codes in its help."""
+    """A command with its defaults, its log, its colours, and the exit codes in its help.
+
+    Its function has `EveryOptions`, as `spread` gives them.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{**options, "epilog": options.get("epilog") or exit_code_lines()})
-        self.params += [
-            TyperOption(
-                param_decls=["--log"],
-                metavar="FILE",
-                envvar="PACK_LOG",
-                show_envvar=True,
-                help="Add a full log of this run to FILE, which must be outside package and origin.",
-            ),
-            TyperOption(
-                param_decls=["--no-settings"],
-                is_flag=True,
-                default=False,
-                envvar="PACK_NO_SETTINGS",
-                show_envvar=True,
-                help="Take no defaults from a pack.toml.",
-            ),
-        ]
 
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
         """Return the words of the usage line; required arguments are not in braces."""
@@ -190,13 +184,14 @@ class Command(TyperCommand):
     def invoke(self, ctx: _Context) -> Any:
         """Fill in defaults, open the log, run."""
         self._check_paths(ctx)
-        is_unsettled = ctx.meta[_UNSETTLED] = ctx.params.pop("no_settings")
         ctx.meta[_TYPED] = tuple(self._typed(ctx))
         with _settings_checked():
-            files = () if is_unsettled else _settings(ctx)
+            files = () if ctx.params["no_settings"] else _settings(ctx)
             ctx.meta[_DEFAULTS] = (*self._from_environment(ctx), *self._from_files(ctx, files))
-        log = ctx.meta[_LOG] = ctx.params.pop("log")
-        with self._logged(ctx, log) if log else nullcontext():
+        every = ctx.meta[_EVERY] = EveryOptions(*(ctx.params.pop(name) for name in EveryOptions._fields))
+        if every.verbose or (every.debug and not every.log):
+            _give_way(ctx)
+        with coloured(Color(every.color)), self._logged(ctx, every):
             return super().invoke(ctx)
 
     def _check_paths(self, ctx: _Context) -> None:
@@ -238,13 +233,17 @@ class Command(TyperCommand):
                 if _take(ctx, option, value):
                     yield Default(_shown_name(option), shown(settings.path))
 
-    def _logged(self, ctx: _Context, path: str) -> Any:
+    def _logged(self, ctx: _Context, every: EveryOptions) -> AbstractContextManager[None]:
+        if not (every.log or every.verbose or every.debug):
+            return nullcontext()
         import shlex
 
-        from qa2pack.pack.commands.run_log import run_logged
+        from qa2pack.pack.commands.run_log import LogChoice, run_logged
 
         line = f"{ctx.command_path} {shlex.join(ctx.meta[_ARGUMENTS])}"
-        return run_logged(self._checked_log(ctx, path), str(ctx.info_name), line)
+        log = self._checked_log(ctx, every.log) if every.log else b""
+        choice = LogChoice(log, LogFormat(every.log_format), every.verbose, every.debug)
+        return run_logged(choice, str(ctx.info_name), line)
 
     def _checked_log(self, ctx: _Context, path: str) -> bytes:
         """Return the absolute path of the log, which may be neither in a package nor in the origin."""
@@ -275,6 +274,12 @@ def _with_values(args: list[str]) -> list[str]:
         else word
         for at, word in enumerate(args)
     ]
+
+
+def _give_way(ctx: _Context) -> None:
+    """Let no bar be drawn among the lines of a log that is printed."""
+    if ctx.params.get("progress") == ProgressForm.AUTO:
+        ctx.params["progress"] = ProgressForm.LINES.value
 
 
 def _tidy_members(ctx: _Context, args: Sequence[str]) -> None:
@@ -362,7 +367,7 @@ def _folder(ctx: _Context) -> bytes:
     if source := ctx.params.get("source"):
         path = origin_of(source)
         return path if ctx.params["each"] else os.path.dirname(path)
-    named = _packages(ctx) or (ctx.params.get("check") or ".",)
+    named = _packages(ctx) or tuple(filter(None, (ctx.params.get("check"),)))
     folders = {target_of(name).package.parent for name in named}
     return folders.pop() if len(folders) == 1 else os.getcwdb()
 

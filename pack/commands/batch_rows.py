@@ -6,7 +6,7 @@ is no second list of options.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -20,7 +20,14 @@ from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import is_layout_path, load_layout
 from qa2pack.manifest.problem import Refused
 from qa2pack.pack.commands.base import Command, UsageFault, defaults_of, option_words
-from qa2pack.pack.commands.options import OriginArgument, PackageArgument, RuleOptions, TableOptions, spread
+from qa2pack.pack.commands.options import (
+    EveryOptions,
+    OriginArgument,
+    PackageArgument,
+    RuleOptions,
+    TableOptions,
+    spread,
+)
 from qa2pack.pack.commands.plan_options import PlanOptions, check_options, request_of
 from qa2pack.pack.jobs.batch import Job, all_earlier, is_by_values
 from qa2pack.pack.jobs.job_list import Row, list_problem, read_job_list
@@ -34,8 +41,9 @@ _TRUTHS = {"true": True, "false": False}
 class _RowCommand(Command):
     """The options of a row; the log of the whole run is open already, and only its place is checked."""
 
-    def _logged(self, ctx: Any, path: str) -> Any:
-        self._checked_log(ctx, path)
+    def _logged(self, ctx: Any, every: EveryOptions) -> AbstractContextManager[None]:
+        if every.log:
+            self._checked_log(ctx, every.log)
         return nullcontext()
 
 

@@ -16,6 +16,7 @@ from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
 from qa2pack.manifest.path import shown
 from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.settings.rate import parse_rate
+from qa2pack.pack.terminal.choices import Color, LogFormat, ProgressForm
 
 if TYPE_CHECKING:
     from qa2pack.manifest.signature.signature import Trust
@@ -74,6 +75,49 @@ BandwidthOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="PACK_QUIET", help="Show no progress.")]
+ProgressOption = Annotated[
+    ProgressForm,
+    typer.Option(
+        "--progress",
+        envvar="PACK_PROGRESS",
+        metavar="auto|bar|lines|json|none",
+        help="Show progress on stderr: bar on a terminal, else lines; json for programs.",
+    ),
+]
+LogOption = Annotated[
+    str,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        envvar="PACK_LOG",
+        show_default=False,
+        help="Add a full log of this run to FILE, which must be outside package and origin.",
+    ),
+]
+LogFormatOption = Annotated[
+    LogFormat,
+    typer.Option(
+        "--log-format",
+        envvar="PACK_LOG_FORMAT",
+        metavar="text|json",
+        help="Form of the log; json: one object a line.",
+    ),
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", envvar="PACK_VERBOSE", help="Print phases and versions on stderr.")
+]
+DebugOption = Annotated[
+    bool,
+    typer.Option(
+        "--debug", envvar="PACK_DEBUG", help="Log all details, for help from afar; on stderr if there is no --log."
+    ),
+]
+ColorOption = Annotated[
+    Color, typer.Option("--color", envvar="PACK_COLOR", metavar="auto|always|never", help="Colour the output.")
+]
+NoSettingsOption = Annotated[
+    bool, typer.Option("--no-settings", envvar="PACK_NO_SETTINGS", help="Take no defaults from a pack.toml.")
+]
 KEEP_PREVIOUS = "--keep-previous"
 
 
@@ -229,12 +273,24 @@ class SignersOptions(NamedTuple):
             raise typer.BadParameter("--allowed-signers is checked on this machine: leave out --cluster")
 
 
+class EveryOptions(NamedTuple):
+    """What every command has; the base class of all commands takes it, and no command sees it."""
+
+    log: LogOption = ""
+    log_format: LogFormatOption = LogFormat.TEXT
+    verbose: VerboseOption = False
+    debug: DebugOption = False
+    color: ColorOption = Color.AUTO
+    no_settings: NoSettingsOption = False
+
+
 class RunOptions(NamedTuple):
     """How a command works on this machine, and prints."""
 
     jobs: JobsOption = 0
     json: JsonOption = False
     quiet: QuietOption = False
+    progress: ProgressOption = ProgressForm.AUTO
 
 
 class ClusterRunOptions(NamedTuple):
@@ -246,6 +302,7 @@ class ClusterRunOptions(NamedTuple):
     insecure_cluster: InsecureClusterOption = False
     json: JsonOption = False
     quiet: QuietOption = False
+    progress: ProgressOption = ProgressForm.AUTO
 
 
 class TrustOptions(NamedTuple):
@@ -284,13 +341,19 @@ class TableOptions(NamedTuple):
 
 
 def spread(command: Callable[..., Result]) -> Callable[..., Result]:
-    """Return the command with the options of each group in place of the parameter that takes the group."""
+    """Return the command with the options of each group in place of the parameter that takes the group.
+
+    The options of every command are added.
+    """
     parameters = inspect.signature(command).parameters
     groups = {name: one.annotation for name, one in parameters.items() if _is_group(one.annotation)}
     options = [option for one in parameters.values() for option in _options(one)]
+    options += _options_of(EveryOptions)
 
     @functools.wraps(command)
     def spread_command(**values: Any) -> Result:
+        for name in EveryOptions._fields:  # taken from the context before
+            del values[name]
         made = {
             name: group(**{option: values.pop(option) for option in group._fields}) for name, group in groups.items()
         }
@@ -307,10 +370,18 @@ def _is_group(annotation: Any) -> bool:
 
 def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
     """Return the parameters of a group's options, or the parameter itself."""
-    keyword, group = inspect.Parameter.KEYWORD_ONLY, parameter.annotation
-    if not _is_group(group):
-        return [parameter.replace(kind=keyword)]
+    if not _is_group(parameter.annotation):
+        return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+    return _options_of(parameter.annotation)
+
+
+def _options_of(group: Any) -> list[inspect.Parameter]:
     return [
-        inspect.Parameter(name, keyword, default=group._field_defaults[name], annotation=group.__annotations__[name])
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=group._field_defaults[name],
+            annotation=group.__annotations__[name],
+        )
         for name in group._fields
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from qa2pack.executor.stop_signals import ended_by_keyboard
+from qa2pack.manifest.event import Level, is_logged, log_event
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.terminal.output_streams import OutputLostError, lossy_output, redirect_to_null, report_loss
@@ -124,9 +125,17 @@ def _print_notes(notes: Iterable[str]) -> None:
 
 
 def _failure(error: BaseException, attempt: Attempt) -> "Failure":
+    _log_traceback(error)
     from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
 
     return failure_of(error, attempt, style_for(sys.stderr))
+
+
+def _log_traceback(error: BaseException) -> None:
+    if is_logged(Level.DEBUG):
+        import traceback
+
+        log_event(__name__, "traceback", "".join(traceback.format_exception(error)).rstrip("\n"), Level.DEBUG)
 
 
 def _print_failure(failure: "Failure", attempt: Attempt, *, is_json: bool) -> Exit:

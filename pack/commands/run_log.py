@@ -1,57 +1,106 @@
-"""Log entries about a whole run: check of the log's path, command, user and versions, exit code and time."""
+"""Log of a whole run: where it may lie, what goes into it and onto the screen, and its first and last lines."""
 
 import os
 import platform
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 
 import typer
 
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.event import Level, log_event
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.protected_paths import protected_place
-from qa2pack.pack.terminal.log_file import Level, LogFile, logging_to
+from qa2pack.pack.protected_paths import package_around, protected_place
+from qa2pack.pack.terminal.choices import LogFormat
+from qa2pack.pack.terminal.log_file import LogFile, logging_to_file, logging_to_screen
+from qa2pack.pack.terminal.log_lines import LogLines
 
 _LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
 
 
+@dataclass(frozen=True, slots=True)
+class LogChoice:
+    """What of a run is logged, and where.
+
+    Attributes:
+        path: absolute path of the log; empty for none.
+        is_verbose: print the events of the work on stderr.
+        is_debug: log all details as well; on stderr where there is no log.
+    """
+
+    path: bytes = b""
+    form: LogFormat = LogFormat.TEXT
+    is_verbose: bool = False
+    is_debug: bool = False
+
+    @property
+    def level(self) -> Level:
+        """Level of the log."""
+        return Level.DEBUG if self.is_debug else Level.INFO
+
+    @property
+    def screen_level(self) -> Level | None:
+        """Level of what is printed; None for nothing."""
+        if self.is_debug and not self.path:
+            return Level.DEBUG
+        return Level.INFO if self.is_verbose else None
+
+
 def check_log_place(path: bytes, *, origin: bytes | None, package: Package | None) -> None:
-    """Refuse a log at a protected path; an empty path is no log.
+    """Refuse a log at a protected path, or in any other package; an empty path is no log.
 
     Raises:
         Refused: the path is protected.
     """
     if not path:
         return
-    if place := protected_place(path, package, origin):
+    place = protected_place(path, package, origin)
+    if not place and (other := package_around(path) or package_around(real_path(path))):
+        place = f"the package {other}"
+    if place:
         raise Refused(Problem(Code.OUTPUT_PROTECTED, path, found=f"a place in {place}"))
 
 
 @contextmanager
-def run_logged(path: bytes, verb: str, command: str) -> Iterator[None]:
+def run_logged(choice: LogChoice, verb: str, command: str) -> Iterator[None]:
     """Log what happens in this context, with a first and a last line about the run.
 
     Args:
         command: the command line, or the call.
     """
     began = time.monotonic()
-    with logging_to(path, verb) as log:
-        log.write(Level.INFO, f"begin: {command}")
-        log.write(Level.INFO, f"folder {_folder()}, user {user_name()}, host {os.uname().nodename}")
-        log.write(Level.INFO, f"{PROGRAM}, Python {platform.python_version()}, {platform.platform()}")
-        log.write(Level.INFO, ", ".join(_versions()))
+    with ExitStack() as stack:
+        if choice.screen_level:
+            stack.enter_context(logging_to_screen(LogLines(verb), choice.screen_level))
+        if choice.path:
+            log = LogFile(choice.path, LogLines(verb, choice.form), sys.stderr)
+            stack.enter_context(logging_to_file(log, choice.level))
+        _log_begin(command)
         try:
             yield
         except BaseException as error:
-            _log_end(log, error, time.monotonic() - began)
+            _log_end(error, time.monotonic() - began)
             raise
-        _log_end(log, None, time.monotonic() - began)
+        _log_end(None, time.monotonic() - began)
+
+
+def _log_begin(command: str) -> None:
+    folder, user, host = _folder(), user_name(), os.uname().nodename
+    python, system, versions = platform.python_version(), platform.platform(), dict(_versions())
+    log_event(__name__, "begin", f"begin: {command}", command_line=command)
+    log_event(__name__, "place", f"folder {folder}, user {user}, host {host}", folder=folder, user=user, host=host)
+    text = f"{PROGRAM}, Python {python}, {system}"
+    log_event(__name__, "program", text, program=PROGRAM, python=python, system=system)
+    text = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
+    log_event(__name__, "versions", text, Level.INFO, **versions)
 
 
 def _folder() -> str:
@@ -61,25 +110,29 @@ def _folder() -> str:
         return f"unknown ({error.strerror})"
 
 
-def _versions() -> Iterator[str]:
+def _versions() -> Iterator[tuple[str, str | None]]:
     for name in _LIBRARIES:
         try:
-            yield f"{name} {metadata.version(name)}"
+            yield name, metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield f"{name} missing"
+            yield name, None
 
 
-def _log_end(log: LogFile, error: BaseException | None, seconds: float) -> None:
+def _log_end(error: BaseException | None, seconds: float) -> None:
+    code: int | None = None
     match error:
         case None:
             how = "done"
         case typer.Exit(exit_code=int(code)):
             how = f"exit code {code}"
         case typer.BadParameter():
-            log.write(Level.ERROR, error.format_message())
-            how = f"exit code {Exit.USAGE.value}"
+            log_event(__name__, "usage", error.format_message(), Level.ERROR)
+            code = Exit.USAGE.value
+            how = f"exit code {code}"
         case _:
             how = f"{type(error).__name__}: {error}"
     sys.stdout.flush()
     is_fault = error is not None and not (isinstance(error, typer.Exit) and not error.exit_code)
-    log.write(Level.ERROR if is_fault else Level.INFO, f"end: {how}, after {seconds:.3f} s")
+    level = Level.ERROR if is_fault else Level.INFO
+    text = f"end: {how}, after {seconds:.3f} s"
+    log_event(__name__, "end", text, level, exit_code=code, seconds=round(seconds, 3))

@@ -10,6 +10,7 @@ from qa2pack.manifest.humanize import human_seconds
 from qa2pack.manifest.path import shown
 from qa2pack.pack.commands.options import ClusterRunOptions, RunOptions
 from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.terminal.choices import ProgressForm
 from qa2pack.pack.terminal.progress import shown_progress
 
 
@@ -24,7 +25,7 @@ def shown_workers(
         wait_seconds: how long another run that locks the package is waited for.
     """
     wait = Wait(wait_seconds, partial(_report_wait, wait_seconds))
-    with shown_progress(is_quiet=options.quiet) as progress:
+    with shown_progress(ProgressForm.NONE if options.quiet else options.progress) as progress:
         if isinstance(options, RunOptions):
             yield Workers(options.jobs, progress, trusted=trusted, wait=wait)
         else:

@@ -42,8 +42,3 @@ class Attempt:
             yield f"  pack {self.verb} {self.target.quoted}"
         else:
             yield f"{purpose}, give the same command again."
-
-    @property
-    def new_plan(self) -> str:
-        """The command that makes a new plan."""
-        return f"pack plan {self.origin or 'ORIGIN'} {self.target.quoted}"

@@ -3,7 +3,6 @@
 import os
 
 from qa2pack.manifest.fs.presence import is_folder, leads_anywhere
-from qa2pack.manifest.path import join
 
 _BESIDE_A_PACKAGE = (".pack", ".ticket.tar", ".ticket.zip")
 
@@ -15,14 +14,12 @@ def near_path(path: bytes) -> bytes | None:
         path: absolute; it does not exist.
     """
     parent, name = os.path.split(path)
-    if not name:
-        return None
     if not is_folder(parent):
         above = near_path(parent)
         found = above and os.path.join(above, name)
         return found if found and leads_anywhere(found) else None
     near = _near_name(name, parent)
-    return None if near is None else join(parent.rstrip(b"/"), near) if parent != b"/" else b"/" + near
+    return None if near is None else os.path.join(parent, near)
 
 
 def _near_name(name: bytes, folder: bytes) -> bytes | None:

@@ -106,7 +106,7 @@ def _chosen(
 
 
 def _planned(request: PlanRequest, opened: OpenedFiles, workers: Workers) -> Plan:
-    with started_engine(workers) as engine:
+    with started_engine(workers, (request.origin, request.package)) as engine:
         return make_plan(
             request,
             opened=opened,

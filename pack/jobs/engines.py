@@ -12,12 +12,13 @@ from qa2pack.executor.stop_signals import Stop, stop_on_signals
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.event import Level, is_logged, log_event
 from qa2pack.manifest.fs.at_once import calls_at_once
 from qa2pack.manifest.fs.latency import answers_late
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.progress import Progress, Silent, steady
+from qa2pack.manifest.progress import Progress, Silent, SteadyProgress, steady
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.settings.cluster_address import check_address
 
@@ -73,15 +74,18 @@ def started_engine(
         is_locked: the caller holds the lock.
         stop: the stop request, if the caller also checks it; by default signals set one.
     """
-    watch = steady(workers.progress).look
-    with nullcontext(stop) if stop else stopping() as asked:
+    progress = steady(workers.progress)
+    watch = progress.look
+    with _ended(progress), nullcontext(stop) if stop else stopping() as asked:
+        folders, reads = tuple(folders), tuple(reads)
+        _log_file_systems(dict.fromkeys((*folders, *reads)))
         if not workers.cluster:
-            with (
-                calls_at_once(call_count(workers, reads)),
-                PoolEngine(job_count(workers.jobs), asked, watch) as engine,
-            ):
+            calls, jobs = call_count(workers, reads), job_count(workers.jobs)
+            _log_workers(jobs, calls, workers)
+            with calls_at_once(calls), PoolEngine(jobs, asked, watch) as engine:
                 yield _bounded(engine, workers)
             return
+        log_event(__name__, "cluster", f"workers: of the cluster {workers.cluster}", Level.DEBUG, jobs=workers.jobs)
         check_address(workers.cluster, is_insecure=workers.is_insecure)
         from qa2pack.executor.engine.dask import Cluster, ClusterEngine, SharedPaths
 
@@ -106,6 +110,41 @@ def call_count(workers: Workers, reads: Iterable[bytes]) -> int:
     """
     is_bounded = workers.jobs or workers.bandwidth
     return _AT_ONCE if not is_bounded and any(map(answers_late, reads)) else 1
+
+
+@contextmanager
+def _ended(progress: SteadyProgress) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        progress.end()
+
+
+def _log_workers(jobs: int, calls: int, workers: Workers) -> None:
+    bound = f", {workers.bandwidth} bytes/s for all of them" if workers.bandwidth else ""
+    text = f"workers: at most {jobs}, calls at once of each: {calls}{bound}"
+    log_event(__name__, "workers", text, Level.DEBUG, jobs=jobs, calls_at_once=calls, bandwidth=workers.bandwidth)
+
+
+def _log_file_systems(folders: Iterable[bytes]) -> None:
+    """Log on which file systems the work is, with their mount options."""
+    if not is_logged(Level.DEBUG):
+        return
+    from qa2pack.manifest.fs.mount import mount_of
+
+    for folder in folders:
+        if mount := mount_of(folder):
+            text = f"file system: {mount.kind} from {mount.source}, {mount.options}: {os.fsdecode(folder)}"
+            log_event(
+                __name__,
+                "file-system",
+                text,
+                Level.DEBUG,
+                path=os.fsdecode(folder),
+                kind=mount.kind,
+                source=mount.source,
+                options=mount.options,
+            )
 
 
 def _bounded(engine: Engine, workers: Workers) -> Engine:

@@ -19,7 +19,7 @@ def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further
         package = new
         check_control(package.control)
         check_owned(package, workers.trusted)
-    with stopping() as stop, started_engine(workers, stop=stop) as engine:
+    with stopping() as stop, started_engine(workers, (package.path,), stop=stop) as engine:
         done = roll_back_package(
             package,
             engine=engine,

@@ -16,11 +16,13 @@ from qa2pack.pack.settings.keys import Settings, values_of
 from qa2pack.pack.settings.option_source import Default, SettingsError
 from qa2pack.pack.settings.selection import Selection
 from qa2pack.pack.settings.trusted_owners import trusted_users
+from qa2pack.pack.terminal.choices import LogFormat
 
 _KEYS = (
     "layout", "set", "include", "exclude", "strict", "as-is", "no-split", "casa-weights", "follow-outside",
-    "compression", "keep-previous", "jobs", "wait", "log", "trust-owner",
+    "compression", "keep-previous", "jobs", "wait", "log", "log-format", "trust-owner",
 )  # fmt: skip
+_LOG_FORMAT = "PACK_LOG_FORMAT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class DropinDefaults:
         jobs: worker processes; 0 means one per processor.
         wait_seconds: how long another run that locks the package is waited for.
         log: absolute path of the log; empty for no log.
+        log_format: form of it.
         trusted: ids of other users whose control folders are accepted.
         defaults: the source of each value.
     """
@@ -41,6 +44,7 @@ class DropinDefaults:
     jobs: int = 0
     wait_seconds: int = 0
     log: bytes = b""
+    log_format: LogFormat = LogFormat.TEXT
     trusted: frozenset[int] = frozenset()
     defaults: tuple[Default, ...] = ()
 
@@ -80,13 +84,14 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
         jobs=_number(files, "jobs", environment),
         wait_seconds=_number(files, "wait", environment),
         log=_absolute(log or _text(files, "log")),
+        log_format=_log_format(environment.get(_LOG_FORMAT) or _text(files, "log-format")),
         trusted=_trusted((*environment.get("PACK_TRUST_OWNER", "").split(), *_texts(files, "trust-owner"))),
         defaults=tuple(_defaults(files, environment)),
     )
 
 
 def _defaults(files: Sequence[Settings], environment: Mapping[str, str]) -> list[Default]:
-    variables = {"jobs": "PACK_JOBS", "wait": "PACK_WAIT", "log": "PACK_LOG"}
+    variables = {"jobs": "PACK_JOBS", "wait": "PACK_WAIT", "log": "PACK_LOG", "log-format": _LOG_FORMAT}
     typed = {key: variable for key, variable in variables.items() if environment.get(variable)}
     found = [Default(key, variable) for key, variable in typed.items()]
     found += [Default("set", "PACK_SET")] if environment.get("PACK_SET") else []
@@ -122,6 +127,14 @@ def _is_set(files: Sequence[Settings], key: str) -> bool:
 
 def _absolute(path: str) -> bytes:
     return os.path.abspath(os.fsencode(path)) if path else b""
+
+
+def _log_format(text: str) -> LogFormat:
+    """Return the form of the log; only the variable can be wrong, files are checked when they are read."""
+    try:
+        return LogFormat(text or LogFormat.TEXT)
+    except ValueError:
+        raise Refused(Problem(Code.SETTINGS_UNUSABLE, _LOG_FORMAT.encode(), "text or json", text)) from None
 
 
 def _number(files: Sequence[Settings], key: str, environment: Mapping[str, str]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.control_folder_owner import is_foreign
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, opened_control, read_bounded
 from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.fs.toml_text import parse_toml
@@ -22,11 +23,35 @@ if TYPE_CHECKING:
     from qa2pack.pack.settings.keys import Settings
 
 NAME = b"pack.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A file that is left aside because of its owner."""
+
+    path: bytes
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSettings:
+    """The files that were found.
+
+    Attributes:
+        files: those that count, the one with precedence first.
+        own: path of the user's own file, which need not exist; empty if there is no configuration folder.
+    """
+
+    files: "tuple[Settings, ...]"
+    ignored: tuple[Ignored, ...]
+    own: bytes
+
+
 _TRUSTED = "trusted"
 
 
 def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Settings, ...]":
-    """Return the settings of all existing files, the one with precedence first.
+    """Return the settings of all existing files, the one with precedence first; report those that are left aside.
 
     Args:
         folder: the folder that holds the origin, or the package if no origin is given.
@@ -34,14 +59,46 @@ def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Setti
     Raises:
         SettingsError: a file cannot be read or parsed.
     """
+    found = look_for_settings(folder, environment)
+    for each in found.ignored:
+        _report_ignored(each, found.own)
+    return found.files
+
+
+def look_for_settings(folder: bytes, environment: Mapping[str, str]) -> FoundSettings:
+    """Return all files that exist; as `find_settings`, and reports nothing."""
+    ignored: list[Ignored] = []
     own_path = own_settings_path(environment)
-    own = _table_at(own_path, own_path) if own_path else None
+    own = _table_at(own_path, own_path, ignored) if own_path else None
     trusted = _trusted(own, own_path, environment)
     beside = join(folder, NAME)
-    near = None if own_path and beside == real_path(own_path) else _table_at(beside, own_path, trusted)
-    return tuple(
+    near = None if own_path and beside == real_path(own_path) else _table_at(beside, own_path, ignored, trusted)
+    files = tuple(
         _settings(table, path, own_path) for table, path in ((near, beside), (own, own_path)) if table is not None
     )
+    return FoundSettings(files, tuple(ignored), own_path)
+
+
+def key_lines(path: bytes) -> dict[str, int]:
+    """Return the line in which each key of a file begins, counted from 1; the file was read before.
+
+    A key is in the first piece of the file that is valid and has it; pieces end with a line. So it begins behind the
+    valid piece before: comments and blank lines make valid pieces, and a value of several lines makes none in it.
+    """
+    with opened_control(real_path(path)) as file:
+        lines = read_bounded(file, path, limit_bytes=SMALL_BYTES).splitlines(keepends=True)
+    found: dict[str, int] = {}
+    valid = 0
+    for count in range(1, len(lines) + 1):
+        try:
+            table = parse_toml(b"".join(lines[:count]))
+        except ValueError:
+            continue
+        for name, value in table.items():
+            for key in (f"{name}.{part}" for part in value) if isinstance(value, dict) else (name,):
+                found.setdefault(key, valid + 1)
+        valid = count
+    return found
 
 
 def unused_settings(folders: Iterable[bytes], used: bytes, environment: Mapping[str, str]) -> tuple[bytes, ...]:
@@ -68,15 +125,17 @@ def own_settings_path(environment: Mapping[str, str]) -> bytes:
     return join(base, b"qa2pack/" + NAME) if base else b""
 
 
-def _table_at(path: bytes, own: bytes, trusted: frozenset[bytes] = frozenset()) -> dict[str, object] | None:
-    """Return the table of a file; None if there is none, or it is ignored because of its owner."""
+def _table_at(
+    path: bytes, own: bytes, ignored: list[Ignored], trusted: frozenset[bytes] = frozenset()
+) -> dict[str, object] | None:
+    """Return the table of a file; None if there is none, or it is ignored because of its owner, and is noted."""
     # The user's own file may be a symlink, for instance into a dotfiles folder; one in a shared folder may not.
     place = real_path(path) if path == own else path
     try:
         with opened_control(place) as file:
             uid = os.fstat(file.fileno()).st_uid
             if is_foreign(uid) and path not in trusted:
-                _report_ignored(path, owner_named(uid), own)
+                ignored.append(Ignored(path, owner_named(uid)))
                 return None
             return _parsed(path, read_bounded(file, place, limit_bytes=SMALL_BYTES))
     except (FileNotFoundError, NotADirectoryError):
@@ -95,9 +154,10 @@ def _trusted(table: dict[str, object] | None, own: bytes, environment: Mapping[s
     return frozenset(real_path(os.fsencode(path)) for path in written)
 
 
-def _report_ignored(path: bytes, owner: Owner, own: bytes) -> None:
-    how = f' To trust it, add to {shown(own)}: {_TRUSTED} = ["{shown(path)}"]' if own not in (b"", path) else ""
-    print(f"Ignored: {shown(path)}, which belongs to {owner}.{how}", file=sys.stderr)
+def _report_ignored(ignored: Ignored, own: bytes) -> None:
+    path = shown(ignored.path)
+    how = f' To trust it, add to {shown(own)}: {_TRUSTED} = ["{path}"]' if own not in (b"", ignored.path) else ""
+    print(f"Ignored: {path}, which belongs to {ignored.owner}.{how}", file=sys.stderr)
 
 
 def _parsed(path: bytes, data: bytes) -> dict[str, object]:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import shown
 from qa2pack.pack.settings.option_source import SettingsError
+from qa2pack.pack.terminal.choices import Color, LogFormat, ProgressForm
 
 Value = str | int | bool | tuple[str, ...]
 
@@ -35,6 +36,9 @@ class Kind(StrEnum):
     SIZE = "a size, as in 6GiB or 2GB"
     CHECKSUMS = "a list of checksums in one text, as in md5,sha256"
     FILL = "order or tight"
+    COLOR = "auto, always or never"
+    PROGRESS = "auto, bar, lines, json or none"
+    LOG_FORMAT = "text or json"
 
 
 KEYS: Mapping[str, Kind] = {
@@ -55,7 +59,12 @@ KEYS: Mapping[str, Kind] = {
     "wait": Kind.COUNT,
     "bandwidth": Kind.RATE,
     "quiet": Kind.FLAG,
+    "progress": Kind.PROGRESS,
     "log": Kind.PATH,
+    "log-format": Kind.LOG_FORMAT,
+    "verbose": Kind.FLAG,
+    "debug": Kind.FLAG,
+    "color": Kind.COLOR,
     "trust-owner": Kind.NAMES,
     "allowed-signers": Kind.PATH,
     "require-signature": Kind.FLAG,
@@ -84,7 +93,8 @@ PERSONAL = frozenset(
         "tarsplit.output",
     }
 )
-_LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
+_CHOICES = {Kind.COLOR: Color, Kind.PROGRESS: ProgressForm, Kind.LOG_FORMAT: LogFormat}
+LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
 
 
 def key_of(command: str, option: str) -> str:
@@ -146,7 +156,7 @@ def values_of(files: Sequence[Settings], key: str) -> Iterator[tuple[Value, Sett
                 place = shown(settings.own) or "$HOME/.config/qa2pack/pack.toml"
                 raise SettingsError(settings.path, f"{key} is refused here: it counts only in your own file, {place}")
             yield settings.values[key], settings
-            if KEYS[key] not in _LISTS:
+            if KEYS[key] not in LISTS:
                 return
 
 
@@ -172,10 +182,12 @@ class _Reader:
                 return value
             case str(), Kind.SIZE | Kind.CHECKSUMS | Kind.FILL if _is_of_delivery(value, kind):
                 return value
+            case str(), Kind.COLOR | Kind.PROGRESS | Kind.LOG_FORMAT if value in list(_CHOICES[kind]):
+                return value
             case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
                 return self._beside_file(value) if is_path else value
-            case list(), _ if kind in _LISTS and all(_is_valid_item(part, kind) for part in value):
+            case list(), _ if kind in LISTS and all(_is_valid_item(part, kind) for part in value):
                 if kind is not Kind.VALUES or not _has_two_values(value):
                     return tuple(map(str, value))
         raise SettingsError(self.path, f"{key} must be {_words(kind)}, not {shown(_as_toml(value))}")

@@ -124,6 +124,12 @@ def write_escaped(stream: TextIO, text: str) -> int:
         return stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
+def terminal_of(stream: TextIO) -> TextIO:
+    """Return the stream for progress display, which is not logged."""
+    terminal: TextIO = getattr(stream, "terminal", stream)
+    return terminal
+
+
 def escape_unencodable() -> None:
     """Make stdout and stderr escape characters that their encoding lacks, instead of raising."""
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""Progress display: a bar on a terminal, otherwise a line every half minute, nothing with --quiet.
+"""Progress display: a bar on a terminal, otherwise a line every half minute; JSON for programs; nothing with --quiet.
 
 Written to stderr. No thread is started, because worker processes are forked while the bar is shown; the bar is
 redrawn when progress is reported, at most ten times a second.
@@ -7,13 +7,16 @@ redrawn when progress is reported, at most ten times a second.
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, TextIO, assert_never
 
 from qa2pack.manifest.humanize import counted, human_bytes, human_seconds
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress, Silent
-from qa2pack.pack.terminal.log_file import progress_logged, terminal_of
+from qa2pack.pack.terminal.choices import ProgressForm
+from qa2pack.pack.terminal.output_streams import terminal_of
+from qa2pack.pack.terminal.progress_objects import Objects
+from qa2pack.pack.terminal.style import is_coloured
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -24,24 +27,24 @@ _BAR_SECONDS = 0.1
 
 
 @contextmanager
-def shown_progress(*, is_quiet: bool) -> Iterator[Progress]:
+def shown_progress(form: ProgressForm) -> Iterator[Progress]:
     """Yield the progress display for stderr; a bar is removed from the terminal at the end."""
-    with _shown(is_quiet=is_quiet) as progress, progress_logged(progress) as logged:
-        yield logged
-
-
-@contextmanager
-def _shown(*, is_quiet: bool) -> Iterator[Progress]:
-    if is_quiet:
-        yield Silent()
-    elif sys.stderr.isatty():
-        bar = Bar()
-        try:
-            yield bar
-        finally:
-            bar.close()
-    else:
-        yield Lines(terminal_of(sys.stderr))
+    match form:
+        case ProgressForm.AUTO:
+            with shown_progress(ProgressForm.BAR if sys.stderr.isatty() else ProgressForm.LINES) as progress:
+                yield progress
+        case ProgressForm.BAR:
+            with closing(Bar()) as bar:
+                yield bar
+        case ProgressForm.LINES:
+            yield Lines(terminal_of(sys.stderr))
+        case ProgressForm.JSON:
+            with Objects(terminal_of(sys.stderr)) as objects:
+                yield objects
+        case ProgressForm.NONE:
+            yield Silent()
+        case _:
+            assert_never(form)
 
 
 class Lines:
@@ -194,6 +197,7 @@ def _rich_progress() -> "RichProgress":
     from rich.progress import Progress as RichProgress
     from rich.table import Column
 
+    screen = terminal_of(sys.stderr)
     # On a short line the name is cut, because a cut number would be wrong.
     return RichProgress(
         TextColumn(
@@ -202,7 +206,9 @@ def _rich_progress() -> "RichProgress":
         BarColumn(bar_width=8),
         TextColumn("{task.fields[words]}", markup=False, table_column=Column(no_wrap=True)),
         TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
-        console=Console(file=terminal_of(sys.stderr), markup=False, highlight=False),
+        console=Console(
+            file=screen, markup=False, highlight=False, force_terminal=True, no_color=not is_coloured(screen)
+        ),
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,

@@ -1,20 +1,29 @@
 """Colours and line folding of terminal output.
 
-Colours only on a terminal, and not if NO_COLOR (https://no-color.org) is set. Text is folded at 80 columns; a path is
-never folded, so that it can be copied. Only tree drawings are cut, and only on a terminal that would wrap them.
+Colours only on a terminal, and not if NO_COLOR (https://no-color.org) is set; also elsewhere if FORCE_COLOR
+(https://force-color.org) or CLICOLOR_FORCE (https://bixense.com/clicolors) is set. `--color` counts before these.
+
+Text is folded at 80 columns; a path is never folded, so that it can be copied. Only tree drawings are cut, and only
+on a terminal that would wrap them.
 """
 
 import os
 import shutil
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TextIO
 
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.pack.terminal.choices import Color
 
 WIDTH = 79
 _GAP = "..."  # not one character: a terminal may show ASCII alone
 _NO_BREAK = "\N{NO-BREAK SPACE}"  # never in shown text: it is not printable, so it is escaped there
+
+
+_COLOR: "ContextVar[Color]" = ContextVar("color", default=Color.AUTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +72,32 @@ class Style:
         return f"\x1b[{code}m{text}\x1b[0m" if self.is_coloured else text
 
 
+@contextmanager
+def coloured(choice: Color) -> Iterator[None]:
+    """Colour output as chosen in this context."""
+    token = _COLOR.set(choice)
+    try:
+        yield
+    finally:
+        _COLOR.reset(token)
+
+
 def style_for(stream: TextIO) -> Style:
     """Return the style for a stream."""
-    if not stream.isatty():
-        return Style()
-    is_wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Style(is_wanted, shutil.get_terminal_size((0, 0)).columns)
+    columns = shutil.get_terminal_size((0, 0)).columns if stream.isatty() else 0
+    return Style(is_coloured(stream), columns)
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Return whether output to the stream is coloured."""
+    choice, environment = _COLOR.get(), os.environ
+    if choice is not Color.AUTO:
+        return choice is Color.ALWAYS
+    if environment.get("NO_COLOR"):
+        return False
+    if any(environment.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return stream.isatty() and environment.get("TERM") != "dumb"
 
 
 def folded(text: str, *, indent: int = 0, label: str = "") -> Iterator[str]:

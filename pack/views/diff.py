@@ -80,7 +80,8 @@ def _next_lines(attempt: Attempt, header: Header, member_count: int, style: Styl
     else:
         option, what = f" --replace-member {quoted(header.member)}", "To make this member again; the others stay:"
     yield f"Nothing has been changed. {what}"
-    yield f"  {style.bold(f'{attempt.new_plan}{option} --mode {header.mode}')}"
+    command = f"pack plan {attempt.origin} {attempt.target.quoted}{option} --mode {header.mode}"
+    yield f"  {style.bold(command)}"
 
 
 def _fields(attempt: Attempt, header: Header, changes: Iterator[Change]) -> Fields:

@@ -8,7 +8,7 @@ import xxhash
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.throttle import current_pace
-from qa2pack.tarsplit.tar.checksums import Sums
+from qa2pack.tarsplit.checksums import Sums
 
 Read = Callable[[int], bytes]
 _GZIP = 31  # of zlib: header and checksum of gzip

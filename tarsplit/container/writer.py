@@ -6,9 +6,9 @@ from itertools import cycle
 from qa2pack.manifest.bundle.encoder import GzipWriter
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.meter import current_meter
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import Share
 from qa2pack.tarsplit.container.framing import Framing
-from qa2pack.tarsplit.tar.checksums import Sums
 
 _FLUSH_BYTES = 1 << 20
 

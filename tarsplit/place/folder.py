@@ -12,10 +12,10 @@ from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath, opened_file
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit import output_files as outfile
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.place.folder_tree import FolderTree
 from qa2pack.tarsplit.place.place import PlaceError, Seen, Tree, Upload
 from qa2pack.tarsplit.state import FinishedChunk
-from qa2pack.tarsplit.tar.checksums import Sums
 
 _BLOCK_BYTES = 512  # as `st_blocks` counts
 

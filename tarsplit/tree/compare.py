@@ -11,12 +11,12 @@ from qa2pack.manifest.fs.digest import BUFFER_BYTES, blocks_of
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.quantity import Digest
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.reader import EndedError, Reader, summed
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taker import Taker
-from qa2pack.tarsplit.tar.checksums import Sums
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
 _NOTHING_ELSE = "only files that the delivery names"
@@ -168,9 +168,7 @@ class _Tree:
 
     def _differs(self, each: Beside) -> Iterator[Problem]:
         path = each.path if each.is_outside else join(self._name, each.path)
-        expected, found = Sums(()), Sums(())
-        for block in each.blocks():
-            expected.update(block)
+        found = Sums(())
         try:
             with self._place.opened(path) as file:
                 read = summed(file.read, found)
@@ -181,7 +179,7 @@ class _Tree:
         except PlaceError as error:
             yield Problem(Code.UNREADABLE, path, found=error.text)
         else:
-            if found.result() != expected.result():
+            if found.result() != each.digest.hex():
                 yield Problem(Code.CHANGED, path, "the checksums of the delivery", "others")
 
 

@@ -4,8 +4,7 @@ All that is beside the files follows from their paths and contents. So a check m
 with what is between the files of a container.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import xxhash
@@ -23,8 +22,8 @@ from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.spool import TextSpool
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.verify.checksum_lines import bag_line
+from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.naming import checksum_line, checksum_name, in_tar
-from qa2pack.tarsplit.tar.checksums import Sums
 
 _STRONG = "sha256"
 Line = Callable[[str, bytes], bytes]
@@ -57,11 +56,15 @@ class Beside:
 
     Attributes:
         path: relative to the tree; of one that is outside, relative to the folder of the tree.
-        blocks: returns its content; may be called again.
+        size: in bytes.
+        digest: XXH3-128 of its content.
+        blocks: its content; can be read once.
     """
 
     path: bytes
-    blocks: Callable[[], Iterator[bytes]]
+    size: int
+    digest: bytes
+    blocks: Iterable[bytes]
     is_outside: bool = False
 
 
@@ -103,6 +106,7 @@ class Lists:
         self.line = line
         self._texts = {name: TextSpool() for name in checksums}
         self._sums = {name: Sums((name, _STRONG)) for name in checksums}
+        self._sizes = dict.fromkeys(checksums, 0)
         self._all = xxhash.xxh3_128()
 
     def add(self, path: bytes, sums: Sums) -> None:
@@ -117,6 +121,7 @@ class Lists:
             line = self.line(sums.result(name), path)
             text.add(line)
             self._sums[name].update(line)
+            self._sizes[name] += len(line)
 
     @property
     def of_all(self) -> str:
@@ -131,9 +136,20 @@ class Lists:
         """Return the sha256 of a list."""
         return self._sums[name].result(_STRONG)
 
+    def beside(self, name: str, path: bytes, *, is_outside: bool = False) -> Beside:
+        """Return a list as the file at this path."""
+        digest = bytes.fromhex(self._sums[name].result())
+        return Beside(path, self._sizes[name], digest, self.blocks(name), is_outside)
+
     def blocks(self, name: str) -> Iterator[bytes]:
         """Yield the text of a list."""
         return self._texts[name].blocks()
+
+
+def _beside(texts: Mapping[bytes, bytes]) -> Iterator[Beside]:
+    """Yield a file for each text, given by their paths."""
+    for path, text in texts.items():
+        yield Beside(path, len(text), xxhash.xxh3_128_digest(text), (text,))
 
 
 def shape_of(tree: TreeName, form: DeliveryForm, checksums: Sequence[str], amount: Amount) -> Shape:
@@ -169,7 +185,7 @@ class _Folder:
 
     def beside(self) -> Iterator[Beside]:
         for each in self.lists.checksums:
-            yield Beside(checksum_name(self._name, each), partial(self.lists.blocks, each), is_outside=True)
+            yield self.lists.beside(each, checksum_name(self._name, each), is_outside=True)
 
 
 class _Bag:
@@ -193,15 +209,14 @@ class _Bag:
     def beside(self) -> Iterator[Beside]:
         names = {each: payload_sums(each) for each in self.lists.checksums}
         for each, name in names.items():
-            yield Beside(name, partial(self.lists.blocks, each))
+            yield self.lists.beside(each, name)
         tags = bag_tags(
             self._project,
             file_count=self._amount.file_count,
             byte_count=self._amount.byte_count,
             payload_sums={name: self.lists.strong(each) for each, name in names.items()},
         )
-        for name, text in tags.items():
-            yield Beside(name, partial(iter, [text]))
+        yield from _beside(tags)
 
 
 class _Object:
@@ -226,6 +241,4 @@ class _Object:
     def beside(self) -> Iterator[Beside]:
         (algorithm,) = self.lists.checksums
         lines = b"".join(self.lists.blocks(algorithm)).splitlines()
-        files = object_files(self._tree.name, self._tree.project, lines, made_seconds=self._tree.mtime)
-        for name, text in files.items():
-            yield Beside(name, partial(iter, [text]))
+        yield from _beside(object_files(self._tree.name, self._tree.project, lines, made_seconds=self._tree.mtime))

@@ -11,10 +11,10 @@ from itertools import cycle
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.path import join
+from qa2pack.tarsplit.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share
 from qa2pack.tarsplit.container.writer import Output, OutputFailedError
 from qa2pack.tarsplit.place.place import Place, Upload
-from qa2pack.tarsplit.tar.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
@@ -115,18 +115,14 @@ class TreeWriter:
         self._shape.lists.add(join(self._record.path, self._record.names[self._index]), sums)
 
     def _write_beside(self, each: Beside) -> None:
-        sums, size = Sums(()), 0
-        for block in each.blocks():
-            sums.update(block)
-            size += len(block)
         folder, _, name = each.path.rpartition(b"/")
         if each.is_outside:
-            _copy(each.blocks(), self._place.upload(name, size), Sums(()))
+            _copy(each.blocks, self._place.upload(name, each.size), Sums(()))
             return
         with _marked():
             self._tree.enter(folder)
-        if not self._has(name, size, bytes.fromhex(sums.result())):
-            _copy(each.blocks(), self._tree.upload(name, size, mode=_MODE, mtime_ns=None), Sums(()))
+        if not self._has(name, each.size, each.digest):
+            _copy(each.blocks, self._tree.upload(name, each.size, mode=_MODE, mtime_ns=None), Sums(()))
 
 
 def _copy(blocks: Iterable[bytes | memoryview], uploading: AbstractContextManager[Upload], sums: Sums) -> None:

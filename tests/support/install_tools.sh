@@ -24,6 +24,10 @@ ssh-keygen openssh-client
 sshd openssh-server
 zsh zsh
 groff groff-base
+munged munge
+slurmctld slurmctld
+slurmd slurmd
+sbatch slurm-client
 END
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || missing="$missing chromium"

@@ -26,6 +26,8 @@ _PACKAGES = {
     "ssh-add": "openssh-client",
     "sshd": "openssh-server",
     "groff": "groff-base",
+    "munged": "munge",
+    "sbatch": "slurm-client",
 }
 
 

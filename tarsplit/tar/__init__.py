@@ -1,1 +1,0 @@
-"""Tars of a delivery: their checksums."""
