@@ -30,6 +30,14 @@ def test_marked_file_is_refused_by_modes_that_link_it(delivery: Delivery, mode: 
         assert refusals(delivery, mode) == [(Code.UNCHANGEABLE, str(path), word)]
 
 
+@pytest.mark.parametrize(("mark", "word"), [("i", "immutable"), ("a", "append-only")])
+def test_marked_file_in_a_folder_that_is_packaged_as_a_whole_is_refused(
+    delivery: Delivery, mark: str, word: str
+) -> None:
+    with marked(delivery.origin / PLOT, mark) as path:
+        assert refusals(delivery, Mode.HARD) == [(Code.UNCHANGEABLE, str(path), word)]
+
+
 def test_file_that_is_marked_after_the_plan_that_links_it_is_refused_by_the_next(delivery: Delivery) -> None:
     delivery.plan(Mode.HARD)
     with marked(delivery.origin / PLOT, "i") as path:

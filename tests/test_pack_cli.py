@@ -149,6 +149,14 @@ def test_apply_of_a_plan_imports_what_it_does_alone(delivery: Delivery) -> None:
     assert _own_count(found) <= 190
 
 
+def test_status_of_a_finished_package_imports_no_layouts_and_no_scan(delivery: Delivery) -> None:
+    delivery.make()
+    found = _imported("status", str(delivery.path))
+    unused = {"qa2pack.manifest.layout.rules", "qa2pack.manifest.scan.batches", "tarfile"}
+    assert found & {*_SLOW, *unused} == set()
+    assert _own_count(found) <= 160
+
+
 def test_plan_without_tables_imports_nothing_slow(delivery: Delivery) -> None:
     found = _imported("plan", str(delivery.origin), str(delivery.path))
     assert found & {*_SLOW, "qa2pack.executor.casa.split", "qa2pack.executor.apply", "zipfile"} == set()

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from qa2pack.pack.jobs import receive as job
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.target import target_of
 from qa2pack.tarsplit import write_chunk
-from support.deliveries import MEMBER, PROJECT, cut_up, make_package
+from support.deliveries import MEMBER, PROJECT, cut_up, extract, make_package
 from support.receiver import Receiver, files_of
 
 Capsys = pytest.CaptureFixture[str]
@@ -101,6 +101,23 @@ def test_received_package_is_the_same_when_small_files_are_written_at_once(
     assert (files_of(delivered.path), states_of(delivered.path)) == alone
     assert max(written.counts) > 40, "files of several folders are written at once"
     assert delivered.type("verify", delivered.path).code == 0
+
+
+def test_tree_that_was_unpacked_is_compared_with_as_many_calls_at_once_as_its_file_system_needs(
+    delivered: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract(delivered.delivery, delivered.folder / "unpacked")
+    unpacked = delivered.folder / "unpacked" / PROJECT
+    measured: list[bytes] = []
+
+    def counted(_: Workers, reads: Iterable[bytes]) -> int:
+        measured.extend(reads)
+        return AT_ONCE
+
+    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", counted)
+    ran = delivered.type("verify", unpacked, "--manifest", delivered.sidecar)
+    assert ran.code == 0, ran.err
+    assert measured == [os.fsencode(unpacked)]
 
 
 class Full(Disk):

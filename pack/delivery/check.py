@@ -91,7 +91,7 @@ def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Chec
     path = real_path(os.fsencode(tree))
     manifest = os.path.abspath(os.fsencode(file))
     _check_is_file(manifest)
-    with closing(Verifier(trust)) as verifier, started_engine(workers, (path,)) as engine:
+    with closing(Verifier(trust)) as verifier, started_engine(workers, (path,), reads=(path,)) as engine:
         signature, read_from = verifier.look_at(manifest)
         sidecar = open_sidecar(manifest, read_from=read_from)
         signed = signed_sidecar(sidecar, signature)
