@@ -13,8 +13,8 @@ help:
 	@echo "make test-lowest run the tests with the lowest versions that are allowed of what the program needs"
 	@echo "make test-pythons  run the tests with every newer Python that is installed"
 	@echo "make torture run the long versions of the fault tests (hours)"
-	@echo "make bench   measure the jobs beside peers, in turn, for some minutes (BENCH_DIR=FOLDER to say where, BENCH_DISK=FOLDER on a disk)"
-	@echo "make bench-full  with more peers and trees, growth, system calls and clusters (hours; BENCH_PAGE=docs/performance.md)"
+	@echo "make bench   measure the jobs beside peers, in turn, for some minutes (BENCH_DIR=FOLDER to say where, BENCH_DISK=FOLDER on a disk, BENCH_PAGE=PAGE)"
+	@echo "make bench-full  with more peers and trees, growth, system calls and clusters (hours; BENCH_PAGE=docs/measurements.md)"
 	@echo "make pages   run the commands on the pages of README and docs, and write down what they print"
 	@echo "make release-check  build what is released, install it by pipx, uv and pip, and run the README from it"
 	@echo "make requirements  write release/requirements.txt: exact versions with hashes of what the program needs"
@@ -87,12 +87,12 @@ BENCH = PYTHONPATH=tests .venv/bin/python -m
 BENCH_TO = --dir $(BENCH_DIR) $(if $(BENCH_PAGE),--page $(BENCH_PAGE))
 
 bench: .venv/installed.stamp
-	$(BENCH) benchmarks.side_by_side --dir $(BENCH_DIR) --rounds 3 --small 20000,100000 --big-gib 2 --one-gib 2 \
+	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --rounds 3 --small 20000,100000 --big-gib 2 --one-gib 2 \
 	  --bundled-gib 0.5 --json build/bench/short.json
 	$(BENCH) benchmarks.side_by_side --dir $(BENCH_DISK) --rounds 2 --small 0 --big-gib 0 --cold-gib 2 \
-	  --json build/bench/cold.json
+	  --json build/bench/cold.json $(if $(BENCH_PAGE),--page $(BENCH_PAGE) --marks cold)
 
-# Hours, 20 GiB of room, and three million names for the growth. BENCH_PAGE=docs/performance.md writes the tables there.
+# Hours, 20 GiB of room, and three million names for the growth. BENCH_PAGE=docs/measurements.md writes the tables there.
 bench-full: .venv/installed.stamp
 	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --full --small 20000,100000 --big-gib 2,8 --one-gib 4 --mixed 4 \
 	  --bundled-gib 2 --json build/bench/side-by-side.json

@@ -137,9 +137,7 @@ def _save(asked: argparse.Namespace, machine: Machine, rows: list[Row], notes: l
     if asked.page:
         table = markdown_table(HEAD, [row.cells() for row in rows])
         told = "".join(f"- {note}\n" for note in notes)
-        fill(
-            asked.page, "side by side", f"{machine.sentence()} Medians of {asked.rounds} rounds.\n\n{table}\n\n{told}"
-        )
+        fill(asked.page, asked.marks, f"{machine.sentence()} Medians of {asked.rounds} rounds.\n\n{table}\n\n{told}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -157,6 +155,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs-like", metavar="REGEX", default="", help="only jobs where `NAME | PEER` is like this")
     parser.add_argument("--json", type=Path, help="write the table to this file too")
     parser.add_argument("--page", type=Path, help="and between the marks on this page")
+    parser.add_argument("--marks", default="side by side", help="the name of these marks")
     return parser.parse_args()
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.page import fill, markdown_table
 from benchmarks.tables import POLARISATIONS, make_table
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
-from qa2pack.manifest.alma.split_spec import plan_split
+from qa2pack.manifest.casa.column_split import plan_split
 from support.staged_tables import file_sizes, stage_table
 
 CHANNELS = 3840

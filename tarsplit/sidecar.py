@@ -117,7 +117,6 @@ class _Notes:
 
     fingerprint: str
     chunks: tuple[ChunkRow, ...]
-    is_summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,6 @@ class Sidecar:
     Attributes:
         path: where it was found; the stream may be a copy of it.
         fingerprint: over the header and all records.
-        is_summed: its own checksum files were written with it, which the first program did not.
     """
 
     path: bytes
@@ -135,7 +133,6 @@ class Sidecar:
     header: DeliveryHeader
     fingerprint: str
     chunks: tuple[ChunkRow, ...]
-    is_summed: bool = False
 
     @property
     def noun(self) -> str:
@@ -167,7 +164,7 @@ def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, obj
             del row["form"]  # later than the first release of the format, too
         if row["earlier"] is None:
             del row["earlier"]
-    return {"fingerprint": fingerprint, "chunks": rows, "is_summed": True}
+    return {"fingerprint": fingerprint, "chunks": rows}
 
 
 def kind_in_words(header: Mapping[str, object]) -> str:
@@ -203,7 +200,7 @@ def open_sidecar(path: bytes, *, read_from: bytes = b"") -> Sidecar:
             _check_row(row)
     except ValueError as error:
         raise StreamError(path, f"is damaged: it describes a delivery that does not make sense ({error})") from error
-    return Sidecar(path, stream, header, notes.fingerprint, notes.chunks, notes.is_summed)
+    return Sidecar(path, stream, header, notes.fingerprint, notes.chunks)
 
 
 def _check_row(row: ChunkRow) -> None:

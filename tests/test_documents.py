@@ -20,7 +20,7 @@ UNRUN = {
     "README.md": 2,
     "docs/install.md": 6,
     "docs/cluster.md": 2,
-    "docs/performance.md": 2,
+    "docs/measurements.md": 2,
     "docs/how-to/send.md": 2,
     "docs/how-to/workflows.md": 1,
     "docs/hostile-trees.md": 2,

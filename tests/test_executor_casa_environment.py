@@ -13,7 +13,7 @@ import pytest
 
 from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.split import describe_table
-from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError, TableBrokenError
+from qa2pack.manifest.casa.column_split import CasacoreEnvironmentError, TableBrokenError
 from qa2pack.manifest.fs.scratch import scratch_folder
 from qa2pack.manifest.problem import Code
 from support.commands import ROOT
@@ -50,7 +50,7 @@ LIMITED = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (120_000 << 10, resource.RLIM_INFINITY))
 from qa2pack.executor.casa.split import describe_table, split_staged_table
-from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError, SplitSpec
+from qa2pack.manifest.casa.column_split import CasacoreEnvironmentError, SplitSpec
 table = os.fsencode(sys.argv[1])
 try:
     describe_table(table)

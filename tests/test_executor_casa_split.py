@@ -14,7 +14,7 @@ from casacore import tables
 
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
 from qa2pack.executor.casa.weights import _CHUNK_ROWS
-from qa2pack.manifest.alma.split_spec import Manager, TableBrokenError
+from qa2pack.manifest.casa.column_split import Manager, TableBrokenError
 from support.inotify import writes_noted
 from support.measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
 from support.staged_tables import file_sizes, measured_spec, read_arrays, read_cells, split_table, stage_table

@@ -10,7 +10,7 @@ import numpy as np
 from casacore import tables
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.split_spec import Weights
+from qa2pack.manifest.casa.column_split import Weights
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.pack.cli import main
 from support.in_process import UID, Delivery, age

@@ -71,12 +71,12 @@ manifest   scan/
 manifest   layout/ diff
 manifest   format/
 manifest   actions
-manifest   alma/
+manifest   alma/ casa/
 manifest   signature/
 manifest   bundle/
 manifest   fs/ problem
 manifest   quantity
-manifest   path humanize progress engine table_lock file_state role casa/
+manifest   path humanize progress engine table_lock file_state role
 manifest   dataclass event
 """
 
@@ -112,7 +112,7 @@ WRITERS = {
     "executor/casa/child_process.py",
     "executor/casa/host.py",
     "executor/io/file_object.py",
-    "executor/engine/processes.py",
+    "executor/engine/process_pool.py",
     "executor/tickets/write.py",
     "manifest/fs/immutable.py",
     "manifest/fs/lock_file.py",

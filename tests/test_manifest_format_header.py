@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from qa2pack.manifest.alma.split_spec import SplitSpec
+from qa2pack.manifest.casa.column_split import SplitSpec
 from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
 from qa2pack.manifest.format.header import (
     BundleTask,

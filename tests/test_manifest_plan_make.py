@@ -11,7 +11,7 @@ import pytest
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape
+from qa2pack.manifest.casa.column_split import SplitSpec, TableShape
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code, Refused

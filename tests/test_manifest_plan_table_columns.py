@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.alma.split_spec import (
+from qa2pack.manifest.casa.column_split import (
     CasacoreEnvironmentError,
     Manager,
     SplitSpec,

@@ -6,7 +6,7 @@ import pytest
 import xxhash
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.split_spec import SplitSpec
+from qa2pack.manifest.casa.column_split import SplitSpec
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.format.record import NO_DIGEST

@@ -43,7 +43,7 @@ def cut(name: str, size: int) -> Callable[[Path], None]:
             lambda table: os.truncate(table / "table.dat", (table / "table.dat").stat().st_size - 1),
             "table.dat is not",
         ),
-        (lambda table: (table / "table.dat").write_bytes(bytes(400)), "table.dat does not begin"),
+        (cut("table.dat", 2), "table.dat ends too early"),
         (cut("table.f0", 0), "table.f0 is empty"),
         (lambda table: (table / "table.f0").unlink(), "there is no table.f0"),
     ],

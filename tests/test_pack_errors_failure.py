@@ -16,7 +16,7 @@ from qa2pack.executor.errors import CannotUndoError, OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
-from qa2pack.manifest.alma.split_spec import TableBrokenError
+from qa2pack.manifest.casa.column_split import TableBrokenError
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.fs.control_file import ControlFileError

@@ -8,7 +8,7 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.split_spec import Weights
+from qa2pack.manifest.casa.column_split import Weights
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, MadeWith
 from qa2pack.manifest.problem import Code

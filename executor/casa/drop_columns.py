@@ -1,7 +1,7 @@
 """Column change of a split: keeps one data column, mostly renamed to DATA, and recomputes the weights."""
 
 from qa2pack.executor.casa.table import Table
-from qa2pack.manifest.alma.split_spec import SplitSpec, final_name, weight_pairs
+from qa2pack.manifest.casa.column_split import SplitSpec, final_name, weight_pairs
 
 # A keyword of CASA's imager on the columns that it makes; on a column called DATA it would hinder the imager.
 _IMAGER_KEYWORD = "CHANNEL_SELECTION"

@@ -21,7 +21,7 @@ from typing import TypeVar
 from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
 from qa2pack.executor.casa.table import create_table, opened_table
 from qa2pack.executor.memory import is_memory_short, killed_count, limit_words, low_limit
-from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError
+from qa2pack.manifest.casa.column_split import CasacoreEnvironmentError
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.scratch import scratch_folder
 from qa2pack.manifest.problem import Code

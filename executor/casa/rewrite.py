@@ -17,7 +17,7 @@ from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, space_for
 from qa2pack.executor.casa.table import Values, opened_table, read_shape
-from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape, final_name, manager_files, own_files
+from qa2pack.manifest.casa.column_split import SplitSpec, TableShape, final_name, manager_files, own_files
 from qa2pack.manifest.path import join
 
 _NEW = ".split"  # in the folder of the staged table, to be on its file system; removed by the next try

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qa2pack.executor.casa.table import Table, create_table, opened_table, read_shape
-from qa2pack.manifest.alma.split_spec import Manager, manager_files
+from qa2pack.manifest.casa.column_split import Manager, manager_files
 from qa2pack.manifest.fs.presence import is_file
 from qa2pack.manifest.path import join
 from qa2pack.manifest.table_lock import LOCK_BYTES, LOCK_NAME, without_requests

@@ -23,7 +23,7 @@ from qa2pack.executor.casa.environment import check_casacore, run_isolated
 from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
 from qa2pack.executor.casa.skeleton import file_names, make_skeleton, make_view, space_for
 from qa2pack.executor.casa.table import opened_table, read_shape, tile_bytes
-from qa2pack.manifest.alma.split_spec import (
+from qa2pack.manifest.casa.column_split import (
     CONTAINERS,
     CasacoreEnvironmentError,
     SplitSpec,

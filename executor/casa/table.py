@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from qa2pack.manifest.alma.split_spec import Manager, TableShape, UnknownManagersError
+from qa2pack.manifest.casa.column_split import Manager, TableShape, UnknownManagersError
 from qa2pack.manifest.casa.table_dat import Kind, UnreadableTableError, read_table_file
 
 if TYPE_CHECKING:

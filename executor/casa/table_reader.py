@@ -1,6 +1,6 @@
 """The reader of tables that a plan is given; what calls casacore is imported with the first table, if any."""
 
-from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape
+from qa2pack.manifest.casa.column_split import SplitSpec, TableShape
 from qa2pack.manifest.dataclass import dataclass
 
 

@@ -2,7 +2,7 @@
 
 A batch that was running on a lost worker runs again, which is harmless because all work on batches is idempotent. A
 batch that was running at three such losses is not tried again. How workers are lost and replaced is up to the pool:
-`executor.engine.processes` has processes of this machine, `executor.engine.dask` workers of a Dask cluster.
+`executor.engine.process_pool` has processes of this machine, `executor.engine.dask` workers of a Dask cluster.
 """
 
 import time

@@ -80,7 +80,7 @@ class PoolEngine:
     def _started(self) -> "FuturesEngine":
         if self._engine is None:
             from qa2pack.executor.engine.futures import FuturesEngine
-            from qa2pack.executor.engine.processes import ProcessPool
+            from qa2pack.executor.engine.process_pool import ProcessPool
 
             self._engine = FuturesEngine(ProcessPool(self._jobs), self._stop, self._watch)
         return self._engine

@@ -11,7 +11,7 @@ import fcntl
 import os
 from contextlib import suppress
 
-from qa2pack.manifest.alma.split_spec import SplitSpec
+from qa2pack.manifest.casa.column_split import SplitSpec
 from qa2pack.manifest.fs.presence import is_there
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -21,7 +21,7 @@ from qa2pack.manifest.quantity import Digest
 
 BIG_COPY_BYTES = 256 << 20
 SYNC_STEP_BYTES = 256 << 20
-# For writes of 1 MiB, ext4 (Linux 6.18) took three to five times as long in the kernel; see docs/performance.md.
+# For writes of 1 MiB, ext4 (Linux 6.18) took three to five times as long in the kernel; see docs/measurements.md.
 COPY_BLOCK_BYTES = HOLE_BYTES
 _ZEROS = bytes(COPY_BLOCK_BYTES)
 # The answers of file systems in which truncate(2) cannot make a file longer.

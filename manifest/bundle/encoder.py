@@ -1,6 +1,6 @@
 """Compression of blocks into one gzip member, by one or several threads; the same bytes whatever their number.
 
-zlib-ng compresses, and Python's own zlib where zlib-ng is not installed; docs/performance.md says why. The bytes
+zlib-ng compresses, and Python's own zlib where zlib-ng is not installed; docs/measurements.md says why. The bytes
 depend on that choice and on the level, so nothing may rely on them.
 """
 

@@ -1,1 +1,1 @@
-"""CASA tables without casacore: what can be read from `table.dat` alone."""
+"""CASA tables without casacore: what `table.dat` says, and which files change when columns are dropped."""

@@ -10,8 +10,8 @@ from enum import StrEnum
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, DestinationKind
-from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.bundle.gzip_format import LEVELS, USUAL_LEVEL
+from qa2pack.manifest.casa.column_split import SplitSpec, Weights
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.check_row import CheckRow
 from qa2pack.manifest.format.delivery_row import DeliveryRow

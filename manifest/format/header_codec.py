@@ -4,9 +4,9 @@ from dataclasses import fields
 from typing import Any
 
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.bundle.form import form_of
 from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
+from qa2pack.manifest.casa.column_split import SplitSpec, Weights
 from qa2pack.manifest.dataclass import asdict
 from qa2pack.manifest.format.delivery_row import check_row, without_unsaid
 from qa2pack.manifest.format.header import (

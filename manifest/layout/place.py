@@ -7,7 +7,7 @@ the result once, as an item, as left out with a reason, or as a problem; nothing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
+from qa2pack.manifest.casa.column_split import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.decide import Choice, Draft, OriginEntry, Outcome

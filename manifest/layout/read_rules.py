@@ -1,8 +1,8 @@
 """Reading of the rules of a layout: the folders of a member, files of other programs, and what goes where."""
 
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.bundle.form import Form, form_of
+from qa2pack.manifest.casa.column_split import DATA_COLUMNS
 from qa2pack.manifest.layout.inner_patterns import parse_inner, pieces_read
 from qa2pack.manifest.layout.known_names import OF_A_FILE, Known
 from qa2pack.manifest.layout.patterns import parse_patterns, pieces_of

@@ -34,10 +34,10 @@ from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.obstacles import taken_beside
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
 from qa2pack.manifest.plan.plan_header import make_header, readme_header, readme_warnings
-from qa2pack.manifest.plan.recall import recall
+from qa2pack.manifest.plan.remembered_options import recall
 from qa2pack.manifest.plan.replacement import HandMade, hand_made, replaced_plan, replacing_warnings
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.plan.reuse import compare_with_old
+from qa2pack.manifest.plan.reused_copies import compare_with_old
 from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.plan.table_files import SplitSources, omitted_names, scan_split_sources
 from qa2pack.manifest.plan.totals import add_generated, add_late, count_new, sum_totals

@@ -2,8 +2,8 @@
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.split_spec import Weights
 from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
+from qa2pack.manifest.casa.column_split import Weights
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.include import Include
 
@@ -31,7 +31,7 @@ class PlanRequest:
         program: name and version of the calling program, for the record.
         is_compared: the plan is only for a diff and never applied, so write permissions are not checked.
         typed: names of the options that were typed for this plan; the others are taken from the member that is made
-            again (see `manifest.plan.recall`). None takes nothing from there.
+            again (see `manifest.plan.remembered_options`). None takes nothing from there.
         typed_globs: includes and excludes that were typed for this plan; each should match something.
     """
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgpack
 import xxhash
 
-from qa2pack.manifest.alma.split_spec import (
+from qa2pack.manifest.casa.column_split import (
     CasacoreEnvironmentError,
     ColumnMissingError,
     LossyManagerError,

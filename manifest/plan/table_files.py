@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.split_spec import SplitSpec
+from qa2pack.manifest.casa.column_split import SplitSpec
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import SplitTask, TableNote

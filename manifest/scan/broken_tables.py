@@ -9,7 +9,7 @@ It is no check of the content: the other files of a table may still be damaged.
 import os
 from collections.abc import Iterator
 
-from qa2pack.manifest.alma.split_spec import CONTAINERS
+from qa2pack.manifest.casa.column_split import CONTAINERS
 from qa2pack.manifest.casa.table_dat import NoTableError, TableFile, UnreadableTableError, read_table_file
 from qa2pack.manifest.fs.presence import leads_anywhere
 from qa2pack.manifest.path import join, shown

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain
 from typing import TypeVar
 
-from qa2pack.manifest.alma.split_spec import is_table_file
+from qa2pack.manifest.casa.column_split import is_table_file
 from qa2pack.manifest.casa.table_dat import read_table_names
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.at_once import at_once, each

@@ -18,7 +18,7 @@ from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.executor.transaction.renaming import running_records
-from qa2pack.manifest.alma.split_spec import TableBrokenError
+from qa2pack.manifest.casa.column_split import TableBrokenError
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import files_with_bad_records
 from qa2pack.manifest.format.stream import StreamError

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.split_spec import Weights
+from qa2pack.manifest.casa.column_split import Weights
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.request import PlanRequest

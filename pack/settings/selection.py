@@ -4,8 +4,8 @@ import os
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.split_spec import Weights
 from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
+from qa2pack.manifest.casa.column_split import Weights
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.given import parse_value
 from qa2pack.manifest.layout.include import parse_include

@@ -13,7 +13,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append, member_words
 from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.readme import blank_fields
-from qa2pack.manifest.alma.split_spec import final_name
+from qa2pack.manifest.casa.column_split import final_name
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import BundleTask, Header, LeftOut, OpenedBundle, SplitTask

@@ -14,7 +14,7 @@ from typing import Any
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.split_spec import SplitSpec
+from qa2pack.manifest.casa.column_split import SplitSpec
 
 MUTATING_CALLS = tuple(name for name in vars(Disk) if not name.startswith("_"))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.journal import create_journal
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.split_spec import SplitSpec
+from qa2pack.manifest.casa.column_split import SplitSpec
 from qa2pack.manifest.format.files import write_records
 from qa2pack.manifest.format.header import (
     Difference,

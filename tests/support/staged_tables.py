@@ -9,7 +9,7 @@ import numpy as np
 from casacore import tables
 
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
-from qa2pack.manifest.alma.split_spec import SplitSpec, plan_split
+from qa2pack.manifest.casa.column_split import SplitSpec, plan_split
 
 
 def file_sizes(table: Path) -> dict[bytes, int]:

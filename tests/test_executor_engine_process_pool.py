@@ -17,7 +17,7 @@ import pytest
 from qa2pack.executor.engine.errors import WorkersDiedError
 from qa2pack.executor.engine.futures import FuturesEngine
 from qa2pack.executor.engine.local import PoolEngine
-from qa2pack.executor.engine.processes import ProcessPool
+from qa2pack.executor.engine.process_pool import ProcessPool
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.engine import run_streamed
 from qa2pack.manifest.fs.meter import STEP_BYTES, current_meter

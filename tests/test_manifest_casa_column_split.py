@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa2pack.manifest.alma.split_spec import (
+from qa2pack.manifest.casa.column_split import (
     ColumnMissingError,
     LossyManagerError,
     Manager,

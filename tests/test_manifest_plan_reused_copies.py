@@ -6,7 +6,7 @@ import pytest
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.plan.reuse import with_kept
+from qa2pack.manifest.plan.reused_copies import with_kept
 from support.generated import record_of
 
 NEW = record_of(b"qa", {b"a.png": 3, b"b.png": 4}, digests=b"a" * 16 + b"b" * 16)
