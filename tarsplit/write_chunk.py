@@ -163,7 +163,7 @@ def _write_tree(batch: ChunkBatch) -> ChunkResult:
         shape = shape_of(tree, batch.made.form, batch.checksums, amount, batch.place, earlier, is_made=False)
     except InventoryError as error:
         path = join(join(batch.place.path, batch.name), OBJECT_INVENTORY)
-        problem = Problem(Code.CHANGED, path, "that of the version before", str(error))
+        problem = Problem(Code.CHANGED, path, "that of the delivery, or of the one before", str(error))
         return ChunkResult(batch.number, problem=problem)
     out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps or growth is not None, stored=stored)
     try:

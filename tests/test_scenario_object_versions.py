@@ -348,3 +348,13 @@ def test_space_is_needed_for_what_is_new_alone(home: Path, monkeypatch: pytest.M
     new_state(home)
     monkeypatch.setattr("qa2pack.tarsplit.place.folder.Folder.room_bytes", lambda *_: 10_000)
     assert (ran := deliver(home)).code == 0, ran.out
+
+
+def test_first_version_is_not_written_again_into_an_object_that_has_others(home: Path, second: Path) -> None:
+    shutil.rmtree(home / "out/P_object")
+    shutil.copytree(second / "out/P_object", home / "out/P_object")
+    before = files_in(home / "out/P_object")
+    for _ in range(2):
+        ran = deliver(home)
+        assert (ran.code, "that of version 2" in ran.out) == (4, True), ran.out
+        assert files_in(home / "out/P_object") == before

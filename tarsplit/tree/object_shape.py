@@ -4,6 +4,7 @@ All of its inventory is in memory, some hundred bytes for each file.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from qa2pack.manifest.bundle.ocfl_object import (
@@ -95,12 +96,30 @@ def inventory_in(place: Place, name: bytes) -> Inventory:
         PlaceError: it cannot be read.
     """
     try:
+        return _inventory(place, name)
+    except FileNotFoundError:
+        raise InventoryError("there is none") from None
+
+
+def check_first_version(place: Place, name: bytes) -> None:
+    """Look whether an object, if it is there, has its first version alone, which may then be written again.
+
+    Raises:
+        InventoryError: it has another one, which its inventory would lose, or it is no such object.
+        PlaceError: it cannot be read.
+    """
+    with suppress(FileNotFoundError):
+        head = _inventory(place, name)
+        if head.version != 1:
+            raise InventoryError(f"that of version {head.version}")
+
+
+def _inventory(place: Place, name: bytes) -> Inventory:
+    try:
         with place.opened(join(name, OBJECT_INVENTORY)) as file:
             if file.byte_count > _MOST_BYTES:
                 raise InventoryError("it is too large")
             return read_inventory(b"".join(iter(partial(file.read, _READ_BYTES), b"")))
-    except FileNotFoundError:
-        raise InventoryError("there is none") from None
     except ValueError as error:
         raise InventoryError(str(error)) from error
 
