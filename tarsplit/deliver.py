@@ -110,8 +110,10 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         rows = run.rows()
         if not problems:
             writer.close(notes_to_wire(fingerprint, rows))
-            publish_sidecar(file, join(folder, name.manifest), cut.header.checksums, destination.key)
+            is_new = publish_sidecar(file, join(folder, name.manifest), cut.header.checksums, destination.key)
             check_alone()
+            if is_new and not destination.key:  # a store still has the signature of the one before
+                place.remove([signature_name(name.manifest)])
             place.take(folder, _of_sidecar(cut, destination))
             place.remove([name.state])
     return Outcome(tuple(rows), len(finished or {}) + run.kept_trees, tuple(problems))

@@ -24,10 +24,10 @@ from qa2pack.tarsplit.sidecar import NotSignedError, Sidecar
 _MOST_BYTES = 1 << 16  # of a checksum file
 
 
-def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str], key: bytes = b"") -> None:
+def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str], key: bytes = b"") -> bool:
     """Write checksum files and signature of the sidecar, then give it its name; all is on disk when this returns.
 
-    A signature of the same bytes stays where there is no key.
+    A signature of the same bytes stays where there is no key. Returns whether there was no sidecar of these bytes.
 
     Args:
         file: the complete sidecar, open at `path.part`.
@@ -41,7 +41,7 @@ def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str], key: 
     file.flush()
     with _read_again(file) as part:
         sums = _sums_of(part.fileno(), checksums)
-    _withdraw_other(path, sums.result())
+    is_other = _withdraw_other(path, sums.result())
     for algorithm in checksums:
         line = checksum_line(os.path.basename(path), sums.result(algorithm))
         outfile.write_durably(checksum_name(path, algorithm), line)
@@ -49,6 +49,7 @@ def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str], key: 
         outfile.write_durably(signature_name(path), _signature(key, file))
     outfile.publish_part(file.fileno(), path)
     outfile.sync_folder(os.path.dirname(path))
+    return is_other
 
 
 def _read_again(file: BinaryIO) -> BinaryIO:
@@ -64,8 +65,11 @@ def _signature(key: bytes, file: BinaryIO) -> bytes:
         raise NotSignedError(*error.problems) from error
 
 
-def _withdraw_other(path: bytes, digest: str) -> None:
-    """Remove a sidecar with other bytes, then its signature: from now on, what is beside it is of the new one."""
+def _withdraw_other(path: bytes, digest: str) -> bool:
+    """Remove a sidecar with other bytes, then its signature: from now on, what is beside it is of the new one.
+
+    Returns whether there was not one of these bytes.
+    """
     try:
         with opened_file(path) as fd:
             is_other = _sums_of(fd, ()).result() != digest
@@ -75,6 +79,7 @@ def _withdraw_other(path: bytes, digest: str) -> None:
         outfile.remove(path)
         outfile.sync_folder(os.path.dirname(path))
         outfile.remove(signature_name(path))
+    return is_other
 
 
 def sidecar_checksum_problems(sidecar: Sidecar) -> Iterator[Problem]:

@@ -280,7 +280,9 @@ def test_sent_to_a_store_as_it_is_written_to_a_folder(home: Path, second: Path, 
     words = ("deliver", home / "P", "--to", to, "--jobs", "1", "--json")
     assert run_redirected(*words).code == 0
     new_state(home)
+    signature = write(tmp_path / "store/P_unit.manifest.sig", b"of the state before")
     assert (ran := run_redirected(*words)).code == 0, ran.err
+    assert not signature.exists()
     assert [*files_in(tmp_path / "store/P_object")] == [*files_in(second / "out/P_object")]
     check_object(home, tmp_path / "store/P_object", 2)
     assert checked_delivery(to) == []
