@@ -60,13 +60,17 @@ def make_folder_below(root: bytes, path: bytes) -> None:
 
 @contextmanager
 def new_file_below(root: bytes, folder: bytes, name: bytes, mode: int) -> Iterator[int]:
-    """Yield the descriptor of an empty file in a folder below another one, truncated if it existed; it is not synced.
+    """Yield the descriptor of a new file in a folder below another one; it is not synced.
+
+    One that is there is removed, never written into: it may have another name elsewhere, as `cp -al` gives it.
 
     Args:
         folder: relative to the root.
     """
     with opened_beneath(root, folder) as dir_fd, naming(os.path.join(root, folder, name)):
-        fd = os.open(name, _NEW | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=dir_fd)
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=dir_fd)
+        fd = os.open(name, _NEW | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=dir_fd)
         try:
             yield fd
         finally:

@@ -240,9 +240,11 @@ def test_same_command_keeps_files_one_by_one(home: Path) -> None:
     assert json.loads(deliver(home).out)["kept_count"] == 3
     (home / "out/P_files/unit/data/two/b").unlink()
     (home / "out/P_files/unit/data/one/text").write_bytes(b"x" * 25_000)
+    (home / "snapshot").hardlink_to(home / "out/P_files/unit/data/one/text")
     (home / "out/P_bag/bagit.txt").unlink()
     assert json.loads(deliver(home).out)["kept_count"] == 1, "the object"
     assert files_in(home / "out") == before
+    assert (home / "snapshot").read_bytes() == b"x" * 25_000
     kept = "P_files/unit/data/one/deep/noise"
     assert (home / "out" / kept).stat().st_ino == inodes[kept]
     assert checked(home / "out", home / "P") == []
@@ -268,7 +270,7 @@ def test_stopped_tree_has_no_final_name_and_goes_on(home: Path) -> None:
 def test_output_that_fails_is_not_taken_for_a_source_that_cannot_be_read(home: Path) -> None:
     (home / "out/P_files").rename(home / "out/P_files.part")
     (home / "out/P_files.part/unit/data/two/b").unlink()
-    os.mkfifo(home / "out/P_files.part/unit/data/two/b")
+    (home / "out/P_files.part/unit/data/two/b").mkdir()
     ran = deliver(home)
     assert ran.code == 4
     assert "/out/P_files" in ran.err + ran.out
