@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ class Reader:
     shape: TableShape | None = SHAPE
     can_split: bool = True
     short_trials: int = 0  # these find no room, as trials beside others may
+    broken_looks: int = 0  # in these casacore says that the table is broken
     asked: list[str] = field(default_factory=list)
     measured: list[str] = field(default_factory=list)  # the columns that were to stay
 
@@ -49,6 +51,8 @@ class Reader:
 
     def describe(self, table: bytes) -> TableShape:
         self.asked.append("describe")
+        if self.asked.count("describe") <= self.broken_looks:
+            raise TableBrokenError(table, "write error in scratch")
         if self.shape is None:
             raise TableBrokenError(table, "no table")
         return self.shape
@@ -126,14 +130,17 @@ def test_split_that_is_measured_first_goes_to_its_own_item(root: bytes) -> None:
     }
 
 
-def test_trial_that_found_no_room_beside_others_is_made_alone(root: bytes) -> None:
-    notes, problems = planned(root, Reader(short_trials=1), ITEM)
-    assert (list(notes), problems) == ([ITEM.path], [])
+@pytest.mark.parametrize("reader", [Reader(short_trials=1), Reader(broken_looks=1)], ids=["measured", "described"])
+def test_table_for_which_there_was_no_room_beside_others_is_asked_about_alone(root: bytes, reader: Reader) -> None:
+    shutil.copytree(os.path.join(root, TABLE), os.path.join(root, b"X8d/U.ms.split"))
+    other = Item(b"X8d/U.ms.split", b"raw/U2.ms.split", True, "DATA")
+    notes, problems = planned(root, reader, ITEM, other)
+    assert (sorted(notes), problems) == (sorted([ITEM.path, other.path]), [])
 
 
 def test_trial_that_finds_no_room_alone_refuses_the_plan(root: bytes) -> None:
     with pytest.raises(Refused) as caught:
-        planned(root, Reader(short_trials=2), ITEM)
+        planned(root, Reader(short_trials=1), ITEM)
     assert [problem.code for problem in caught.value.problems] == [Code.SCRATCH_FULL]
 
 

@@ -6,9 +6,10 @@ reused while the files of the table's folder are unchanged.
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import msgpack
 import xxhash
@@ -35,6 +36,10 @@ from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.scan.table_references import Reference, references
+
+Query = TypeVar("Query")
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
 
 
 class TableReader(Protocol):
@@ -157,7 +162,7 @@ def describe_tables(
         reader.prepare()
     shapes: dict[bytes, TableShape] = {}
     broken: dict[bytes, Problem] = {}
-    for source, answer in engine.run(_describe, queue):
+    for source, answer in _answers(engine, _describe, queue):
         if isinstance(answer, TableShape):
             shapes[source] = answer
             columns[source] = answer.data_columns
@@ -208,12 +213,9 @@ def plan_splits(
         (source, keep): _SplitQuery(reader, root, source, keep, tables.shapes.get(source), foreign, weights)
         for source, keep in asked
     }
-    answers = dict(engine.run(_split_spec, deque(queries.values())))
+    answers = dict(_answers(engine, _split_spec, deque(queries.values())))
     for (source, keep), paths in asked.items():
         answer = answers[source, keep]
-        if _is_of_environment(answer):
-            # Trials that run side by side share scratch and memory: one for which these did not suffice runs alone.
-            _, answer = _split_spec(queries[source, keep])
         if isinstance(answer, Problem):
             if _is_of_environment(answer):
                 raise Refused(answer)
@@ -239,6 +241,25 @@ def _is_of_environment(answer: object) -> bool:
 
 def _environment_problem(error: CasacoreEnvironmentError) -> Problem:
     return Problem(error.code, error.path, error.expected, error.found)
+
+
+def _answers(
+    engine: Engine, ask: Callable[[Query], tuple[Key, Answer | Problem]], queries: deque[Query]
+) -> list[tuple[Key, Answer | Problem]]:
+    """Ask side by side, and once more alone where that failed.
+
+    Children of casacore share scratch and memory. When these do not suffice for all at once, casacore may say of a
+    good table that it cannot be opened.
+    """
+    are_beside = len(queries) > 1
+    answers = list(engine.run(partial(_asked, ask), queries))
+    return [ask(query) if are_beside and isinstance(answer[1], Problem) else answer for query, answer in answers]
+
+
+def _asked(
+    ask: Callable[[Query], tuple[Key, Answer | Problem]], query: Query
+) -> tuple[Query, tuple[Key, Answer | Problem]]:
+    return query, ask(query)
 
 
 def _split_spec(query: _SplitQuery) -> tuple[tuple[bytes, str], SplitSpec | Problem | None]:
