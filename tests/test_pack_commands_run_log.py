@@ -60,6 +60,14 @@ def test_log_is_added_to(capsys: Capsys, delivery: Delivery, log: Path) -> None:
     assert [line.split()[3] for line in lines if " begin: " in line] == ["plan:", "apply:"]
 
 
+def test_line_that_broke_off_stays_a_line_of_its_own(capsys: Capsys, delivery: Delivery, log: Path) -> None:
+    log.write_text('{"time": "20')
+    run_here(capsys, "plan", delivery.origin, delivery.path, "--log", log, "--log-format", "json")
+    begun, *lines = log.read_text().splitlines()
+    assert begun == '{"time": "20'
+    assert json.loads(lines[0])["event"] == "begin"
+
+
 def test_failure_is_logged_with_its_words_and_its_code(capsys: Capsys, delivery: Delivery, log: Path) -> None:
     run_here(capsys, "verify", delivery.path, "--log", log)
     text = log.read_text()

@@ -129,7 +129,7 @@ REQUESTS: Mapping[Code, Row] = {
     Code.OUTPUT_EXISTS: Row(
         "Something else has the name of the output.",
         "It was made by an earlier run, by another program or by a person.",
-        "Name another place with -o, or move it away.",
+        "Name another place, or move it away.",
     ),
     Code.OUTPUT_BUSY: Row(
         "Another process writes the same delivery.",

@@ -8,6 +8,7 @@ reported once, and logging ends. The caller checks that it is outside package an
 import io
 import logging
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -36,6 +37,8 @@ class LogFile(logging.Handler):
             # O_NONBLOCK: opening a named pipe without a reader must not block.
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
             self._fd = os.open(path, flags, 0o666)
+            if _ends_within_a_line(self._fd):  # its disk was full, or the machine stopped
+                os.write(self._fd, b"\n")
         except OSError as error:
             self._give_up(error)
 
@@ -60,6 +63,16 @@ class LogFile(logging.Handler):
     def _give_up(self, error: OSError) -> None:
         self.close()
         print(f"No log is written ({error.strerror}): {shown(self._path)}; the work goes on.", file=self._screen)
+
+
+def _ends_within_a_line(log: int) -> bool:
+    status = os.fstat(log)
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        return False
+    with suppress(OSError), open(f"/proc/self/fd/{log}", "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+    return False  # it may be written, but not read
 
 
 class LogScreen(logging.Handler):
