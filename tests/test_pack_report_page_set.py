@@ -69,6 +69,17 @@ def test_the_index_links_to_a_page_of_each_member_and_these_to_the_index(capsys:
     assert 'id="history"' in index_of(many).read_text()
 
 
+def test_reports_whose_names_differ_in_the_ending_alone_have_pages_of_their_own(
+    capsys: Capsys, many: Path, tmp_path: Path
+) -> None:
+    for name in ("q.html", "q"):
+        assert run_here(capsys, "report", many, "-o", tmp_path / name).code == Exit.DONE
+    for name in ("q.html", "q"):
+        links = links_of(tmp_path / name)
+        assert len(links) == 2
+        assert all((tmp_path / unquote(link)).is_file() for link in links)
+
+
 def test_json_has_the_folder_of_the_pages(capsys: Capsys, many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fields = json.loads(run_here(capsys, "report", many, "--json").out)
     assert (fields["members"], fields["page_count"]) == (str(folder_of(many)), 3)

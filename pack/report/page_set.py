@@ -40,12 +40,12 @@ class Total:
 
 
 def folder_of_pages(output: bytes, package: Package) -> bytes:
-    """Return the folder of the pages of members; it may not exist.
+    """Return the folder of the pages of members; it may not exist. Reports of two names never have the same one.
 
     Raises:
         Refused: the place is protected, or something else is there.
     """
-    folder = output.removesuffix(b".html") + b"_members"
+    folder = output.removesuffix(b".html") + b"_members" if output.endswith(b".html") else output + b".members"
     if kept := protected_place(folder, package):
         raise Refused(Problem(Code.OUTPUT_PROTECTED, folder, found=f"a place in {kept}"))
     with suppress(FileNotFoundError):
