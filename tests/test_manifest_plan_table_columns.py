@@ -132,7 +132,8 @@ def test_split_that_is_measured_first_goes_to_its_own_item(root: bytes) -> None:
 
 @pytest.mark.parametrize("reader", [Reader(short_trials=1), Reader(broken_looks=1)], ids=["measured", "described"])
 def test_table_for_which_there_was_no_room_beside_others_is_asked_about_alone(root: bytes, reader: Reader) -> None:
-    shutil.copytree(os.path.join(root, TABLE), os.path.join(root, b"X8d/U.ms.split"))
+    folder = Path(os.fsdecode(root))
+    shutil.copytree(folder / "X8c/U.ms.split", folder / "X8d/U.ms.split")
     other = Item(b"X8d/U.ms.split", b"raw/U2.ms.split", True, "DATA")
     notes, problems = planned(root, reader, ITEM, other)
     assert (sorted(notes), problems) == (sorted([ITEM.path, other.path]), [])
