@@ -99,14 +99,11 @@ def _taken_back(paths: TransactionPaths) -> bytes:
 
 
 def is_like_target(paths: TransactionPaths, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
-    """Return whether the target may be the tree of a finished transaction, perhaps changed since.
-
-    The number of a folder that was removed is soon given to something else, which may be a file.
-    """
-    if not is_plain_folder(paths.target):
+    """Return whether the target may be the tree of a finished transaction, perhaps changed since."""
+    status = _status_of_folder(paths.target)
+    if status is None:
         return False
-    inode = os.lstat(paths.target).st_ino
-    return inode == commit.root_inode or bool(_likeness(paths, paths.target, manifest, engine))
+    return status.st_ino == commit.root_inode or bool(_likeness(paths, paths.target, manifest, engine))
 
 
 def staged_manifest(paths: TransactionPaths) -> bytes:
@@ -129,11 +126,17 @@ def _manifest_of(paths: TransactionPaths, commit: Commit, opened: OpenedFiles) -
 def _hints(commit: Commit, target: bytes, other: bytes) -> list[bool]:
     """Return what the root's number, and its time, say of where it is, if they say anything: True for the target."""
     hints: list[bool] = []
-    found = {where: status_of(path) for where, path in ((True, target), (False, other)) if is_plain_folder(path)}
+    found = {True: _status_of_folder(target), False: _status_of_folder(other)}
     for known, name in ((commit.root_inode, "st_ino"), (commit.root_mtime_ns, "st_mtime_ns")):
         fitting = [where for where, status in found.items() if status and getattr(status, name) == known]
         hints += fitting if len(fitting) == 1 else []
     return hints
+
+
+def _status_of_folder(path: bytes) -> os.stat_result | None:
+    """Return the state of a folder; none for anything else, to which the number of a removed one is soon given."""
+    status = status_of(path)
+    return status if status and stat.S_ISDIR(status.st_mode) else None
 
 
 def _likeness(

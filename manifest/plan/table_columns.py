@@ -8,7 +8,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from functools import partial
 from typing import Protocol, TypeVar
 
 import msgpack
@@ -155,14 +154,12 @@ def describe_tables(
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
     names = {source: read_table_names(os.path.join(root, source)) for source in marks if source not in columns}
-    queue = deque(
-        _Query(reader, root, source) for source, kind_in_words in names.items() if kind_in_words.kind is Kind.PLAIN
-    )
-    if queue:
+    queries = {source: _Query(reader, root, source) for source, each in names.items() if each.kind is Kind.PLAIN}
+    if queries:
         reader.prepare()
     shapes: dict[bytes, TableShape] = {}
     broken: dict[bytes, Problem] = {}
-    for source, answer in _answers(engine, _describe, queue):
+    for source, answer in _answers(engine, _describe, queries).items():
         if isinstance(answer, TableShape):
             shapes[source] = answer
             columns[source] = answer.data_columns
@@ -213,7 +210,7 @@ def plan_splits(
         (source, keep): _SplitQuery(reader, root, source, keep, tables.shapes.get(source), foreign, weights)
         for source, keep in asked
     }
-    answers = dict(_answers(engine, _split_spec, deque(queries.values())))
+    answers = _answers(engine, _split_spec, queries)
     for (source, keep), paths in asked.items():
         answer = answers[source, keep]
         if isinstance(answer, Problem):
@@ -244,22 +241,17 @@ def _environment_problem(error: CasacoreEnvironmentError) -> Problem:
 
 
 def _answers(
-    engine: Engine, ask: Callable[[Query], tuple[Key, Answer | Problem]], queries: deque[Query]
-) -> list[tuple[Key, Answer | Problem]]:
+    engine: Engine, ask: Callable[[Query], tuple[Key, Answer | Problem]], queries: Mapping[Key, Query]
+) -> dict[Key, Answer | Problem]:
     """Ask side by side, and once more alone where that failed.
 
     Children of casacore share scratch and memory. When these do not suffice for all at once, casacore may say of a
     good table that it cannot be opened.
     """
-    are_beside = len(queries) > 1
-    answers = list(engine.run(partial(_asked, ask), queries))
-    return [ask(query) if are_beside and isinstance(answer[1], Problem) else answer for query, answer in answers]
-
-
-def _asked(
-    ask: Callable[[Query], tuple[Key, Answer | Problem]], query: Query
-) -> tuple[Query, tuple[Key, Answer | Problem]]:
-    return query, ask(query)
+    answers = dict(engine.run(ask, deque(queries.values())))
+    if len(queries) > 1:
+        answers |= [ask(queries[key]) for key, answer in answers.items() if isinstance(answer, Problem)]
+    return answers
 
 
 def _split_spec(query: _SplitQuery) -> tuple[tuple[bytes, str], SplitSpec | Problem | None]:
