@@ -13,20 +13,10 @@ import pytest
 
 from qa2pack.tarsplit.place import s3_upload
 from support.commands import run_redirected
-from support.delivered_sets import RULES, checked_delivery, deliver, package_run
+from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_run
 from support.s3_servers import BUCKET, s3_server
 
-LAYOUT = f"""
-tree = "unit"
-[[place]]
-name = "run"
-path = "in"
-needed = true
-[[folder]]
-name = "data"
-[[folder]]
-name = "notes"
-{RULES}[[delivery]]
+LAYOUT = f"""{UNIT}{RULES}[[delivery]]
 set = "compressed"
 form = "tgz"
 name = "P_{{part}}_of_{{parts}}.tar.gz"

@@ -15,24 +15,14 @@ import pytest
 
 from qa2pack.tarsplit.place.store import Store
 from support.commands import run_redirected
-from support.delivered_sets import RULES, checked_delivery, deliver, package_again
+from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_again
 from support.file_systems import small_disk
 from support.forgery import twins
 from support.in_process import write
 from support.s3_servers import BUCKET, s3_server
 from support.signatures import Key
 
-LAYOUT = f"""
-tree = "unit"
-[[place]]
-name = "run"
-path = "in"
-needed = true
-[[folder]]
-name = "data"
-[[folder]]
-name = "notes"
-[[folder]]
+LAYOUT = f"""{UNIT}[[folder]]
 name = "empty"
 always = true
 [[rule]]

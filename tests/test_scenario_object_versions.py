@@ -13,22 +13,12 @@ import ocfl
 import pytest
 
 from support.commands import run_redirected
-from support.delivered_sets import RULES, checked_delivery, deliver, package_again, package_run
+from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_again, package_run
 from support.forgery import twins
 from support.in_process import write
 from support.s3_servers import BUCKET, s3_server
 
-LAYOUT = f"""
-tree = "unit"
-[[place]]
-name = "run"
-path = "in"
-needed = true
-[[folder]]
-name = "data"
-[[folder]]
-name = "notes"
-{RULES}[[delivery]]
+LAYOUT = f"""{UNIT}{RULES}[[delivery]]
 set = "object"
 form = "ocfl"
 name = "P_object"

@@ -7,6 +7,18 @@ from pathlib import Path
 from support.commands import Ran, run_redirected
 from support.in_process import write
 
+# What a run of one unit is, and the folders of its package; folders and rules of a test may follow, then RULES.
+UNIT = """
+tree = "unit"
+[[place]]
+name = "run"
+path = "in"
+needed = true
+[[folder]]
+name = "data"
+[[folder]]
+name = "notes"
+"""
 # Where the files of such a run go; a test adds what else its layout has.
 RULES = """
 [[rule]]
