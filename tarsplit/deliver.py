@@ -80,7 +80,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     place.make()
     with (
         place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
-        place.local({name.state, name.manifest}.__contains__) as folder,
+        place.local({name.state, name.state + PART, name.manifest}.__contains__) as folder,
         outfile.locked_part(join(folder, name.manifest)) as file,
     ):
         writer = StreamWriter(file, header_to_wire(cut.header))

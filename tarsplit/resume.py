@@ -157,10 +157,11 @@ def _expected(cut: Cut) -> set[bytes]:
 
 
 def _state(cut: Cut, folder: bytes) -> State | None:
-    try:
-        return decode_state(read_control(join(folder, cut.header.name.state), limit_bytes=MOST_BYTES))
-    except FileNotFoundError:
-        return None
+    """Return what the state file says; where none is renamed over, a stop may leave it under its other name."""
+    for name in (cut.header.name.state, cut.header.name.state + PART):
+        with suppress(FileNotFoundError):
+            return decode_state(read_control(join(folder, name), limit_bytes=MOST_BYTES))
+    return None
 
 
 def _completed(cut: Cut, folder: bytes) -> State | None:
