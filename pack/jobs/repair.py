@@ -40,10 +40,9 @@ from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifes
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target, quoted
 
-
 _SIGNED_SOURCE = Remedy(
-    "Name the folder of a signed delivery, with its .manifest and .manifest.sig. Files of another folder are taken for "
-    "a member that a known signer has signed."
+    "Name the folder of a signed delivery, with its .manifest and .manifest.sig. Files of another folder are taken "
+    "for a member that a known signer has signed."
 )
 
 

@@ -46,6 +46,11 @@ class StoreTree:
         with self._place.opened(path) as file:
             return xxhash.xxh3_128_digest(file.read(size))
 
+    @property
+    def where(self) -> bytes:
+        """Its address."""
+        return join(self._place.path, self._name)
+
     def names(self, folder: bytes) -> list[bytes]:
         """Return what is in a folder, without files that a stop left on their way: they get their names yet."""
         names = self._place.names(path_in(self._name, folder))
