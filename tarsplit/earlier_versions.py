@@ -6,7 +6,7 @@ then the sidecar: a run that goes on does not look for it again. Where none goes
 one by now, the version that was begun is undone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from qa2pack.manifest.bundle.ocfl_object import Inventory, object_files, version_folder
@@ -16,15 +16,15 @@ from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import shares
 from qa2pack.tarsplit.growth import Growth
-from qa2pack.tarsplit.naming import PART, in_tar
+from qa2pack.tarsplit.naming import PART, DeliveryName, in_tar
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.state import EarlierVersion, State
+from qa2pack.tarsplit.state import EarlierVersion, State, encode_state
 from qa2pack.tarsplit.tree.object_shape import InventoryError, inventories, inventory_in
 from qa2pack.tarsplit.tree.writer import BESIDE_MODE
 
 
-def undo_versions(before: Before, place: Place, fingerprint: str) -> None:
+def undo_versions(name: DeliveryName, before: Before, place: Place, fingerprint: str) -> None:
     """Make objects what the sidecar says, to which a stopped run of another delivery was adding a version.
 
     It was a run of this name with another state of the package, so nobody will go on with it. Who calls this again
@@ -36,15 +36,25 @@ def undo_versions(before: Before, place: Place, fingerprint: str) -> None:
     Raises:
         OSError, PlaceError: the place cannot be written.
     """
-    if before.state is None or before.state.fingerprint == fingerprint:
+    state = before.state
+    if state is None or state.fingerprint == fingerprint:
         return
-    begun = [earlier for _, earlier in before.state.earlier]
+    begun = [earlier for _, earlier in state.earlier]
+    if found := list(_begun(before, place, begun)):
+        # Should that run go on after all, nothing of it is as it was.
+        place.write(name.state, encode_state(State(state.fingerprint, earlier=state.earlier)))
+    for tree, head, number in found:
+        _undo(place, tree, head, number)
+
+
+def _begun(before: Before, place: Place, earlier: Sequence[EarlierVersion]) -> Iterator[tuple[bytes, Inventory, int]]:
+    """Yield name, inventory and delivered version of the objects to which a version was being added."""
     for name, batch in before.objects.items():
         number = batch.row.version
         with suppress(InventoryError, PlaceError):  # what is there is none of ours, and in the way
             head = inventory_in(place, name)
-            if head.version >= number and EarlierVersion(number, head.at(number).sha512) in begun:
-                _undo(place, name, head, number)
+            if head.version >= number and EarlierVersion(number, head.at(number).sha512) in earlier:
+                yield name, head, number
 
 
 def _undo(place: Place, name: bytes, head: Inventory, number: int) -> None:

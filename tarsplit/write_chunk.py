@@ -26,7 +26,7 @@ from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
 from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.made import Made
-from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.place.place import Place, StrayError
 from qa2pack.tarsplit.tree.find_shape import shape_of
 from qa2pack.tarsplit.tree.object_shape import InventoryError
 from qa2pack.tarsplit.tree.shape import Amount, TreeName
@@ -167,13 +167,14 @@ def _write_tree(batch: ChunkBatch) -> ChunkResult:
         return ChunkResult(batch.number, problem=problem)
     out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps or growth is not None, stored=stored)
     try:
+        out.check_others(batch.part)
         _write_shares(batch, out)
+    except StrayError as stray:
+        problem = Problem(Code.EXTRA, stray.path, "only files that the delivery names", stray.found)
+        return ChunkResult(batch.number, problem=problem)
     except _StoppedError:
         out.give_up()
         raise
-    if other := next(out.others(batch.part), b""):
-        path = join(join(batch.place.path, batch.name), other)
-        return ChunkResult(batch.number, problem=Problem(Code.EXTRA, path, "only files that the delivery names"))
     out.finish()
     lists = shape.lists
     return ChunkResult(batch.number, amount.byte_count, lists.of_all, lists.results(), is_kept=out.is_kept)
