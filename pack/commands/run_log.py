@@ -72,8 +72,8 @@ def check_log_apart(path: bytes, named: Iterable[tuple[str, bytes]]) -> None:
     """Refuse a log that the command also reads or writes as something else.
 
     Args:
-        named: what else the command is given, each text that may be a path with the name of its option. The log may be
-            in a folder of these if it is new or a log already, but must not be a tar file of a delivery.
+        named: all else that the command is given: each text that may be a path, with the name of its option. In a
+            folder of these the log may be new, or a log already; a tar file of a delivery is neither.
 
     Raises:
         Refused: the log is one of these, or a file of another kind in one of these.
