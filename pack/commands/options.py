@@ -235,6 +235,16 @@ AllowedSignersOption = Annotated[
         show_default=False,
     ),
 ]
+CatalogueOption = Annotated[
+    str,
+    typer.Option(
+        "--catalogue",
+        envvar="PACK_CATALOGUE",
+        metavar="FILE",
+        help="The catalogue, on a disk of this machine. [default: qa2pack/catalogue.sqlite in $XDG_STATE_HOME]",
+        show_default=False,
+    ),
+]
 RequireSignatureOption = Annotated[
     bool,
     typer.Option(
