@@ -32,7 +32,8 @@ pack       cli tarsplit_command
 pack       command_tree legacy_call
 pack       dropin
 pack       commands/ api
-pack       audit/ delivery/ export/ report/
+pack       report/
+pack       audit/ delivery/ export/
 pack       views/
 pack       errors/ protected_paths
 pack       jobs/
