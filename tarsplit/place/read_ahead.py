@@ -1,6 +1,6 @@
 """Read ahead: small files of a place read before their turn, for places that answer late.
 
-What was wrong with a file is told in its turn, where it is opened. So who opens it need not know which way it is read.
+What was wrong with a file is told in its turn, where it is opened. So who opens it need not know how it is read.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,19 @@ def opening(place: Place, name: bytes, size: int) -> Opening:
     """Return how to open a file in its turn, which raises as `Place.opened`; read it now if others wait meanwhile.
 
     Args:
-        size: that it should have. One of another size is not read.
+        size: that it should have. Of a longer one only the beginning is read.
     """
     if at_once() == 1 or size > _SMALL_BYTES:
         return partial(place.opened, name)
     try:
         with place.opened(name) as file:
-            found = file.byte_count
-            return partial(_ReadFile, found, _content(file, size) if found == size else b"")
+            return partial(_ReadFile, file.byte_count, _content(file, size))
     except (FileNotFoundError, PlaceError) as error:
         return partial(_failed, error)
 
 
 def _content(file: OpenedFile, size: int) -> bytes:
-    """Return all of a file, and a byte more of one that grows."""
+    """Return so many bytes of a file, and one more where it has more."""
     content = b""
     while len(content) < size and (block := file.read(size + 1 - len(content))):
         content += block

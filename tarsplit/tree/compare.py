@@ -1,8 +1,8 @@
 """Tree compared with the sidecar: each file, what is beside them, and nothing else.
 
-Files are read one by one, so each problem has the path of its file; where calls take long, several are read ahead. A
-`Taker` may take their content, by which a delivery is received. Folders without files are not missed: neither a bag nor
-a store has them.
+Files are read one by one, so each problem has the path of its file; where calls take long, some are read ahead. A
+`Taker` may take their content, by which a delivery is received. Folders without files are not missed: neither a bag
+nor a store has them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -155,9 +155,7 @@ class _Tree:
                 sums.update(block)
         return _is_right(record, index, sums)
 
-    def _read(
-        self, path: bytes, record: FolderRecord, index: int, opened: Opening, sums: Sums
-    ) -> Iterator[Problem]:
+    def _read(self, path: bytes, record: FolderRecord, index: int, opened: Opening, sums: Sums) -> Iterator[Problem]:
         """Read a file to its end; yield a problem if it differs."""
         size = record.sizes[index]
         try:
