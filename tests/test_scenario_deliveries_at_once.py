@@ -15,7 +15,7 @@ from qa2pack.pack.jobs import receive as job
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.target import target_of
 from support.calls_at_once import AT_ONCE, Counted, Late
-from support.deliveries import MEMBER, PROJECT, cut_up, extract, make_package
+from support.deliveries import MEMBER, PROJECT, check, cut_up, extract, make_package
 from support.receiver import Receiver, files_of
 
 Capsys = pytest.CaptureFixture[str]
@@ -100,6 +100,24 @@ def test_tree_that_was_unpacked_is_compared_with_as_many_calls_at_once_as_its_fi
     ran = delivered.type("verify", unpacked, "--manifest", delivered.sidecar)
     assert ran.code == 0, ran.err
     assert late.measured == [unpacked]
+
+
+def test_checksum_files_are_compared_with_several_calls_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    cut_up(make_package(tmp_path / PROJECT, FILES), tmp_path / "out", limit=20 << 10)
+    first, second, *_, last = sorted((tmp_path / "out").glob("*.tar.md5sum"))
+    first.unlink()
+    second.write_text("another")
+    last.write_bytes(last.read_bytes() + b"more")
+    alone = check(tmp_path / "out")
+    assert [os.fsdecode(problem.path) for problem in alone] == [first.name, second.name, last.name]
+    compared = Counted()
+    monkeypatch.setattr("qa2pack.tarsplit.check.each", compared)
+    with calls_at_once(AT_ONCE):
+        assert check(tmp_path / "out") == alone
+    assert compared.counts == [len(list((tmp_path / "out").glob("*.tar")))]
 
 
 class Full(Disk):
