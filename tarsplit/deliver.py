@@ -21,13 +21,14 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit import output_files as outfile
+from qa2pack.tarsplit.before import read_before
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
-from qa2pack.tarsplit.earlier_versions import find_growths
+from qa2pack.tarsplit.earlier_versions import find_growths, undo_versions
 from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.resume import find_finished, find_leftovers, state_of
+from qa2pack.tarsplit.resume import find_finished, find_leftovers
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.sidecar_files import publish_sidecar
 from qa2pack.tarsplit.state import FinishedChunk, State, encode_state
@@ -87,12 +88,15 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         index = _write_records(cut, writer, progress)
         outfile.flush(file)  # workers read it, and may run on other machines
         fingerprint = writer.digest().hex()
-        state = state_of(cut, folder, fingerprint)
+        before = read_before(name, place, folder)
+        check_alone()
+        undo_versions(before, place, fingerprint)
+        state = before.of(fingerprint)
         finished = find_finished(cut, place, state, engine=engine, progress=progress)
-        growths = find_growths(cut, place, folder, state)
+        growths = find_growths(cut, place, before, state)
         growing = {cut.chunks[number].name for number in growths}
         replacing = destination.is_replacing
-        leftovers = find_leftovers(cut, place, folder, state, growing=growing, is_replacing=replacing)
+        leftovers = find_leftovers(cut, place, before, state, growing=growing, is_replacing=replacing)
         run = _Run(
             cut,
             destination,
@@ -115,7 +119,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
             if is_new and not destination.key:  # a store still has the signature of the one before
                 place.remove([signature_name(name.manifest)])
             place.take(folder, _of_sidecar(cut, destination))
-            place.remove([name.state])
+            place.remove([name.before, name.state])
     return Outcome(tuple(rows), len(finished or {}) + run.kept_trees, tuple(problems))
 
 

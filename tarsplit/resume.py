@@ -6,21 +6,16 @@ from contextlib import suppress
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.delivery_form import TREES
-from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.control_file import read_control
-from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
-from qa2pack.tarsplit.check import chunk_batches
-from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
-from qa2pack.tarsplit.naming import PART, DeliveryName, checksum_name
+from qa2pack.tarsplit.before import Before
+from qa2pack.tarsplit.check_chunk import check_chunk
+from qa2pack.tarsplit.naming import PART, checksum_name
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.sidecar import open_sidecar
-from qa2pack.tarsplit.state import MOST_BYTES, FinishedChunk, State, decode_state
+from qa2pack.tarsplit.state import FinishedChunk, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +50,18 @@ def find_finished(
     return kept
 
 
-def state_of(cut: Cut, folder: bytes, fingerprint: str) -> State | None:
-    """Return the state of an earlier run of the same delivery.
-
-    Args:
-        folder: where the state file and the sidecar of the place are on this machine.
-    """
-    states = [state for state in (_state(cut, folder), _completed(cut, folder)) if state]
-    return next((state for state in states if state.fingerprint == fingerprint), None)
-
-
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     """Return whether the chunk is as it was recorded."""
     return batch, batch.place.has(batch.name, batch.chunk)
 
 
 def find_leftovers(
-    cut: Cut, place: Place, folder: bytes, state: State | None, *, growing: Set[bytes], is_replacing: bool
+    cut: Cut, place: Place, before: Before, state: State | None, *, growing: Set[bytes], is_replacing: bool
 ) -> list[bytes]:
     """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
 
     Args:
-        folder: as of `state_of`.
+        state: of what is there of the same delivery.
         growing: names of the objects to which a version is added; they and what belongs to their sidecar stay.
 
     Raises:
@@ -84,36 +69,30 @@ def find_leftovers(
             be of this one.
     """
     name = cut.header.name
-    there = [
-        entry for entry in place.names() if name.owns(entry) and entry not in (name.manifest + PART, name.sender)
-    ]
+    of_runs = name.manifest + PART, name.before, name.sender
+    there = [entry for entry in place.names() if name.owns(entry) and entry not in of_runs]
     expected = _expected(cut) if state else (growing | _sidecar_files(cut)) if growing else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
     kept |= {file + PART for file in growing} if state else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
-    _check_folders(place, folder, name, removed, is_replacing=is_replacing)
+    _check_folders(place, before, removed, is_replacing=is_replacing)
     if foreign and not is_replacing:
         raise Refused(*(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)) for entry in foreign))
     return removed
 
 
-def _check_folders(
-    place: Place, folder: bytes, name: DeliveryName, removed: Iterable[bytes], *, is_replacing: bool
-) -> None:
+def _check_folders(place: Place, before: Before, removed: Iterable[bytes], *, is_replacing: bool) -> None:
     """Refuse to remove a folder with anything that this delivery has not written.
 
     A layout may call a set as anything else is called, and people put files into folders that they were given. So a
     complete tree must be as the sidecar here says, but for what is missing. Of an unfinished one nothing says what is
     in it: that a run of this delivery was stopped here has to do, and that it is to be replaced.
     """
-    folders = [entry for entry in removed if _is_folder(place, entry)]
-    if not folders:
-        return
-    written = _trees_of_sidecar(place, folder, name)
-    is_begun = bool(written) or is_there(join(folder, name.state))
-    for entry in folders:
+    written = before.trees
+    is_begun = bool(written) or before.has_state
+    for entry in (entry for entry in removed if _is_folder(place, entry)):
         others = [entry]
         if entry.endswith(PART) and is_begun:
             if not is_replacing:
@@ -134,15 +113,6 @@ def _is_folder(place: Place, name: bytes) -> bool:
     return False
 
 
-def _trees_of_sidecar(place: Place, folder: bytes, name: DeliveryName) -> dict[bytes, CheckBatch]:
-    """Return the trees of the delivery that is complete here, by their names."""
-    try:
-        batches = chunk_batches(open_sidecar(join(folder, name.manifest)), place)
-    except (FileNotFoundError, StreamError):
-        return {}
-    return {batch.row.name: batch for batch in batches if batch.row.form in TREES}
-
-
 def _sidecar_files(cut: Cut) -> set[bytes]:
     name = cut.header.name
     sums = (checksum_name(name.manifest, algorithm) for algorithm in cut.header.checksums)
@@ -154,21 +124,3 @@ def _expected(cut: Cut) -> set[bytes]:
     files = [(chunk.name, chunk.sums_beside(usual)) for chunk in cut.chunks]
     sums = (checksum_name(file, algorithm) for file, algorithms in files for algorithm in algorithms)
     return {*_sidecar_files(cut), *(file for file, _ in files), *sums}
-
-
-def _state(cut: Cut, folder: bytes) -> State | None:
-    try:
-        return decode_state(read_control(join(folder, cut.header.name.state), limit_bytes=MOST_BYTES))
-    except FileNotFoundError:
-        return None
-
-
-def _completed(cut: Cut, folder: bytes) -> State | None:
-    """Return the state of a complete delivery, from its sidecar."""
-    try:
-        sidecar = open_sidecar(join(folder, cut.header.name.manifest))
-    except (FileNotFoundError, StreamError):
-        return None
-    chunks = (FinishedChunk(n, row.byte_count, row.xxh128, row.checksums) for n, row in enumerate(sidecar.chunks))
-    earlier = ((n, row.earlier) for n, row in enumerate(sidecar.chunks) if row.earlier)
-    return State(sidecar.fingerprint, tuple(chunks), tuple(earlier))

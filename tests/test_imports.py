@@ -53,6 +53,7 @@ executor   memory errors
 
 tarsplit   deliver extract
 tarsplit   resume earlier_versions
+tarsplit   before
 tarsplit   check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
 tarsplit   taken_before tree/ growth

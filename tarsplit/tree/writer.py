@@ -18,7 +18,7 @@ from qa2pack.tarsplit.place.place import Place, Upload
 from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
-_MODE = 0o644  # of what is beside the files
+BESIDE_MODE = 0o644  # of what is beside the files
 
 
 class OtherContentError(Exception):
@@ -145,7 +145,7 @@ class TreeWriter:
         with _marked():
             self._tree.enter(folder)
         if not self._has(name, each.size, each.digest):
-            _copy(each.blocks, self._tree.upload(name, each.size, mode=_MODE, mtime_ns=None), Sums(()))
+            _copy(each.blocks, self._tree.upload(name, each.size, mode=BESIDE_MODE, mtime_ns=None), Sums(()))
 
 
 def _copy(blocks: Iterable[bytes | memoryview], uploading: AbstractContextManager[Upload], sums: Sums) -> None:

@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 import pytest
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
-from qa2pack.executor.casa.table_reader import TableReader
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
@@ -59,6 +58,7 @@ from qa2pack.tarsplit.sidecar import open_sidecar
 from support.deliveries import write_delivery
 from support.faulty_disk import SplitMemory, WatchedDisk
 from support.reductions import write_reduction
+from support.remembered_tables import RememberingReader
 
 Tree = dict[bytes, tuple[object, ...]]
 Batch = TypeVar("Batch")
@@ -446,7 +446,7 @@ class World:
         plan = make_plan(
             request,
             opened=OpenedFiles(),
-            reader=TableReader(),
+            reader=RememberingReader(),
             engine=engine or InlineEngine(),
             progress=Silent(),
             now_ns=time.time_ns(),
