@@ -14,7 +14,7 @@ import xxhash
 from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.fs.at_once import at_once, each
+from qa2pack.manifest.fs.at_once import ahead
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
@@ -33,7 +33,6 @@ from qa2pack.tarsplit.tree.shape import Amount, TreeName
 from qa2pack.tarsplit.tree.writer import OtherContentError, TreeWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
-_AHEAD = 4  # times as many files are read ahead as are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +229,7 @@ def _contents(
         except (_DiffersError, OSError) as error:
             return error
 
-    count = at_once()
-    if count == 1:
-        yield from map(content, files)
-        return
-    for start in range(0, len(files), _AHEAD * count):
-        yield from each(content, files[start : start + _AHEAD * count])
+    yield from (found for _, found in ahead(content, files))
 
 
 def _read_small(record: FolderRecord, index: int, dir_fd: int) -> bytes:

@@ -8,12 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import ocfl
 import pytest
 
+from qa2pack.manifest.fs import at_once
+from qa2pack.tarsplit.place import read_ahead
+from qa2pack.tarsplit.place.place import OpenedFile
 from qa2pack.tarsplit.place.store import Store
+from support.calls_at_once import AT_ONCE, Counted, Late
 from support.commands import run_redirected
 from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_again
 from support.file_systems import small_disk
@@ -210,6 +215,33 @@ def test_every_damage_is_told_where_it_is(home: Path, kind: str, path: str, told
 def test_what_is_not_of_the_delivery_is_told(home: Path, path: str) -> None:
     damage(home / "out" / path, "extra")
     assert checked(home / "out") == [f"extra {os.path.dirname(path)}/extra"]
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_check_tells_the_same_where_files_are_read_ahead(
+    home: Path, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
+) -> None:
+    kinds = ("changed", "missing", "linked", "a pipe", "grown", "truncated", "changed")
+    for kind, path in zip(kinds, sorted(IN_FOLDER - {"µ\\"}), strict=False) if is_damaged else ():
+        damage(home / "out/P_files/unit/data" / path, kind)
+    alone = checked(home / "out")
+    assert len(alone) == (len(IN_FOLDER) if is_damaged else 0), (
+        "the target of the link is one more, the empty file none"
+    )
+    late, ahead, contents = Late(), Counted(), []
+
+    def read(file: OpenedFile, size: int, *, real: Callable[[OpenedFile, int], bytes] = read_ahead._content) -> bytes:
+        contents.append(size)
+        return real(file, size)
+
+    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", late)
+    monkeypatch.setattr(read_ahead, "_content", read)
+    monkeypatch.setattr(at_once, "each", ahead)
+    assert checked(home / "out") == alone
+    assert late.measured == [home / "out"]
+    assert max(ahead.counts) == 4 * AT_ONCE
+    assert len(contents) > len(FILES), "those of the bag and of the object, too"
+    assert max(contents) < len(FILES["one/deep/noise"]), "a larger file is read in its turn"
 
 
 def test_signature_covers_each_form(home: Path, key: Key, signers: Path) -> None:

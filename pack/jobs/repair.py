@@ -21,7 +21,7 @@ from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.path import join
-from qa2pack.manifest.plan.make import Plan
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.rebuild import plan_rebuild
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
 from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, Verifier, signature_problems

@@ -104,7 +104,7 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
         signed = signatures_of(package, target.opened, verifier)
         words = {each.member: signature_words(each.signed, options.trust) for each in signed}
         wrong = [problem for each in signed for problem in signature_problems(each.signed, options.trust)]
-        with started_engine(workers) as engine:
+        with started_engine(workers, reads=(package.path,)) as engine:
             problems = verify_package(
                 package,
                 target.opened,
