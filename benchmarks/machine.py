@@ -44,7 +44,7 @@ def this_machine(folder: Path) -> Machine:
         processor=_processor(),
         processor_count=len(os.sched_getaffinity(0)),
         memory_gib=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30,
-        kernel=platform.release(),
+        kernel=platform.release().partition("-")[0],
         python=platform.python_version(),
         file_system=_said(["df", "--output=fstype", str(folder)]).split()[-1],
         commit=_said(["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]),

@@ -15,7 +15,6 @@ from qa2pack.manifest.path import check_name
 DATE, MEMBER, PART, PARTS, PROJECT = "date", "member", "part", "parts", "project"
 # What is known only when a package is delivered; a renamed package has another project, a counted member its number.
 LATE = (PROJECT, MEMBER, DATE, PART, PARTS)
-MOST_PARTS = 999  # their numbers have three digits
 _PIECE = re.compile(rb"\{\{|\}\}|\{(%b)\}" % "|".join(LATE).encode())
 _BELOW = "**"
 _LATER = ("form", "checksums", "also", "at_apply")

@@ -1,12 +1,9 @@
 """`pack package`: plan and apply as one step, under one lock."""
 
-import os
-
 import typer
 
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.pack.commands.again import AgainCommand, target_for
-from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
     KeepPreviousOption,
@@ -21,10 +18,8 @@ from qa2pack.pack.commands.plan_options import (
     AgainOptions,
     PlanOptions,
     PlanViewOptions,
-    all_typed_options,
+    attempt_of,
     check_options,
-    options_elsewhere,
-    repeated_options,
     request_of,
     view_of,
 )
@@ -61,11 +56,9 @@ def package(  # noqa: PLR0913 - one parameter per option or group
     from qa2pack.pack.commands.run import print_view, run
     from qa2pack.pack.commands.workers import shown_workers
     from qa2pack.pack.delivery.at_apply import deliver_applied, with_delivery
-    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import apply as applyjob
     from qa2pack.pack.jobs import plan as planjob
     from qa2pack.pack.jobs.package import packaging
-    from qa2pack.pack.target import quoted
     from qa2pack.pack.views.apply import resume_lines
     from qa2pack.pack.views.json_fields import Fields
     from qa2pack.pack.views.package import package_view
@@ -73,16 +66,7 @@ def package(  # noqa: PLR0913 - one parameter per option or group
 
     check_options(options)
     target, trusted = target_for(context, package), trust.users()
-    attempt = Attempt(
-        "package",
-        target,
-        quoted(os.fsencode(origin)),
-        repeated_options(context),
-        all_typed_options(context),
-        options_elsewhere(context),
-        defaults=defaults_of(context),
-        shows_all=shown.every,
-    )
+    attempt = attempt_of(context, "package", target, origin, shown)
 
     def show_plan(made: Described) -> Fields:
         """Show the plan before it is applied; return its fields while it can be read."""

@@ -1,11 +1,8 @@
 """`pack plan`: make the plan of a package and show it."""
 
-import os
-
 import typer
 
 from qa2pack.pack.commands.again import AgainCommand, target_for
-from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
     OriginArgument,
@@ -19,10 +16,8 @@ from qa2pack.pack.commands.plan_options import (
     AgainOptions,
     PlanOptions,
     PlanViewOptions,
-    all_typed_options,
+    attempt_of,
     check_options,
-    options_elsewhere,
-    repeated_options,
     request_of,
     view_of,
 )
@@ -51,24 +46,13 @@ def plan(  # noqa: PLR0913 - one parameter per option or group
     Example: pack plan IRC10216_setup3_b6 2011.0.00229.S --mode hard --readme README.header.txt
     """
     from qa2pack.pack.commands.run import run_with_workers
-    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import plan as job
     from qa2pack.pack.jobs.engines import Workers
-    from qa2pack.pack.target import quoted
     from qa2pack.pack.views.view import View
 
     check_options(options)
     target = target_for(context, package)
-    attempt = Attempt(
-        "plan",
-        target,
-        quoted(os.fsencode(origin)),
-        repeated_options(context),
-        all_typed_options(context),
-        options_elsewhere(context),
-        defaults=defaults_of(context),
-        shows_all=shown.every,
-    )
+    attempt = attempt_of(context, "plan", target, origin, shown)
 
     def work(workers: Workers) -> View:
         request = request_of(context, origin, target, options, rules, tables)

@@ -143,7 +143,24 @@ def check_options(options: PlanOptions) -> None:
         raise typer.BadParameter("It is either --append or --replace-member.")
 
 
-def repeated_options(context: typer.Context) -> str:
+def attempt_of(context: typer.Context, verb: str, target: "Target", origin: str, shown: PlanViewOptions) -> "Attempt":
+    """Return the attempt of a command that makes a plan, with what commands that are advised repeat of it."""
+    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.target import quoted
+
+    return Attempt(
+        verb,
+        target,
+        quoted(os.fsencode(origin)),
+        options=_repeated_options(context),
+        typed=_all_typed_options(context),
+        elsewhere=_options_elsewhere(context),
+        defaults=defaults_of(context),
+        shows_all=shown.every,
+    )
+
+
+def _repeated_options(context: typer.Context) -> str:
     """Return what a plan that is advised repeats, each with a blank before it: what is replaced, and how.
 
     --mode is repeated if it was typed; else it is recalled.
@@ -155,7 +172,7 @@ def repeated_options(context: typer.Context) -> str:
     return member + (f" --mode {context.params['mode']}" if "mode" in typed_options(context) else "")
 
 
-def all_typed_options(context: typer.Context) -> str:
+def _all_typed_options(context: typer.Context) -> str:
     """Return all options of the plan that were typed, quoted for a shell, each with a blank before it.
 
     Among them is the member that `--again` replaces, because an advised command names the origin in its place.
@@ -167,7 +184,7 @@ def all_typed_options(context: typer.Context) -> str:
     return again + _typed(context, {*PlanOptions._fields, *RuleOptions._fields, *TableOptions._fields})
 
 
-def options_elsewhere(context: typer.Context) -> str:
+def _options_elsewhere(context: typer.Context) -> str:
     """Return the typed options that a plan of another origin takes too, but for --mode; quoted for a shell."""
     return _typed(context, {"readme", "strict", *RuleOptions._fields, *TableOptions._fields})
 
