@@ -18,6 +18,7 @@ from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
+from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
@@ -61,9 +62,9 @@ def check_delivery(sidecar: Sidecar, place: Place, *, engine: Engine, progress: 
         row = result.batch.row
         progress.advance(file_count=row.file_count + row.folder_count, byte_count=row.byte_count)
         yield from result.problems
-    for row in sidecar.chunks:
-        if row.form not in TREES:  # the lists of these were compared with them
-            yield from _checksum_problems(row, folder)
+    rows = [row for row in sidecar.chunks if row.form not in TREES]  # the lists of trees were compared with them
+    for problems in each(lambda row: list(_checksum_problems(row, folder)), rows):
+        yield from problems
     yield from sidecar_checksum_problems(sidecar)
 
 

@@ -2,38 +2,87 @@
 
 An object keeps what was delivered. So a newer state of the package is added to it as its next version, if it is, byte
 for byte, as the sidecar beside it says. The state file says of which version that is from the first moment on, and
-then the sidecar: a run that goes on does not look for it again.
+then the sidecar: a run that goes on does not look for it again. Where none goes on, because the package is another
+one by now, the version that was begun is undone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
-from qa2pack.manifest.bundle.ocfl_object import Inventory
+from qa2pack.manifest.bundle.ocfl_object import Inventory, object_files, version_folder
 from qa2pack.manifest.format.delivery_form import DeliveryForm
-from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join
-from qa2pack.tarsplit.check import chunk_batches
+from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import shares
 from qa2pack.tarsplit.growth import Growth
-from qa2pack.tarsplit.naming import in_tar
+from qa2pack.tarsplit.naming import PART, DeliveryName, in_tar
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.sidecar import open_sidecar
-from qa2pack.tarsplit.state import EarlierVersion, State
+from qa2pack.tarsplit.state import EarlierVersion, State, encode_state
 from qa2pack.tarsplit.tree.object_shape import InventoryError, inventories, inventory_in
+from qa2pack.tarsplit.tree.writer import BESIDE_MODE
 
 
-def find_growths(cut: Cut, place: Place, folder: bytes, state: State | None) -> dict[int, Growth]:
+def undo_versions(name: DeliveryName, before: Before, place: Place, fingerprint: str) -> None:
+    """Make objects what the sidecar says, to which a stopped run of another delivery was adding a version.
+
+    It was a run of this name with another state of the package, so nobody will go on with it. Who calls this again
+    after a stop undoes the rest, as long as the state file of that run is there.
+
+    Args:
+        fingerprint: of the delivery that is written now.
+
+    Raises:
+        OSError, PlaceError: the place cannot be written.
+    """
+    state = before.state
+    if state is None or state.fingerprint == fingerprint:
+        return
+    begun = [earlier for _, earlier in state.earlier]
+    if found := list(_begun(before, place, begun)):
+        # Should that run go on after all, nothing of it is as it was.
+        place.write(name.state, encode_state(State(state.fingerprint, earlier=state.earlier)))
+    for tree, head, number in found:
+        _undo(place, tree, head, number)
+
+
+def _begun(before: Before, place: Place, earlier: Sequence[EarlierVersion]) -> Iterator[tuple[bytes, Inventory, int]]:
+    """Yield name, inventory and delivered version of the objects to which a version was being added."""
+    for name, batch in before.objects.items():
+        number = batch.row.version
+        with suppress(InventoryError, PlaceError):  # what is there is none of ours, and in the way
+            head = inventory_in(place, name)
+            if head.version >= number and EarlierVersion(number, head.at(number).sha512) in earlier:
+                yield name, head, number
+
+
+def _undo(place: Place, name: bytes, head: Inventory, number: int) -> None:
+    """Bring back the inventories of a version, and remove the next one."""
+    *_, inventory, checksum = object_files(head.at(number))
+    if head.version > number:
+        tree = place.next_version(name)
+        tree.enter(b"")
+        for path, text in (inventory, checksum):
+            with tree.upload(path, len(text), mode=BESIDE_MODE, mtime_ns=None) as upload:
+                upload.write(text)
+                upload.finish()
+        tree.finish()
+    begun = version_folder(number + 1)
+    beside = [join(name + PART, path) for path in (begun, inventory[0], checksum[0])]
+    place.remove([join(name, begun), *(beside if place.names(name + PART) else ())])
+
+
+def find_growths(cut: Cut, place: Place, before: Before, state: State | None) -> dict[int, Growth]:
     """Return by number of the chunk what there is of objects to which a version is added.
 
     Args:
-        folder: where the sidecar of the place is on this machine.
         state: of an earlier run of the same delivery; None if there is none.
 
     Raises:
         PlaceError: the place cannot be read.
     """
-    delivered = _objects_of_sidecar(cut, place, folder)
+    delivered = before.objects
     objects = {n: chunk.name for n, chunk in enumerate(cut.chunks) if chunk.made.form is DeliveryForm.OCFL}
     if state:
         begun = {n: earlier for n, earlier in state.earlier if n in objects and place.names(objects[n])}
@@ -42,15 +91,6 @@ def find_growths(cut: Cut, place: Place, folder: bytes, state: State | None) -> 
         }
     found = ((n, _grown(delivered[name], place)) for n, name in objects.items() if name in delivered)
     return {n: growth for n, growth in found if growth}
-
-
-def _objects_of_sidecar(cut: Cut, place: Place, folder: bytes) -> dict[bytes, CheckBatch]:
-    """Return the objects of the delivery that is complete here, by their names."""
-    try:
-        batches = chunk_batches(open_sidecar(join(folder, cut.header.name.manifest)), place)
-    except (FileNotFoundError, StreamError):
-        return {}
-    return {batch.row.name: batch for batch in batches if batch.row.form is DeliveryForm.OCFL}
 
 
 def _grown(batch: CheckBatch, place: Place) -> Growth | None:
@@ -70,8 +110,7 @@ def _stored(batch: CheckBatch | None, place: Place, earlier: EarlierVersion) -> 
         before, head = inventories(place, batch.row.name, earlier)
     except (InventoryError, PlaceError):  # who writes it tells that
         return {}
-    number = batch.row.earlier.version + 1 if batch.row.earlier else 1
-    contents = _contents(batch, head.at(min(number, head.version)))
+    contents = _contents(batch, head.at(min(batch.row.version, head.version)))
     return {content: sha512 for content, sha512 in contents if sha512 in before.contents}
 
 

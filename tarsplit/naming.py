@@ -16,9 +16,10 @@ from qa2pack.manifest.path import check_name
 
 SIGNED_CHECKSUM = "sha256"  # of a signed delivery beside the wanted ones: so the signature covers its tars
 STRONG_CHECKSUMS = frozenset((SIGNED_CHECKSUM, "sha512"))  # no forgery is known; an OCFL object has sha512
-_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig)?|\.state|\.sender")
+_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig|\.before)?|\.state|\.sender")
 _CHECKSUM = rb"(\.[a-z0-9]+sum)?"
 PART = b".part"  # suffix of every unfinished file
+BEFORE = b".before"  # suffix of the sidecar that another one is about to replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class DeliveryName:
     def manifest(self) -> bytes:
         """Name of the sidecar."""
         return self.stem + b".manifest"
+
+    @property
+    def before(self) -> bytes:
+        """Name that the sidecar of the delivery before has until that of this one is there, on a disk."""
+        return self.manifest + BEFORE
 
     @property
     def state(self) -> bytes:

@@ -1,26 +1,21 @@
 """Resume a delivery: find finished chunks of an earlier run, and leftover files to remove."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Set
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Set
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.delivery_form import TREES
-from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.control_file import read_control
-from qa2pack.manifest.fs.presence import is_there
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
-from qa2pack.tarsplit.check import chunk_batches
+from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
-from qa2pack.tarsplit.naming import PART, DeliveryName, checksum_name
-from qa2pack.tarsplit.place.place import Place, PlaceError
+from qa2pack.tarsplit.in_the_way import check_kinds, check_removed, foreign_paths, in_the_way
+from qa2pack.tarsplit.naming import PART, checksum_name
+from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.sidecar import open_sidecar
-from qa2pack.tarsplit.state import MOST_BYTES, FinishedChunk, State, decode_state
+from qa2pack.tarsplit.state import FinishedChunk, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,7 @@ def find_finished(
 ) -> Mapping[int, FinishedChunk] | None:
     """Return the chunks, by number, that an earlier run finished and that are still there as they were.
 
-    None if there is no earlier run of the same delivery. A tree is not one of them: who writes it keeps its files.
+    None if there is no earlier run of the same delivery. A tree is not one of them: see `find_whole_trees`.
     """
     if state is None:
         return None
@@ -55,14 +50,28 @@ def find_finished(
     return kept
 
 
-def state_of(cut: Cut, folder: bytes, fingerprint: str) -> State | None:
-    """Return the state of an earlier run of the same delivery.
+def find_whole_trees(batches: Mapping[int, CheckBatch], *, engine: Engine, progress: Progress) -> Iterator[int]:
+    """Yield the numbers of the complete trees that are as they were written.
+
+    One in which something is missing is written again, file by file.
 
     Args:
-        folder: where the state file and the sidecar of the place are on this machine.
+        batches: the trees that an earlier run of the same delivery finished, by number.
+
+    Raises:
+        Refused: something in one of them is changed, or not of it: somebody did that, and it is not taken away.
     """
-    states = [state for state in (_state(cut, folder), _completed(cut, folder)) if state]
-    return next((state for state in states if state.fingerprint == fingerprint), None)
+    progress.phase("check finished trees", byte_count=sum(batch.row.byte_count for batch in batches.values()))
+    numbers = {batch.row.name: number for number, batch in batches.items()}
+    foreign: list[Problem] = []
+    for result in engine.run(check_chunk, deque(batches.values())):
+        batch = result.batch
+        progress.advance(byte_count=batch.row.byte_count)
+        if not result.problems:
+            yield numbers[batch.row.name]
+        foreign += in_the_way(batch.place, foreign_paths(batch, result.problems))
+    if foreign:
+        raise Refused(*sorted(foreign, key=lambda problem: problem.path))
 
 
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
@@ -71,76 +80,40 @@ def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
 
 
 def find_leftovers(
-    cut: Cut, place: Place, folder: bytes, state: State | None, *, growing: Set[bytes], is_replacing: bool
+    cut: Cut,
+    place: Place,
+    before: Before,
+    state: State | None,
+    unfinished: Callable[[bytes], CheckBatch | None],
+    *,
+    growing: Set[bytes],
+    is_replacing: bool,
 ) -> list[bytes]:
     """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
 
     Args:
-        folder: as of `state_of`.
+        state: of what is there of the same delivery.
+        unfinished: as of `check_removed`.
         growing: names of the objects to which a version is added; they and what belongs to their sidecar stay.
 
     Raises:
-        Refused: another delivery of the same name is there, and `is_replacing` is false; or a folder is not known to
-            be of this one.
+        Refused: another delivery of the same name is there, and `is_replacing` is false; or something is not known to
+            be of one.
     """
     name = cut.header.name
-    there = [
-        entry for entry in place.names() if name.owns(entry) and entry not in (name.manifest + PART, name.sender)
-    ]
+    of_runs = name.manifest + PART, name.before, name.sender
+    there = [entry for entry in place.names() if name.owns(entry) and entry not in of_runs]
     expected = _expected(cut) if state else (growing | _sidecar_files(cut)) if growing else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
     kept |= {file + PART for file in growing} if state else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
-    _check_folders(place, folder, name, removed, is_replacing=is_replacing)
+    check_kinds(place, there)
+    check_removed(place, name, removed, before, unfinished, is_replacing=is_replacing)
     if foreign and not is_replacing:
         raise Refused(*(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)) for entry in foreign))
     return removed
-
-
-def _check_folders(
-    place: Place, folder: bytes, name: DeliveryName, removed: Iterable[bytes], *, is_replacing: bool
-) -> None:
-    """Refuse to remove a folder with anything that this delivery has not written.
-
-    A layout may call a set as anything else is called, and people put files into folders that they were given. So a
-    complete tree must be as the sidecar here says, but for what is missing. Of an unfinished one nothing says what is
-    in it: that a run of this delivery was stopped here has to do, and that it is to be replaced.
-    """
-    folders = [entry for entry in removed if _is_folder(place, entry)]
-    if not folders:
-        return
-    written = _trees_of_sidecar(place, folder, name)
-    is_begun = bool(written) or is_there(join(folder, name.state))
-    for entry in folders:
-        others = [entry]
-        if entry.endswith(PART) and is_begun:
-            if not is_replacing:
-                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)))
-            others = []
-        elif entry in written:
-            problems = check_chunk(written[entry]).problems
-            others = [problem.path for problem in problems if problem.code is not Code.MISSING]
-        if others:
-            found = "a folder" if others == [entry] else shown(others[0])
-            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, entry), found=found))
-
-
-def _is_folder(place: Place, name: bytes) -> bool:
-    """Return whether something is in a folder of this name; a symlink is none."""
-    with suppress(PlaceError):
-        return bool(place.names(name))
-    return False
-
-
-def _trees_of_sidecar(place: Place, folder: bytes, name: DeliveryName) -> dict[bytes, CheckBatch]:
-    """Return the trees of the delivery that is complete here, by their names."""
-    try:
-        batches = chunk_batches(open_sidecar(join(folder, name.manifest)), place)
-    except (FileNotFoundError, StreamError):
-        return {}
-    return {batch.row.name: batch for batch in batches if batch.row.form in TREES}
 
 
 def _sidecar_files(cut: Cut) -> set[bytes]:
@@ -154,21 +127,3 @@ def _expected(cut: Cut) -> set[bytes]:
     files = [(chunk.name, chunk.sums_beside(usual)) for chunk in cut.chunks]
     sums = (checksum_name(file, algorithm) for file, algorithms in files for algorithm in algorithms)
     return {*_sidecar_files(cut), *(file for file, _ in files), *sums}
-
-
-def _state(cut: Cut, folder: bytes) -> State | None:
-    try:
-        return decode_state(read_control(join(folder, cut.header.name.state), limit_bytes=MOST_BYTES))
-    except FileNotFoundError:
-        return None
-
-
-def _completed(cut: Cut, folder: bytes) -> State | None:
-    """Return the state of a complete delivery, from its sidecar."""
-    try:
-        sidecar = open_sidecar(join(folder, cut.header.name.manifest))
-    except (FileNotFoundError, StreamError):
-        return None
-    chunks = (FinishedChunk(n, row.byte_count, row.xxh128, row.checksums) for n, row in enumerate(sidecar.chunks))
-    earlier = ((n, row.earlier) for n, row in enumerate(sidecar.chunks) if row.earlier)
-    return State(sidecar.fingerprint, tuple(chunks), tuple(earlier))

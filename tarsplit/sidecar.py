@@ -101,6 +101,11 @@ class ChunkRow:
     earlier: EarlierVersion | None = None
 
     @property
+    def version(self) -> int:
+        """Number of its version, if it is an object."""
+        return self.earlier.version + 1 if self.earlier else 1
+
+    @property
     def file_count(self) -> int:
         """Number of files in it."""
         return sum(end - start for start, end in self.files)

@@ -18,7 +18,7 @@ from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.checksums import Sums
-from qa2pack.tarsplit.naming import checksum_line, checksum_name
+from qa2pack.tarsplit.naming import BEFORE, checksum_line, checksum_name
 from qa2pack.tarsplit.sidecar import NotSignedError, Sidecar
 
 _MOST_BYTES = 1 << 16  # of a checksum file
@@ -66,7 +66,9 @@ def _signature(key: bytes, file: BinaryIO) -> bytes:
 
 
 def _withdraw_other(path: bytes, digest: str) -> bool:
-    """Remove a sidecar with other bytes, then its signature: from now on, what is beside it is of the new one.
+    """Take the name from a sidecar with other bytes, then remove its signature: what is beside it is of the new one.
+
+    It stays, with another name, for a run that has to undo this one.
 
     Returns whether there was not one of these bytes.
     """
@@ -76,7 +78,8 @@ def _withdraw_other(path: bytes, digest: str) -> bool:
     except OSError:  # none; or a symlink or pipe
         is_other = True
     if is_other:
-        outfile.remove(path)
+        with suppress(FileNotFoundError):
+            outfile.rename(path, path + BEFORE)
         outfile.sync_folder(os.path.dirname(path))
         outfile.remove(signature_name(path))
     return is_other

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from qa2pack.manifest.actions import Mode
+from support.hosts import end_hosts, hosts_as_before
 from support.in_process import Delivery, make_reduction
 from support.receiver import Receiver
 from support.signatures import ALICE, Key, known_signers, make_key
@@ -101,6 +102,19 @@ def _no_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PACK_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+    monkeypatch.setenv("XDG_STATE_HOME", "/nowhere")
+
+
+@pytest.fixture(autouse=True)
+def _no_hosts_left() -> Iterator[None]:
+    """See `hosts_as_before`."""
+    with hosts_as_before():
+        yield
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no process behind."""
+    end_hosts()
 
 
 def pytest_collection_finish() -> None:

@@ -4,6 +4,7 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from select import select
@@ -14,6 +15,7 @@ import pytest
 from qa2pack.executor.casa.child_process import ChildDiedError, _hosts, run_in_child, start_host
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.fs.meter import Meter, metered
+from support.hosts import end_hosts, hosts_as_before
 
 
 def take(count: int) -> int:
@@ -29,17 +31,17 @@ def crash() -> None:
 
 
 def test_answer_comes_from_another_process() -> None:
-    assert run_in_child(os.getpid, seconds=10) != os.getpid()
+    assert run_in_child(os.getpid, seconds=600) != os.getpid()
 
 
 def test_exception_of_the_question_is_raised_here() -> None:
     with pytest.raises(ValueError, match="no"):
-        run_in_child(fail, seconds=10)
+        run_in_child(fail, seconds=600)
 
 
 def test_crash_is_reported_and_survived() -> None:
     with pytest.raises(ChildDiedError, match="crashed with SIGSEGV"):
-        run_in_child(crash, seconds=10)
+        run_in_child(crash, seconds=600)
 
 
 def test_question_without_end_is_ended() -> None:
@@ -49,13 +51,13 @@ def test_question_without_end_is_ended() -> None:
 
 @pytest.mark.usefixtures("no_ends")
 def test_answer_arrives_where_the_system_forgets_children_that_end() -> None:
-    assert run_in_child(os.getpid, seconds=10) != os.getpid()
+    assert run_in_child(os.getpid, seconds=600) != os.getpid()
 
 
 @pytest.mark.usefixtures("no_ends")
 def test_crash_is_told_where_the_system_forgets_children_that_end() -> None:
     with pytest.raises(ChildDiedError, match="crashed with SIGSEGV"):
-        run_in_child(crash, seconds=10)
+        run_in_child(crash, seconds=600)
 
 
 def signal_itself(number: signal.Signals) -> str:
@@ -82,7 +84,7 @@ def pipe(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_left_to_the_parent(number: signal.Signals) -> None:
     """A terminal sends it to both; the child must not look like one that crashed over a damaged table."""
-    assert run_in_child(partial(signal_itself, number), seconds=10) == "done"
+    assert run_in_child(partial(signal_itself, number), seconds=600) == "done"
 
 
 def test_stop_ends_a_child_that_works(pipe: Path) -> None:
@@ -110,7 +112,7 @@ def test_what_a_child_writes_is_counted_while_it_works(pipe: Path) -> None:
             pipe.write_text("enough")
 
     with metered(Meter(note)):
-        answer = run_in_child(partial(read, pipe), seconds=60, written_bytes=lambda: next(sizes, 250))
+        answer = run_in_child(partial(read, pipe), seconds=600, written_bytes=lambda: next(sizes, 250))
     assert answer == "enough"
     assert noted == [100, 0, 0, 150]
 
@@ -170,16 +172,16 @@ def test_host_that_is_killed_takes_its_child_along_and_is_replaced(pipe: Path) -
     _, status = os.waitpid(asking, 0)
     assert os.waitstatus_to_exitcode(status) == 1, "ChildDiedError ended it"
     assert_ends(child)
-    assert run_in_child(os.getpid, seconds=10) != os.getpid()
+    assert run_in_child(os.getpid, seconds=600) != os.getpid()
 
 
 def test_questions_of_forked_processes_go_to_one_host() -> None:
     reader, writer = os.pipe()
-    mine = run_in_child(os.getppid, seconds=10)
+    mine = run_in_child(os.getppid, seconds=600)
     forked = os.fork()
     if forked == 0:
         try:
-            os.write(writer, b"%d" % run_in_child(os.getppid, seconds=10))
+            os.write(writer, b"%d" % run_in_child(os.getppid, seconds=600))
         finally:
             os._exit(0)
     os.waitpid(forked, 0)
@@ -202,21 +204,42 @@ def is_alive(pid: int) -> bool:
 
 def test_demand_for_absurd_memory_is_refused() -> None:
     with pytest.raises(MemoryError):
-        run_in_child(partial(take, 5 << 30), seconds=60)
+        run_in_child(partial(take, 5 << 30), seconds=600)
 
 
-@pytest.fixture
+@contextmanager
 def low_limit() -> Iterator[int]:
     """Set a limit of memory that this process does not meet, and give back the one before."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 30), before[1]))
-    yield used + (2 << 30)
-    resource.setrlimit(resource.RLIMIT_AS, before)
+    try:
+        yield used + (2 << 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def test_limit_of_memory_of_the_caller_is_that_of_the_child(low_limit: int) -> None:
-    assert run_in_child(partial(resource.getrlimit, resource.RLIMIT_AS), seconds=10)[0] == low_limit
+def test_limit_of_memory_of_the_caller_is_that_of_the_child() -> None:
+    with low_limit() as limit:
+        assert run_in_child(partial(resource.getrlimit, resource.RLIMIT_AS), seconds=600)[0] == limit
+
+
+def test_host_of_other_limits_ends_with_the_test_and_that_of_all_stays() -> None:
+    shared = run_in_child(os.getppid, seconds=600)
+    with hosts_as_before(), low_limit():
+        other = run_in_child(os.getppid, seconds=600)
+        assert other != shared
+    assert not is_alive(other)
+    assert run_in_child(os.getppid, seconds=600) == shared
+
+
+def test_first_host_is_one_for_all() -> None:
+    end_hosts()
+    with hosts_as_before(), low_limit():
+        other = run_in_child(os.getppid, seconds=600)
+    assert not is_alive(other)
+    (host,) = _hosts
+    assert run_in_child(os.getppid, seconds=600) == host.process.pid
 
 
 def count_threads_with_numpy() -> int:
@@ -225,11 +248,11 @@ def count_threads_with_numpy() -> int:
 
 
 def test_child_starts_no_threads_of_numpy() -> None:
-    assert run_in_child(count_threads_with_numpy, seconds=60) == 1
+    assert run_in_child(count_threads_with_numpy, seconds=600) == 1
 
 
 def test_printed_noise_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:
-    run_in_child(partial(os.system, "echo noise; echo noise >&2"), seconds=10)
+    run_in_child(partial(os.system, "echo noise; echo noise >&2"), seconds=600)
     assert capfd.readouterr() == ("", "")
 
 
@@ -241,6 +264,6 @@ def children() -> set[int]:
 def test_no_process_but_the_host_is_left_behind() -> None:
     start_host()
     before = children()
-    child = run_in_child(os.getpid, seconds=10)
+    child = run_in_child(os.getpid, seconds=600)
     assert not is_alive(child)
     assert children() == before

@@ -30,14 +30,14 @@ tables.table(sys.argv[1] + "/mine", tables.maketabdesc([tables.makescacoldesc("A
 assert os.path.exists(sys.argv[1] + "/mine/table.mf")
 from qa2pack.executor.casa.environment import run_isolated
 from support.small_table import make_table
-print(*run_isolated(make_table, space_bytes=0, seconds=60))
+print(*run_isolated(make_table, space_bytes=0, seconds=600))
 """
 FIRST = """
 import sys
 from qa2pack.executor.casa.environment import run_isolated
 from support.small_table import make_table
 sys.modules.pop("casacore", None)
-print(*run_isolated(make_table, space_bytes=0, seconds=60))
+print(*run_isolated(make_table, space_bytes=0, seconds=600))
 """
 LOADED = """
 import os, sys
@@ -187,7 +187,7 @@ def kill_as_the_system_does(counters: Path, work: Path) -> None:
 )
 def test_what_the_process_lacks_is_named(question: partial[None], code: Code) -> None:
     with pytest.raises(CasacoreEnvironmentError) as caught:
-        run_isolated(question, space_bytes=0, seconds=60)
+        run_isolated(question, space_bytes=0, seconds=600)
     assert caught.value.code is code
 
 
@@ -196,7 +196,7 @@ def test_memory_is_short_only_where_the_system_killed_for_it(tmp_path: Path, mon
     counters.write_text("pgfault 11\noom_kill 5\n")
     monkeypatch.setattr("qa2pack.executor.memory._COUNTERS", str(counters))
     with pytest.raises(CasacoreEnvironmentError, match="SIGKILL") as caught:
-        run_isolated(partial(kill_as_the_system_does, counters), space_bytes=0, seconds=60)
+        run_isolated(partial(kill_as_the_system_does, counters), space_bytes=0, seconds=600)
     assert caught.value.code is Code.MEMORY_SHORT
 
 

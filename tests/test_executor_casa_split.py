@@ -13,10 +13,12 @@ import xxhash
 from casacore import tables
 
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
+from qa2pack.executor.casa.table_reader import TableReader
 from qa2pack.executor.casa.weights import _CHUNK_ROWS
-from qa2pack.manifest.casa.column_split import Manager, TableBrokenError
+from qa2pack.manifest.casa.column_split import Manager, SplitSpec, TableBrokenError, TableShape, plan_split
 from support.inotify import writes_noted
 from support.measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
+from support.remembered_tables import RememberingReader
 from support.staged_tables import file_sizes, measured_spec, read_arrays, read_cells, split_table, stage_table
 
 FOLLOWING = {"WEIGHT", "SIGMA", "WEIGHT_SPECTRUM", "SIGMA_SPECTRUM"}
@@ -519,3 +521,20 @@ def test_damage_in_the_description_never_ends_the_process(
             answers.add(error.reason)
     assert len(answers) > 5
     assert list(scratch.iterdir()) == []
+
+
+def answers(reader: TableReader, table: Path) -> tuple[TableShape, SplitSpec]:
+    shape = reader.describe(os.fsencode(table))
+    spec = plan_split(shape, file_sizes(table), "DATA")
+    assert spec
+    return shape, reader.measure(os.fsencode(table), spec)
+
+
+def test_reader_of_worlds_remembers_the_answers_about_a_table_while_it_is_the_same(table: Path) -> None:
+    for recipe in (BY_FILES["like CASA"], BY_FILES["standard weights"]):
+        shutil.rmtree(table)
+        write_measurement_set(table, recipe)
+        first = answers(RememberingReader(), table)
+        again = answers(RememberingReader(), table)
+        assert first == answers(TableReader(), table)
+        assert all(one is other for one, other in zip(first, again, strict=True))

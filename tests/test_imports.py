@@ -33,7 +33,8 @@ pack       cli tarsplit_command
 pack       command_tree legacy_call
 pack       dropin
 pack       commands/ api
-pack       audit/ delivery/ export/ report/
+pack       report/
+pack       audit/ delivery/ export/
 pack       views/
 pack       errors/ protected_paths
 pack       jobs/
@@ -54,6 +55,8 @@ executor   memory errors
 
 tarsplit   deliver extract
 tarsplit   resume earlier_versions
+tarsplit   in_the_way
+tarsplit   before
 tarsplit   check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
 tarsplit   taken_before tree/ growth

@@ -1,5 +1,6 @@
 """OCFL objects to which a newer state of the package is delivered: versions, stops, stores, checks, forgery."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,7 +13,8 @@ from typing import Any
 import ocfl
 import pytest
 
-from support.commands import run_redirected
+from qa2pack.tarsplit.place.store import Store
+from support.commands import Ran, run_redirected
 from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_again, package_run
 from support.forgery import twins
 from support.in_process import write
@@ -265,6 +267,108 @@ def test_stop_at_any_moment_leaves_a_valid_object_and_the_same_command_goes_on(h
     assert number > 10
 
 
+@pytest.fixture(scope="module")
+def third(second: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a package P that is newer than that of `second`, which is not delivered."""
+    home = shutil.copytree(second, tmp_path_factory.mktemp("third") / "home")
+    (home / "run/in/two/new").write_bytes(b"of the third version")
+    package_again(home)
+    return home
+
+
+def deliver_from(home: Path, to: str | Path, *words: str) -> Ran:
+    option = "--to" if isinstance(to, str) else "--output"
+    return run_redirected("deliver", home / "P", option, to, "--jobs", "1", "--json", *words)
+
+
+def stopped_delivery(home: Path, to: str | Path, number: int) -> list[str]:
+    """Deliver, and stop before the change of this number, if there are so many; return the changes."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Stopped):
+        calls = stop_at(patch, number)
+        assert deliver_from(home, to).code == 0
+    return calls
+
+
+def check_delivered(home: Path, folder: Path, versions: int) -> None:
+    check_object(home, folder / "P_object", versions)
+    assert checked_delivery(folder) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["P_object", "P_unit.manifest", "P_unit.manifest.md5sum"]
+
+
+def test_version_that_was_begun_is_undone_where_the_package_is_another_one_by_now(
+    first: Path, second: Path, third: Path, tmp_path: Path
+) -> None:
+    calls = stopped_delivery(second, shutil.copytree(first / "out", tmp_path / "out"), 1000)
+    published = (tmp_path / "out/P_unit.manifest").read_bytes()
+    counts = []
+    for number in range(len(calls) - calls[::-1].index("mkdir"), len(calls)):
+        shutil.rmtree(tmp_path / "out")
+        stopped_delivery(second, shutil.copytree(first / "out", tmp_path / "out"), number)
+        sidecar = tmp_path / "out/P_unit.manifest"
+        versions = 2 if not sidecar.exists() or sidecar.read_bytes() != published else 3
+        counts.append(versions)
+        home = first if number % 2 else third
+        assert (ran := deliver_from(home, tmp_path / "out")).code == 0, (number, ran.out, ran.err)
+        if home is first and versions == 2:
+            assert files_in(tmp_path / "out") == files_in(first / "out")
+        else:
+            check_delivered(home, tmp_path / "out", versions)
+    assert counts.count(2) > 8
+
+
+def test_undoing_a_version_may_be_stopped(first: Path, second: Path, third: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(first / "out", tmp_path / "moved")
+    calls = stopped_delivery(second, moved, 1000)
+    state = b""
+    for number in reversed(range(len(calls))):
+        shutil.rmtree(moved)
+        stopped_delivery(second, shutil.copytree(first / "out", moved), number)
+        if [path.name for path in moved.glob("P_object.part/*")] == ["inventory.json.sha512"]:
+            state = (moved / "P_unit.state").read_bytes()
+            break
+    assert state
+    undone = tmp_path / "undone"
+    number = 0
+    while True:
+        stopped_delivery(third, shutil.copytree(moved, undone), number)
+        if (undone / "P_unit.state").read_bytes() != state:
+            break
+        home = (second, third)[number % 2]  # the package may be what it was, after all
+        assert (ran := deliver_from(home, undone)).code == 0, (number, ran.out, ran.err)
+        check_delivered(home, undone, 2)
+        shutil.rmtree(undone)
+        number += 1
+    assert number > 8
+
+
+def test_version_that_was_begun_in_a_store_is_undone(
+    first: Path, second: Path, third: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Store.upload
+    names: list[bytes] = []
+
+    def upload(store: Store, name: bytes, size: int) -> Any:
+        if len(names) >= number:
+            raise Stopped
+        names.append(name)
+        return real(store, name, size)
+
+    folder = tmp_path / "store"
+    number, is_stopped = 0, True
+    while is_stopped:
+        names.clear()
+        shutil.copytree(first / "out", folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "upload", upload)
+            with contextlib.suppress(Stopped):
+                is_stopped = deliver_from(second, f"file://{folder}").code != 0
+        assert (ran := deliver_from(third, f"file://{folder}", "--take-over")).code == 0, (names, ran.out, ran.err)
+        check_delivered(third, folder, 2 if is_stopped else 3)
+        shutil.rmtree(folder)
+        number += 1
+    assert number > 6
+
+
 def test_sent_to_a_store_as_it_is_written_to_a_folder(home: Path, second: Path, tmp_path: Path) -> None:
     to = f"file://{tmp_path}/store"
     words = ("deliver", home / "P", "--to", to, "--jobs", "1", "--json")
@@ -348,5 +452,5 @@ def test_first_version_is_not_written_again_into_an_object_that_has_others(home:
     before = files_in(home / "out/P_object")
     for _ in range(2):
         ran = deliver(home)
-        assert (ran.code, "that of version 2" in ran.out) == (4, True), ran.out
+        assert (ran.code, "folder-in-the-way" in ran.out, "P_object/v2" in ran.out) == (1, True, True), ran.out
         assert files_in(home / "out/P_object") == before

@@ -24,7 +24,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.control_file import opened_control
+from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.roles import has_ticket_files
 from qa2pack.manifest.path import path_in, shown
@@ -66,6 +66,8 @@ def check_tickets(package: Package, opened: OpenedFiles, *, is_quick: bool) -> I
         except FileNotFoundError:
             if expected.is_made:
                 yield Problem(Code.W_TICKET_MISSING, shown_path)
+        except ControlFileError as error:
+            yield Problem(Code.TICKET_DAMAGED, shown_path, found=error.strerror or "")
         except OSError as error:
             yield Problem(Code.UNREADABLE, shown_path, found=error.strerror or "")
         else:

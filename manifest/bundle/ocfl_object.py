@@ -22,9 +22,14 @@ _MARK, _INVENTORY_SUM = b"0=ocfl_object_1.1", b"inventory.json.sha512"
 _FIELDS = ("id", "type", "digestAlgorithm", "head", "manifest", "versions")
 
 
+def version_folder(version: int) -> bytes:
+    """Return where a version is, relative to the object."""
+    return b"v%d" % version
+
+
 def content_folder(version: int) -> bytes:
     """Return where the content of a version is, relative to the object."""
-    return b"v%d/content" % version
+    return version_folder(version) + b"/content"
 
 
 def inventory_line(digest: str, path: bytes) -> bytes:
@@ -130,7 +135,7 @@ class Inventory:
 
 def object_names(version: int) -> list[bytes]:
     """Return the paths of the files beside the content of an object with so many versions."""
-    folders = [b"v%d/" % number for number in range(1, version + 1)]
+    folders = [version_folder(number) + b"/" for number in range(1, version + 1)]
     return [_MARK, *(folder + name for folder in (*folders, b"") for name in (OBJECT_INVENTORY, _INVENTORY_SUM))]
 
 

@@ -60,7 +60,7 @@ def check_deliveries(folder: str, package: str | None, workers: Workers, trust: 
     with (
         closing(Verifier(trust)) as verifier,
         place.local(is_beside_chunks) as beside,
-        started_engine(workers, (beside,)) as engine,
+        started_engine(workers, (beside,), reads=(beside,)) as engine,
     ):
         names = find_sidecars(beside)
         if not names:

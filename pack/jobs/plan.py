@@ -18,7 +18,8 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.make import make_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, locked_control
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping

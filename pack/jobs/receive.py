@@ -24,7 +24,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import is_address, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, base_of
-from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.receiving import Arrival, check_place, plan_receiving
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_problem
 from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, Verifier, signature_problems

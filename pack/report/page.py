@@ -10,6 +10,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack import PROGRAM
+from qa2pack.pack.audit.last import LastAudit
 from qa2pack.pack.report.bundles import Bundle
 from qa2pack.pack.report.deliveries import Delivery
 from qa2pack.pack.report.embed import (
@@ -66,6 +67,7 @@ class Page:
 
     Attributes:
         members: those whose sections are on it.
+        audit: the last one; None where no catalogue has the package.
         links: of an index, the pages of all members; no section is on it then.
         index: of the page of one member among many, where the index is; empty otherwise.
     """
@@ -76,6 +78,7 @@ class Page:
     members: tuple[Part, ...]
     history: History
     deliveries: tuple[Delivery, ...]
+    audit: LastAudit | None = None
     links: tuple[Link, ...] = ()
     index: str = ""
 

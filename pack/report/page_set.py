@@ -77,7 +77,9 @@ def write_page_set(
     try:
         for part, verified in parts:
             name = b"%04d.%d.html" % (len(links) + 1, whole.verified.at_ns)
-            data = _page_of(output, replace(whole, verified=verified, deliveries=(), history=NO_HISTORY), part)
+            data = _page_of(
+                output, replace(whole, verified=verified, audit=None, deliveries=(), history=NO_HISTORY), part
+            )
             links.append(_link(folder, name, part, verified))
             byte_count += len(data)
             write_output(disk, join(folder, name), [data], is_replacing=False)

@@ -110,9 +110,11 @@ class Folder:
 
     def remove(self, names: Iterable[bytes]) -> None:
         """Remove files and trees; that is synced when this returns."""
-        for name in names:
-            outfile.remove_all(join(self.path, name))
-        outfile.sync_folder(self.path)
+        paths = [join(self.path, name) for name in names]
+        for path in paths:
+            outfile.remove_all(path)
+        for folder in {self.path, *map(os.path.dirname, paths)}:
+            outfile.sync_folder(folder)
 
     @contextmanager
     def local(self, is_wanted: Callable[[bytes], object]) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.naming import PART
@@ -35,8 +36,9 @@ class FolderVersion:
         self._folder = folder
 
     def has(self, name: bytes, size: int, digest: bytes) -> bool:
-        """Read a file, in the object or beside it, and compare its digest."""
-        return any(is_at(root, self._folder, name, size, digest) for root in (self._beside, self._object))
+        """Read a file beside the object, from where it will be moved, or else in it, and compare its digest."""
+        is_beside = is_there(join(join(self._beside, self._folder) if self._folder else self._beside, name))
+        return is_at(self._beside if is_beside else self._object, self._folder, name, size, digest)
 
     @contextmanager
     def upload(self, name: bytes, size: int, *, mode: int, mtime_ns: int | None) -> Iterator[Upload]:
@@ -48,6 +50,11 @@ class FolderVersion:
     def remove(self, name: bytes) -> None:
         """Remove a file beside the object, and the folders that it was alone in."""
         outfile.remove_below(self._beside, self._folder, name)
+
+    @property
+    def where(self) -> bytes:
+        """Path of the folder beside the object."""
+        return self._beside
 
     def names(self, folder: bytes) -> list[bytes]:
         """Return what is in a folder beside the object."""

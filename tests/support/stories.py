@@ -20,7 +20,7 @@ from support.pages import Command, File, Hidden, Step
 
 FOLDER = "/data"  # what the story's folder is called on the pages
 SHELL = ("bash", "--noprofile", "--norc")
-_SECONDS = 240
+_SECONDS = 600
 _MARK = "\036"
 # What is packaged: a row of the table of roles, or the sum of its files in a sentence.
 _PACKAGED = re.compile(r"^  \w+ +[\d,]+ +[\d.]+ [KMGT]?i?B +[\d,]+$|\b[\d,]+ files, [\d.]+ [KMGT]?i?B", re.MULTILINE)

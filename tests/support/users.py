@@ -3,12 +3,14 @@
 import codecs
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -55,11 +57,25 @@ def _forked_host(_: object, caller: tuple[object, ...]) -> _Host:
     """Return a host of casacore that is a fork of this process: that user may not execute root's Python."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     starting = os.getpid()
-    if os.fork() == 0:
+    forked = os.fork()
+    if forked == 0:
         ours.close()
         serve(theirs.detach(), starting)
     theirs.close()
-    return _Host(ours, caller, cast("subprocess.Popen[bytes]", None))
+    return _Host(ours, caller, cast("subprocess.Popen[bytes]", _Forked(forked)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Forked:
+    """What a host is asked of its process."""
+
+    pid: int
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        os.waitpid(self.pid, 0)
 
 
 @cache

@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 import pytest
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
-from qa2pack.executor.casa.table_reader import TableReader
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
@@ -44,7 +43,8 @@ from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs import lock_file
 from qa2pack.manifest.layout.load import layout_text
-from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.make import make_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.rebuild import NewReadme, Repair, Source, plan_rebuild
 from qa2pack.manifest.plan.removal import make_removal
 from qa2pack.manifest.plan.renaming import plan_rename
@@ -59,6 +59,7 @@ from qa2pack.tarsplit.sidecar import open_sidecar
 from support.deliveries import write_delivery
 from support.faulty_disk import SplitMemory, WatchedDisk
 from support.reductions import write_reduction
+from support.remembered_tables import RememberingReader
 
 Tree = dict[bytes, tuple[object, ...]]
 Batch = TypeVar("Batch")
@@ -287,6 +288,9 @@ CHOSEN_WITH_ROLLBACK = (
     Scenario(Change.RECEIVED, Mode.COPY),
 )
 STRIDE = 8  # of calls that do as their neighbours do, in the short version
+SEED = int(
+    os.environ.get("QA2PACK_TORTURE_SEED", "0")
+)  # another one tries other calls, and other states of power cuts
 REMOVING = ("unlink", "rmdir")
 _APPENDS = {
     Change.MEMBER: Append.MEMBER,
@@ -446,7 +450,7 @@ class World:
         plan = make_plan(
             request,
             opened=OpenedFiles(),
-            reader=TableReader(),
+            reader=RememberingReader(),
             engine=engine or InlineEngine(),
             progress=Silent(),
             now_ns=time.time_ns(),

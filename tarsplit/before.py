@@ -1,0 +1,91 @@
+"""Before: what a place has of an earlier run of a delivery of the same name: the state file, and the sidecar.
+
+Both are read once, by whoever writes the delivery.
+"""
+
+from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
+from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.control_file import read_control
+from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.path import join
+from qa2pack.tarsplit.check import chunk_batches
+from qa2pack.tarsplit.check_chunk import CheckBatch
+from qa2pack.tarsplit.naming import PART, DeliveryName
+from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
+from qa2pack.tarsplit.state import MOST_BYTES, FinishedChunk, State, decode_state
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a place has of an earlier run.
+
+    Attributes:
+        has_state: a run has not ended; its state file may be one that this program does not understand.
+        state: of that run; None for none that is understood.
+        completed: of the delivery that is complete, from its sidecar; None if there is none.
+        trees: its trees, by their names.
+    """
+
+    has_state: bool
+    state: State | None
+    completed: State | None
+    trees: dict[bytes, CheckBatch]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a run of this name was here."""
+        return self.has_state or self.completed is not None
+
+    @property
+    def objects(self) -> dict[bytes, CheckBatch]:
+        """Those of the trees that have versions."""
+        return {name: batch for name, batch in self.trees.items() if batch.row.form is DeliveryForm.OCFL}
+
+    def of(self, fingerprint: str) -> State | None:
+        """Return the state of an earlier run of the same delivery."""
+        states = [state for state in (self.state, self.completed) if state]
+        return next((state for state in states if state.fingerprint == fingerprint), None)
+
+
+def read_before(name: DeliveryName, place: Place, folder: bytes) -> Before:
+    """Read what there is.
+
+    Args:
+        folder: where the state file and the sidecar of the place are on this machine. Where none is renamed over, a
+            stop may leave the state file under its other name.
+    """
+    sidecar = _sidecar(join(folder, name.manifest)) or _sidecar(join(folder, name.before))
+    completed, trees = (_completed(sidecar), _trees(sidecar, place)) if sidecar else (None, {})
+    states = [path for path in (join(folder, name.state), join(folder, name.state + PART)) if is_there(path)]
+    return Before(bool(states), _state(states[0]) if states else None, completed, trees)
+
+
+def _sidecar(path: bytes) -> Sidecar | None:
+    try:
+        return open_sidecar(path)
+    except (FileNotFoundError, StreamError):
+        return None
+
+
+def _state(path: bytes) -> State | None:
+    try:
+        return decode_state(read_control(path, limit_bytes=MOST_BYTES))
+    except FileNotFoundError:
+        return None
+
+
+def _completed(sidecar: Sidecar) -> State:
+    chunks = (FinishedChunk(n, row.byte_count, row.xxh128, row.checksums) for n, row in enumerate(sidecar.chunks))
+    earlier = ((n, row.earlier) for n, row in enumerate(sidecar.chunks) if row.earlier)
+    return State(sidecar.fingerprint, tuple(chunks), tuple(earlier))
+
+
+def _trees(sidecar: Sidecar, place: Place) -> dict[bytes, CheckBatch]:
+    if not any(row.form in TREES for row in sidecar.chunks):
+        return {}  # and no record is read
+    try:
+        return {batch.row.name: batch for batch in chunk_batches(sidecar, place) if batch.row.form in TREES}
+    except StreamError:
+        return {}
