@@ -28,7 +28,6 @@ from qa2pack.manifest.plan.bundles import Bundles, scan_bundles, without_insides
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.extracted import extracted_files, opened_of
-from qa2pack.manifest.plan.kept_bundles import with_earlier
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.obstacles import taken_beside
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
@@ -112,7 +111,9 @@ def make_plan(
     late = {**late, **bundles.largest_bytes}
     may_keep = request.mode is Mode.COPY and not request.rehash
     difference = compare_with_old(header, destination, gathered, bundles.tasks, may_keep=may_keep)
-    if difference and not request.rehash:
+    if bundles.tasks and difference and not request.rehash:
+        from qa2pack.manifest.plan.kept_bundles import with_earlier
+
         bundles = replace(bundles, tasks=with_earlier(bundles.tasks, header, destination))
         difference = bundles.counted_in(difference)
     made_by_hand = hand_made(destination)
