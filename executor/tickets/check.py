@@ -17,8 +17,7 @@ from qa2pack.executor.tickets.read import UNREADABLE, Archived, read_tar, read_z
 from qa2pack.executor.tickets.write import Member, TicketFile, size_text, ticket_files, zip_name
 from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES
 from qa2pack.manifest.alma.member_ids import folder_of
-from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.alma.ticket_file import SIZE_FILE
+from qa2pack.manifest.alma.package import SIZE_FILE, Package, read_state
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles

@@ -30,7 +30,7 @@ from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.extracted import extracted_files, opened_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.obstacles import taken_beside
-from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
+from qa2pack.manifest.plan.place_origin import Placed, place_origin
 from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.plan_header import make_header, readme_header, readme_warnings
 from qa2pack.manifest.plan.remembered_options import recall
@@ -41,7 +41,7 @@ from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.plan.table_files import SplitSources, omitted_names, scan_split_sources
 from qa2pack.manifest.plan.totals import add_generated, add_late, count_new, sum_totals
 from qa2pack.manifest.plan.written import choose_writes, late_sizes
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
 from qa2pack.manifest.scan.collect import Gathered, gather

@@ -1,7 +1,7 @@
 """Placement of an origin: the place of each file by the rules of the layout, and how each table is split."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from qa2pack.manifest.plan.table_columns import (
     plan_splits,
     without_column,
 )
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
 from qa2pack.manifest.scan.table_references import Reference, reference_problems
 
 if TYPE_CHECKING:
@@ -186,12 +186,6 @@ def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placeme
         problems += fitting_layouts(request.origin, besides=request.layout, follow_outside=request.follow_outside)
     refuse_any(problems if _is_lenient(request) else [*problems, *broken])
     return broken
-
-
-def refuse_any(problems: Sequence[Problem]) -> None:
-    """Raise all the problems together, if there are any."""
-    if problems:
-        raise Refused(*problems)
 
 
 def _is_lenient(request: PlanRequest) -> bool:
