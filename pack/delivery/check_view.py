@@ -1,6 +1,6 @@
 """View of a check of a delivery, or of a tree unpacked from one: the problems."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from qa2pack.manifest.humanize import counted
@@ -16,6 +16,8 @@ from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
 
+_MOST_MEMBERS = 5
+
 
 def check_view(checked: Checked, trust: Trust) -> View:
     """Return the view of a check."""
@@ -27,6 +29,7 @@ def check_view(checked: Checked, trust: Trust) -> View:
             "problem_count": len(checked.problems),
             "problems": problem_fields(checked.problems),
             "signatures": signature_fields(checked.signatures),
+            "not_delivered": [path_fields("member", member) for member in checked.not_delivered],
         },
         code=Exit.PROBLEMS if checked.problems else Exit.DONE,
     )
@@ -48,4 +51,14 @@ def _lines(checked: Checked, trust: Trust, style: Style) -> Iterator[str]:
             yield "Do: have the listed tars or files delivered or unpacked again."
     else:
         yield f"{style.good('All as delivered')}: {checked.scope}"
+    yield from _not_delivered_lines(checked.not_delivered)
     yield from signature_lines(checked.signatures, trust, style)
+
+
+def _not_delivered_lines(members: Sequence[bytes]) -> Iterator[str]:
+    """Yield the members of the package that were not looked for: no problem, a delivery may be of some."""
+    if members:
+        names = [*map(shown, members[:_MOST_MEMBERS])]
+        if more := len(members) - len(names):
+            names.append(f"{more} more")
+        yield f"Not in the delivery, {counted(len(members), 'member')} of the package: {', '.join(names)}"
