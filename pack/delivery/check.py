@@ -24,6 +24,8 @@ from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.sidecar import KIND, Sidecar, kind_in_words, open_sidecar
 
+_GO_ON = Remedy("The delivery was stopped, or is being written: give the command that makes it again.")
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -67,7 +69,7 @@ def check_deliveries(folder: str, package: str | None, workers: Workers, trust: 
     ):
         names = find_sidecars(beside)
         if not names:
-            raise Refused(Problem(Code.DELIVERY_MISSING, place.path))
+            raise _none_there(place)
         problems: list[Problem] = []
         nouns, delivered = set(), set[bytes]()
         for name in names:
@@ -81,6 +83,17 @@ def check_deliveries(folder: str, package: str | None, workers: Workers, trust: 
     scope += "" if problems else f", every byte of every {min(nouns)} read"  # not true for a missing or short tar
     others = sorted(set(members) - delivered)
     return Checked("tarsplit --check", place.path, problems, scope, signatures, others)
+
+
+def _none_there(place: Place) -> Refused:
+    """Return the refusal of a place without a sidecar, which comes last when a delivery is made."""
+    if states := [name for name in place.names() if name.endswith(b".state")]:
+        paths = (join(place.path, name) for name in states)
+        problems = (
+            Problem(Code.DELIVERY_MISSING, path, "a finished delivery", "one that was begun") for path in paths
+        )
+        return Refused(*problems, remedies=(_GO_ON,))
+    return Refused(Problem(Code.DELIVERY_MISSING, place.path))
 
 
 def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Checked:

@@ -15,6 +15,7 @@ from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
+from qa2pack.tarsplit.naming import is_unfinished
 
 _MOST_MEMBERS = 5
 
@@ -41,7 +42,11 @@ def _lines(checked: Checked, trust: Trust, style: Style) -> Iterator[str]:
         count = counted(len(checked.problems), "problem")
         yield f"{style.bad(count)} in {shown(checked.path)}: {checked.scope}"
         codes = {problem.code for problem in checked.problems}
-        if codes & EXTRAS:
+        extras = [problem for problem in checked.problems if problem.code in EXTRAS]
+        unfinished = [problem for problem in extras if problem.found and is_unfinished(problem.path)]
+        if unfinished:
+            yield "Unfinished: to go on with the delivery, give the command that makes it again."
+        if len(unfinished) < len(extras):
             yield "Extra: it is not of this delivery. If it does not belong there, move it away; else do nothing."
         if Code.UNREADABLE in codes:
             yield f"Unreadable: {WORDS[Code.UNREADABLE].remedy} Then give the same command again."
