@@ -27,7 +27,7 @@ from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.contents import Delivered, choose_members, delivered_records
-from qa2pack.tarsplit.naming import checksum_line, checksum_name
+from qa2pack.tarsplit.naming import checksum_line, checksum_name, is_unfinished
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
 from qa2pack.tarsplit.sidecar_files import checksum_file_problems, sidecar_checksum_problems
@@ -123,9 +123,12 @@ def _stray_files(sidecar: Sidecar, names: Iterable[bytes]) -> Iterator[Problem]:
     known |= {checksum_name(name.manifest, algorithm) for algorithm in sidecar.header.checksums}
     for row in sidecar.chunks:
         known |= {row.name, *(checksum_name(row.name, algorithm) for algorithm, _ in row.checksums)}
-    for entry in names:
-        if name.owns(entry) and entry not in known:
-            yield Problem(Code.EXTRA, entry, "only files that the delivery names")
+    there = [entry for entry in names if name.owns(entry)]
+    is_begun = name.state in there
+    for entry in there:
+        if entry not in known:
+            found = "of a run that was stopped, or is at work" if is_begun and is_unfinished(entry) else ""
+            yield Problem(Code.EXTRA, entry, "only files that the delivery names", found)
 
 
 def chunk_batches(sidecar: Sidecar, place: Place) -> deque[CheckBatch]:
