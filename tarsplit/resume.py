@@ -13,7 +13,7 @@ from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import check_chunk
 from qa2pack.tarsplit.naming import PART, checksum_name
-from qa2pack.tarsplit.place.place import Place, PlaceError
+from qa2pack.tarsplit.place.place import A_LINK, Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.state import FinishedChunk, State
 
@@ -77,10 +77,19 @@ def find_leftovers(
     kept |= {file + PART for file in growing} if state else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
+    _check_no_link(place, trees.intersection(there))
     _check_folders(place, before, removed, is_replacing=is_replacing)
     if foreign and not is_replacing:
         raise Refused(*(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)) for entry in foreign))
     return removed
+
+
+def _check_no_link(place: Place, trees: Iterable[bytes]) -> None:
+    """Refuse a link in the place of a tree: somebody made it, and what it leads to may have all of the history."""
+    others = (name for name in sorted(trees) if not _is_folder(place, name))
+    links = [name for name in others if (seen := place.seen(name)) and seen.kind == A_LINK]
+    if links:
+        raise Refused(*(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name), found=A_LINK) for name in links))
 
 
 def _check_folders(place: Place, before: Before, removed: Iterable[bytes], *, is_replacing: bool) -> None:
@@ -88,7 +97,8 @@ def _check_folders(place: Place, before: Before, removed: Iterable[bytes], *, is
 
     A layout may call a set as anything else is called, and people put files into folders that they were given. So a
     complete tree must be as the sidecar here says, but for what is missing. Of an unfinished one nothing says what is
-    in it: that a run of this delivery was stopped here has to do, and that it is to be replaced.
+    in it: that a run of this delivery was stopped here has to do, and that it is to be replaced. An object has the
+    history of what was delivered: it grows or is in the way, whatever is missing in it.
     """
     written = before.trees
     is_begun = bool(written) or before.has_state
@@ -100,7 +110,10 @@ def _check_folders(place: Place, before: Before, removed: Iterable[bytes], *, is
             others = []
         elif entry in written:
             problems = check_chunk(written[entry]).problems
-            others = [problem.path for problem in problems if problem.code is not Code.MISSING]
+            if entry in before.objects:
+                others = [problem.path for problem in problems] or [entry]
+            else:
+                others = [problem.path for problem in problems if problem.code is not Code.MISSING]
         if others:
             found = "a folder" if others == [entry] else shown(others[0])
             raise Refused(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, entry), found=found))

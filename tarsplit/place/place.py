@@ -13,6 +13,7 @@ from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.state import FinishedChunk
 
 A_FILE = "a file"
+A_LINK = "a link"
 _COPY_BYTES = 1 << 20
 
 
