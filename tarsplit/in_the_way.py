@@ -40,7 +40,8 @@ def check_removed(
 
     An unfinished file is of it if a run of this delivery was here. A complete tree must be as the sidecar says, but
     for what is missing. An unfinished tree has to have only names that it would get now, because nothing says what
-    it had got; it is removed only to be replaced.
+    it had got; it is removed only to be replaced. An object has the history of what was delivered: it grows or is in
+    the way, whatever is missing in it.
 
     Args:
         unfinished: returns what the tree of this name is to become; None where that is not known.
@@ -59,6 +60,9 @@ def check_removed(
                 raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
             batch = unfinished(bare)
             _refuse(place, _others_of_part(batch) if batch else [entry])
+        elif entry in before.objects:
+            tree = before.objects[entry]
+            _refuse(place, [each.path for each in check_chunk(tree).problems] or [entry])
         elif entry in before.trees:
             tree = before.trees[entry]
             _refuse(place, foreign_paths(tree, check_chunk(tree).problems))

@@ -369,6 +369,29 @@ def test_version_that_was_begun_in_a_store_is_undone(
     assert number > 6
 
 
+@pytest.mark.parametrize("words", [(), ("--replace",)])
+def test_object_in_which_something_is_missing_keeps_its_history(grown: Path, words: tuple[str, ...]) -> None:
+    (grown / "out/P_object/v1/content/P/unit/notes/left.txt").unlink()
+    write(grown / "run/in/two/b", b"as it is in the third state")
+    package_again(grown)
+    before = files_in(grown / "out")
+    ran = deliver(grown, *words)
+    assert (ran.code, "in-the-way" in ran.out) == (1, True)
+    assert files_in(grown / "out") == before
+
+
+@pytest.mark.parametrize("words", [(), ("--replace",)])
+def test_link_in_the_place_of_an_object_stays(grown: Path, words: tuple[str, ...]) -> None:
+    (grown / "out/P_object").rename(grown / "elsewhere")
+    (grown / "out/P_object").symlink_to("../elsewhere")
+    for _ in range(2):
+        ran = deliver(grown, *words)
+        assert (ran.code, "folder-in-the-way" in ran.out) == (1, True)
+        assert (grown / "out/P_object").is_symlink()
+        write(grown / "run/in/two/b", b"as it is in the third state")
+        package_again(grown)
+
+
 def test_sent_to_a_store_as_it_is_written_to_a_folder(home: Path, second: Path, tmp_path: Path) -> None:
     to = f"file://{tmp_path}/store"
     words = ("deliver", home / "P", "--to", to, "--jobs", "1", "--json")

@@ -1,7 +1,7 @@
 """Placement of an origin: the place of each file by the rules of the layout, and how each table is split."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
