@@ -129,7 +129,7 @@ def test_missing_folder_for_temporary_files_is_not_taken_for_a_missing_package(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])  # type: ignore[attr-defined]
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
     with pytest.raises(FileNotFoundError) as caught:
         tempfile.gettempdir()
     failure = failure_of(caught.value, _attempt(delivery), Style())
