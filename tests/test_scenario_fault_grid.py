@@ -177,6 +177,15 @@ def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
             survive_once(laid, fault, at, RECOVERIES[number % 2])
 
 
+@pytest.mark.parametrize("fault", ERRORS, ids=lambda fault: fault.name)
+def test_failed_sync_ends_an_apply(layouts: Layouts, fault: Fault) -> None:
+    laid = layouts.get(SCENARIOS[0], knows_inodes=knows_inodes(SCENARIOS[0], fault))
+    with pytest.raises(OSError, match=os.strerror(fault.value)):
+        laid.world.apply(FaultyDisk(fault, laid.sync, laid.splits))
+    check_goes_on(laid)
+    laid.world.bring_back()
+
+
 @pytest.mark.parametrize("scenario", SHORT, ids=str)
 def test_stopped_again_in_recovery(layouts: Layouts, scenario: Scenario) -> None:
     laid, alike = layouts.get(scenario), sharing(scenario)
