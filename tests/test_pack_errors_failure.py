@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,13 +130,29 @@ def test_missing_folder_for_temporary_files_is_not_taken_for_a_missing_package(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])  # type: ignore[attr-defined]
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
     with pytest.raises(FileNotFoundError) as caught:
         tempfile.gettempdir()
     failure = failure_of(caught.value, _attempt(delivery), Style())
     assert "no folder for temporary files can be written" in failure.text
     assert "set TMPDIR" in failure.text
     assert [problem.code for problem in failure.problems] == [Code.DISK_FULL]
+
+
+def test_thread_that_may_not_be_started_is_no_fault_of_the_program(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "_start_new_thread", _refused_thread)
+    with pytest.raises(RuntimeError) as caught:
+        threading.Thread().start()
+    failure = failure_of(caught.value, _attempt(delivery), Style())
+    assert "no more threads may be started" in failure.text
+    assert "ulimit -u" in failure.text
+    assert [problem.code for problem in failure.problems] == [Code.SYSTEM_ERROR]
+
+
+def _refused_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_missing_file_suggests_the_near_one(tmp_path: Path) -> None:
