@@ -110,6 +110,11 @@ def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) 
         (errno.EPERM, Code.ACCESS_DENIED, "the system does not allow it. Get permission first."),
         (errno.EROFS, Code.READ_ONLY, "the file system is read-only. Have it mounted writable first."),
         (errno.EIO, Code.DISK_ERROR, "the disk reports an error. Have the disk checked first;"),
+        (
+            errno.EAGAIN,
+            Code.SYSTEM_ERROR,
+            "the system is short of something, mostly of processes or threads that you may",
+        ),
         (errno.EMLINK, Code.LINK_LIMIT, "a file has as many hard links as its file system takes. Use --mode copy."),
         (errno.EXDEV, Code.CROSS_DEVICE, "a hard link would lead to another file system. Use --mode copy."),
         (errno.ENOTCONN, Code.SYSTEM_ERROR, "the system says: odd."),
@@ -146,7 +151,7 @@ def test_thread_that_may_not_be_started_is_no_fault_of_the_program(
     with pytest.raises(RuntimeError) as caught:
         threading.Thread().start()
     failure = failure_of(caught.value, _attempt(delivery), Style())
-    assert "no more threads may be started" in failure.text
+    assert "processes or threads that you may start" in " ".join(failure.text.split())
     assert "ulimit -u" in failure.text
     assert [problem.code for problem in failure.problems] == [Code.SYSTEM_ERROR]
 

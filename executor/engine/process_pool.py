@@ -110,7 +110,7 @@ class ProcessPool:
 
 
 def _end(workers: set[BaseProcess]) -> None:
-    """End the workers of a pool that did not start as a whole: at its end this process would wait for them for ever."""
+    """End the workers of a pool that did not start as a whole: else this process waits for them at its end."""
     for worker in workers:
         worker.kill()
         worker.join()

@@ -123,15 +123,14 @@ _NO_THREAD = "can't start new thread"  # as Python says it
 
 
 def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
+    if str(error) == _NO_THREAD:
+        error = OSError(errno.EAGAIN, _NO_THREAD)
     match error:
         case OSError():
             words, advice = system_error_text(error)
             missing = shortage_of(error, attempt) if error.errno == errno.ENOSPC else ""
             advice = " ".join(filter(None, (missing, advice)))
             return _stopped(attempt, words, advice, problems=(system_problem(error),))
-        case RuntimeError() if str(error) == _NO_THREAD:
-            title, advice = "no more threads may be started.", "Raise the limit (ulimit -u), or end other programs."
-            return _stopped(attempt, title, advice, problems=(Problem(Code.SYSTEM_ERROR, b"", found=_NO_THREAD),))
         case WireError() | UnsafePathError():
             return _broken_record(error, attempt)
         case TableBrokenError(problems=problems):
