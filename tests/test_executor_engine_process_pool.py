@@ -1,5 +1,7 @@
 """The pool of processes, with real processes and real kills."""
 
+import errno
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -65,6 +67,30 @@ def test_every_batch_is_run_once_on_other_processes() -> None:
         processes = set(engine.run(process_of, deque(range(20))))
     assert os.getpid() not in processes
     assert len(processes) == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [("os.fork", BlockingIOError(errno.EAGAIN, "odd")), ("threading.Thread.start", RuntimeError("no new thread"))],
+)
+def test_work_is_done_here_where_no_more_processes_or_threads_may_be_started(
+    monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
+) -> None:
+    """As under `ulimit -u`: one worker has started, and waits for work that never comes."""
+    real, calls = os.fork, []
+
+    def start(*_: object) -> int:
+        calls.append(place)
+        if place == "os.fork" and len(calls) == 1:
+            return real()
+        raise error
+
+    with PoolEngine(2) as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, start)
+            assert set(engine.run(process_of, deque(range(3)))) == {os.getpid()}
+        assert multiprocessing.active_children() == []
+    assert calls
 
 
 def test_batches_that_are_added_on_the_way_are_run_too() -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,6 +110,11 @@ def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) 
         (errno.EPERM, Code.ACCESS_DENIED, "the system does not allow it. Get permission first."),
         (errno.EROFS, Code.READ_ONLY, "the file system is read-only. Have it mounted writable first."),
         (errno.EIO, Code.DISK_ERROR, "the disk reports an error. Have the disk checked first;"),
+        (
+            errno.EAGAIN,
+            Code.SYSTEM_ERROR,
+            "the system is short of something, mostly of processes or threads that you may",
+        ),
         (errno.EMLINK, Code.LINK_LIMIT, "a file has as many hard links as its file system takes. Use --mode copy."),
         (errno.EXDEV, Code.CROSS_DEVICE, "a hard link would lead to another file system. Use --mode copy."),
         (errno.ENOTCONN, Code.SYSTEM_ERROR, "the system says: odd."),
@@ -136,6 +142,22 @@ def test_missing_folder_for_temporary_files_is_not_taken_for_a_missing_package(
     assert "no folder for temporary files can be written" in failure.text
     assert "set TMPDIR" in failure.text
     assert [problem.code for problem in failure.problems] == [Code.DISK_FULL]
+
+
+def test_thread_that_may_not_be_started_is_no_fault_of_the_program(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "_start_new_thread", _refused_thread)
+    with pytest.raises(RuntimeError) as caught:
+        threading.Thread().start()
+    failure = failure_of(caught.value, _attempt(delivery), Style())
+    assert "processes or threads that you may start" in " ".join(failure.text.split())
+    assert "ulimit -u" in failure.text
+    assert [problem.code for problem in failure.problems] == [Code.SYSTEM_ERROR]
+
+
+def _refused_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_missing_file_suggests_the_near_one(tmp_path: Path) -> None:

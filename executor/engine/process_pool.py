@@ -11,8 +11,9 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -91,6 +92,7 @@ class ProcessPool:
 
     def _started(self) -> Executor:
         if self._pool is None:
+            others = set(multiprocessing.active_children())
             try:
                 # fork: it starts in a tenth of the time of spawn.
                 self._pool = ProcessPoolExecutor(
@@ -99,9 +101,19 @@ class ProcessPool:
                     initializer=_become_worker,
                     initargs=(os.getpid(), self._counters),
                 )
-            except OSError:  # no semaphores: /dev/shm is not writable in some containers
+                with suppress(BrokenProcessPool):  # which is found again by what is submitted next
+                    self._pool.submit(_nothing)  # starts all workers, and the thread that looks after them
+            except (OSError, RuntimeError):  # no semaphores (/dev/shm), no more processes or threads (ulimit -u)
+                _end(set(multiprocessing.active_children()) - others)
                 self._pool = _InThisProcess()
         return self._pool
+
+
+def _end(workers: set[BaseProcess]) -> None:
+    """End the workers of a pool that did not start as a whole: else this process waits for them at its end."""
+    for worker in workers:
+        worker.kill()
+        worker.join()
 
 
 class _InThisProcess(Executor):

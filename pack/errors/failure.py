@@ -119,7 +119,12 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
             return _of_disk_or_program(error, attempt)
 
 
+_NO_THREAD = "can't start new thread"  # as Python says it
+
+
 def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
+    if str(error) == _NO_THREAD:
+        error = OSError(errno.EAGAIN, _NO_THREAD)
     match error:
         case OSError():
             words, advice = system_error_text(error)

@@ -20,6 +20,11 @@ _KNOWN = {
         "the disk reports an error.",
         "Have the disk checked first; the kernel log has the details (dmesg).",
     ),
+    errno.EAGAIN: (
+        Code.SYSTEM_ERROR,
+        "the system is short of something, mostly of processes or threads that you may start.",
+        "Raise the limit (ulimit -u), or end other programs first.",
+    ),
     errno.EMLINK: (Code.LINK_LIMIT, "a file has as many hard links as its file system takes.", "Use --mode copy."),
     errno.EXDEV: (Code.CROSS_DEVICE, "a hard link would lead to another file system.", "Use --mode copy."),
 }
