@@ -83,9 +83,12 @@ def test_file_of_another_user_is_left_aside_and_its_owner_named(
     assert f'trusted = ["{foreign}"]' in reported
 
 
-def test_file_of_another_user_counts_if_the_users_own_file_names_it(foreign: Path, tmp_path: Path) -> None:
-    _write(tmp_path / "config/qa2pack/pack.toml", f"trusted = ['{foreign}']")
-    found = find_settings(bytes(foreign.parent), {"XDG_CONFIG_HOME": str(tmp_path / "config")})
+@pytest.mark.parametrize("root", ["{tmp_path}", "~"])
+def test_file_of_another_user_counts_if_the_users_own_file_names_it(foreign: Path, tmp_path: Path, root: str) -> None:
+    named = f"{root.format(tmp_path=tmp_path)}/{foreign.relative_to(tmp_path)}"
+    _write(tmp_path / "config/qa2pack/pack.toml", f"trusted = ['{named}']")
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "HOME": str(tmp_path)}
+    found = find_settings(bytes(foreign.parent), environment)
     assert [settings.values.get("mode") for settings in found] == ["move", None]
 
 

@@ -20,7 +20,6 @@ from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress, Silent, SteadyProgress, steady
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.settings.cluster_address import check_address
 
 _MOST_PER_PROCESSOR = 4
 
@@ -85,6 +84,8 @@ def started_engine(
                 yield _bounded(engine, workers)
             return
         log_event(__name__, "cluster", f"workers: of the cluster {workers.cluster}", Level.DEBUG, jobs=workers.jobs)
+        from qa2pack.pack.settings.cluster_address import check_address
+
         check_address(workers.cluster, is_insecure=workers.is_insecure)
         from qa2pack.executor.engine.dask import Cluster, ClusterEngine, SharedPaths
 
