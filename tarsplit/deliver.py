@@ -92,7 +92,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         fingerprint = writer.digest().hex()
         before = read_before(name, place, folder)
         check_alone()
-        undo_versions(name, before, place, fingerprint)
+        undo_versions(cut, before, place, fingerprint)
         state = before.of(fingerprint)
         finished = find_finished(cut, place, state, engine=engine, progress=progress)
         growths = find_growths(cut, place, before, state)

@@ -3,7 +3,8 @@
 An object keeps what was delivered. So a newer state of the package is added to it as its next version, if it is, byte
 for byte, as the sidecar beside it says. The state file says of which version that is from the first moment on, and
 then the sidecar: a run that goes on does not look for it again. Where none goes on, because the package is another
-one by now, the version that was begun is undone.
+one by now, the version that was begun is undone. An object of which no sidecar tells, because its member was removed
+for a while, goes on from what its own inventory says.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,20 +12,24 @@ from contextlib import suppress
 
 from qa2pack.manifest.bundle.ocfl_object import Inventory, object_files, version_folder
 from qa2pack.manifest.format.delivery_form import DeliveryForm
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.before import Before
+from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import shares
 from qa2pack.tarsplit.growth import Growth
-from qa2pack.tarsplit.naming import PART, DeliveryName, in_tar
+from qa2pack.tarsplit.naming import PART, in_tar
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
+from qa2pack.tarsplit.sidecar import NotADeliveryError, open_sidecar
 from qa2pack.tarsplit.state import EarlierVersion, State, encode_state
 from qa2pack.tarsplit.tree.object_shape import InventoryError, inventories, inventory_in
+from qa2pack.tarsplit.tree.whole_object import whole_object
 from qa2pack.tarsplit.tree.writer import BESIDE_MODE
 
 
-def undo_versions(name: DeliveryName, before: Before, place: Place, fingerprint: str) -> None:
+def undo_versions(cut: Cut, before: Before, place: Place, fingerprint: str) -> None:
     """Make objects what the sidecar says, to which a stopped run of another delivery was adding a version.
 
     It was a run of this name with another state of the package, so nobody will go on with it. Who calls this again
@@ -39,22 +44,26 @@ def undo_versions(name: DeliveryName, before: Before, place: Place, fingerprint:
     state = before.state
     if state is None or state.fingerprint == fingerprint:
         return
-    begun = [earlier for _, earlier in state.earlier]
-    if found := list(_begun(before, place, begun)):
+    if found := list(_begun(cut, before, place, [earlier for _, earlier in state.earlier])):
         # Should that run go on after all, nothing of it is as it was.
-        place.write(name.state, encode_state(State(state.fingerprint, earlier=state.earlier)))
-    for tree, head, number in found:
-        _undo(place, tree, head, number)
+        place.write(cut.header.name.state, encode_state(State(state.fingerprint, earlier=state.earlier)))
+    for name, head, number in found:
+        _undo(place, name, head, number)
 
 
-def _begun(before: Before, place: Place, earlier: Sequence[EarlierVersion]) -> Iterator[tuple[bytes, Inventory, int]]:
+def _begun(
+    cut: Cut, before: Before, place: Place, earlier: Sequence[EarlierVersion]
+) -> Iterator[tuple[bytes, Inventory, int]]:
     """Yield name, inventory and delivered version of the objects to which a version was being added."""
-    for name, batch in before.objects.items():
-        number = batch.row.version
+    told = {name: [batch.row.version] for name, batch in before.objects.items()}
+    untold = [each.version for each in earlier]
+    for name in {*told, *_objects(cut).values()}:
         with suppress(InventoryError, PlaceError):  # what is there is none of ours, and in the way
             head = inventory_in(place, name)
-            if head.version >= number and EarlierVersion(number, head.at(number).sha512) in earlier:
-                yield name, head, number
+            for number in told.get(name, untold):
+                if head.version >= number and EarlierVersion(number, head.at(number).sha512) in earlier:
+                    yield name, head, number
+                    break
 
 
 def _undo(place: Place, name: bytes, head: Inventory, number: int) -> None:
@@ -83,14 +92,50 @@ def find_growths(cut: Cut, place: Place, before: Before, state: State | None) ->
         PlaceError: the place cannot be read.
     """
     delivered = before.objects
-    objects = {n: chunk.name for n, chunk in enumerate(cut.chunks) if chunk.made.form is DeliveryForm.OCFL}
+    objects = _objects(cut)
     if state:
         begun = {n: earlier for n, earlier in state.earlier if n in objects and place.names(objects[n])}
         return {
             n: Growth(earlier, _stored(delivered.get(objects[n]), place, earlier)) for n, earlier in begun.items()
         }
-    found = ((n, _grown(delivered[name], place)) for n, name in objects.items() if name in delivered)
+    found = (
+        (n, _grown(delivered[name], place) if name in delivered else _untold(place, name, cut.header.project))
+        for n, name in objects.items()
+    )
     return {n: growth for n, growth in found if growth}
+
+
+def _objects(cut: Cut) -> dict[int, bytes]:
+    return {n: chunk.name for n, chunk in enumerate(cut.chunks) if chunk.made.form is DeliveryForm.OCFL}
+
+
+def _untold(place: Place, name: bytes, project: bytes) -> Growth | None:
+    """Return what an object has of which no sidecar tells; one of another delivery stays as its sidecar says.
+
+    Args:
+        project: that it has to be of.
+    """
+    if not place.names(name) or _is_of_another(place, name):
+        return None
+    whole = whole_object(place, name)
+    if whole is None or not all(path.startswith(project + b"/") for path in whole.head.state()):
+        return None
+    return Growth(EarlierVersion(whole.head.version, whole.head.sha512), dict(whole.stored))
+
+
+def _is_of_another(place: Place, name: bytes) -> bool:
+    """Return whether a sidecar tells of an object; one that is damaged may have done so."""
+    with place.local(lambda each: each.endswith(b".manifest")) as folder:
+        return any(_tells_of(join(folder, each), name) for each in find_sidecars(folder))
+
+
+def _tells_of(manifest: bytes, name: bytes) -> bool:
+    try:
+        return any(row.name == name for row in open_sidecar(manifest).chunks)
+    except NotADeliveryError:
+        return False
+    except StreamError:
+        return True
 
 
 def _grown(batch: CheckBatch, place: Place) -> Growth | None:

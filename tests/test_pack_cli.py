@@ -137,7 +137,7 @@ def test_version_imports_no_parser_of_the_command_line() -> None:
 def test_status_imports_no_layouts_and_nothing_slow(delivery: Delivery) -> None:
     found = _imported("status", str(delivery.path))
     assert found & {*_SLOW, "qa2pack.manifest.layout.rules", "qa2pack.executor.preflight", "tarfile"} == set()
-    assert _own_count(found) <= 145
+    assert _own_count(found) <= 144
 
 
 def test_apply_of_a_plan_imports_what_it_does_alone(delivery: Delivery) -> None:
@@ -154,7 +154,7 @@ def test_status_of_a_finished_package_imports_no_layouts_and_no_scan(delivery: D
     found = _imported("status", str(delivery.path))
     unused = {"qa2pack.manifest.layout.rules", "qa2pack.manifest.scan.batches", "tarfile"}
     assert found & {*_SLOW, *unused} == set()
-    assert _own_count(found) <= 162
+    assert _own_count(found) <= 161
 
 
 def test_receive_imports_nothing_that_plans_an_origin() -> None:

@@ -394,6 +394,21 @@ def test_set_of_each_apply_follows_a_rollback(tmp_path: Path, capsys: Capsys) ->
     assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
 
 
+def test_object_of_a_member_that_was_removed_for_a_while_keeps_its_versions(tmp_path: Path, capsys: Capsys) -> None:
+    object_of_unit = AT_APPLY.replace("papers.tar", "object").replace("papers", "object") + 'form = "ocfl"\n'
+    (tmp_path / "object.toml").write_text(LAYOUT + object_of_unit)
+    for name in ("1", "2"):
+        write(tmp_path / f"run{name}/unit_{name}/left.txt", b"a paper")
+        words = ("--layout", tmp_path / "object.toml", "--mode", "copy", "--as-is", "--no-settings")
+        assert run_here(capsys, "package", tmp_path / f"run{name}", tmp_path / "P", *words).code == 0
+    assert run_here(capsys, "remove", tmp_path / "P", "--member", "unit.2").code == 0
+    ran = run_here(capsys, "rollback", tmp_path / "P")
+    assert ran.code == 0, ran.out
+    assert (tmp_path / "2_object/v2/inventory.json").exists()
+    assert (tmp_path / "2_object/v1/content/P/unit.2/notes/left.txt").read_bytes() == b"a paper"
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+
+
 def test_set_of_what_was_rolled_back_is_told(tmp_path: Path, capsys: Capsys) -> None:
     packaged(tmp_path, capsys, "1")
     ran = run_here(capsys, "rollback", tmp_path / "P", "--json")

@@ -392,6 +392,44 @@ def test_link_in_the_place_of_an_object_stays(grown: Path, words: tuple[str, ...
         package_again(grown)
 
 
+@pytest.mark.parametrize("to_store", [False, True])
+def test_object_of_which_no_sidecar_tells_grows_where_it_is_whole(grown: Path, to_store: bool, third: Path) -> None:
+    (grown / "out/P_unit.manifest").unlink()
+    before = files_in(grown / "out/P_object")
+    to: str | Path = f"file://{grown}/out" if to_store else grown / "out"
+    assert (ran := deliver_from(third, to, "--replace")).code == 0, ran.out
+    check_delivered(third, grown / "out", 3)
+    after = files_in(grown / "out/P_object")
+    assert {path: data for path, data in before.items() if "/" in path}.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    "path", ["P_object/mine", "P_object/v1/content/P/unit/data/two/b", "P_object/v1/inventory.json", "Q.manifest"]
+)
+def test_object_of_which_no_sidecar_tells_stays_where_it_is_not_whole_or_of_another_delivery(
+    grown: Path, third: Path, path: str
+) -> None:
+    (grown / "out/P_unit.manifest").rename(grown / "sidecar")
+    if path == "Q.manifest":
+        (grown / "sidecar").rename(grown / "out/Q.manifest")
+    else:
+        write(grown / "out" / path, b"of somebody")
+    before = files_in(grown / "out")
+    ran = deliver_from(third, grown / "out", "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.out) == (1, True)
+    assert files_in(grown / "out") == before
+
+
+def test_object_of_another_project_does_not_grow(grown: Path, third: Path) -> None:
+    (grown / "out/P_unit.manifest").unlink()
+    other = shutil.copytree(third, grown / "other")
+    assert run_redirected("rename", other / "P", "Q").code == 0
+    before = files_in(grown / "out")
+    ran = run_redirected("deliver", other / "Q", "--output", grown / "out", "--jobs", "1", "--json", "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.out) == (1, True), ran.out
+    assert files_in(grown / "out") == before
+
+
 def test_sent_to_a_store_as_it_is_written_to_a_folder(home: Path, second: Path, tmp_path: Path) -> None:
     to = f"file://{tmp_path}/store"
     words = ("deliver", home / "P", "--to", to, "--jobs", "1", "--json")

@@ -60,7 +60,7 @@ def others_in(names: Callable[[bytes], Iterable[bytes]], part: ChunkPart, shape:
 
 def _contents(part: ChunkPart, shape: Shape) -> Iterator[tuple[bytes, set[bytes], Share | None]]:
     """Yield each folder of a tree with the names of all that is in it, and the files of the package there."""
-    inner = _inner_names(shape.names, (shape.folder(share.record.path) for share in shares(part)))
+    inner = inner_names(shape.names, (shape.folder(share.record.path) for share in shares(part)))
     for share in shares(part):
         folder = shape.folder(share.record.path)
         files = _own(share, shape, folder)
@@ -75,7 +75,7 @@ def _own(share: Share, shape: Shape, folder: bytes) -> set[bytes]:
     return {name for name in names if shape.file(share.record.path, name) == join(folder, name)}
 
 
-def _inner_names(beside: Iterable[bytes], folders: Iterable[bytes]) -> dict[bytes, set[bytes]]:
+def inner_names(beside: Iterable[bytes], folders: Iterable[bytes]) -> dict[bytes, set[bytes]]:
     """Return what is in each folder of a tree beside the files of the package."""
     inner: dict[bytes, set[bytes]] = {b"": set()}
     for path in (*beside, *folders):
