@@ -62,6 +62,7 @@ class RolledBack:
         renamed_from: the name that the package has again; empty if it was not renamed.
         is_of_package: the whole package was made or replaced, not a member or group of it.
         is_gone: there was no package before, so there is none now.
+        problems: ticket files that came back and are not as packaged; the caller compares them.
     """
 
     member: bytes = b""
@@ -70,6 +71,7 @@ class RolledBack:
     renamed_from: bytes = b""
     is_of_package: bool = False
     is_gone: bool = False
+    problems: tuple[Problem, ...] = ()
 
 
 def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it may be kept from it

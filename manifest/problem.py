@@ -4,6 +4,7 @@ Planning, preflight and verifying collect all problems and then report them toge
 one table (`pack.errors.problem_texts`), never in the code that finds the problem.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from qa2pack.manifest.dataclass import dataclass
@@ -310,3 +311,9 @@ class Refused(PackError):
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.problems))
+
+
+def refuse_any(problems: Sequence[Problem]) -> None:
+    """Raise all the problems together, if there are any."""
+    if problems:
+        raise Refused(*problems)

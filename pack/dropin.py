@@ -21,7 +21,7 @@ from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.commands.options import RunOptions
 from qa2pack.pack.commands.run import print_view
-from qa2pack.pack.commands.run_log import LogChoice, check_log_place, run_logged
+from qa2pack.pack.commands.run_log import LogChoice, check_log_apart, check_log_place, run_logged
 from qa2pack.pack.commands.workers import shown_workers
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
@@ -174,7 +174,9 @@ def _package(call: _Call) -> None:
         if not os.fspath(call.origpath) or not os.fspath(call.packpath):
             raise Refused(Problem(Code.PATH_EMPTY, b"", "origpath and packpath"))
         defaults = call.counting_before(read_dropin_defaults(os.path.dirname(origin), os.environ))
-        check_log_place(defaults.log, origin=origin, package=target.package)
+        if defaults.log:
+            check_log_place(defaults.log, origin=origin, package=target.package)
+            check_log_apart(defaults.log, [("readme", os.fsencode(call.readme))] if call.readme else ())
 
     def plan(attempt: Attempt) -> None:
         request = defaults.selection.request(

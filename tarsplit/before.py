@@ -11,7 +11,7 @@ from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
-from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.naming import PART, DeliveryName
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 from qa2pack.tarsplit.state import MOST_BYTES, FinishedChunk, State, decode_state
@@ -34,6 +34,11 @@ class Before:
     trees: dict[bytes, CheckBatch]
 
     @property
+    def is_known(self) -> bool:
+        """Whether a run of this name was here."""
+        return self.has_state or self.completed is not None
+
+    @property
     def objects(self) -> dict[bytes, CheckBatch]:
         """Those of the trees that have versions."""
         return {name: batch for name, batch in self.trees.items() if batch.row.form is DeliveryForm.OCFL}
@@ -48,12 +53,13 @@ def read_before(name: DeliveryName, place: Place, folder: bytes) -> Before:
     """Read what there is.
 
     Args:
-        folder: where the state file and the sidecar of the place are on this machine.
+        folder: where the state file and the sidecar of the place are on this machine. Where none is renamed over, a
+            stop may leave the state file under its other name.
     """
-    path = join(folder, name.state)
     sidecar = _sidecar(join(folder, name.manifest)) or _sidecar(join(folder, name.before))
     completed, trees = (_completed(sidecar), _trees(sidecar, place)) if sidecar else (None, {})
-    return Before(is_there(path), _state(path), completed, trees)
+    states = [path for path in (join(folder, name.state), join(folder, name.state + PART)) if is_there(path)]
+    return Before(bool(states), _state(states[0]) if states else None, completed, trees)
 
 
 def _sidecar(path: bytes) -> Sidecar | None:

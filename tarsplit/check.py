@@ -18,6 +18,7 @@ from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
+from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
@@ -26,7 +27,7 @@ from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.contents import Delivered, choose_members, delivered_records
-from qa2pack.tarsplit.naming import checksum_line, checksum_name
+from qa2pack.tarsplit.naming import checksum_line, checksum_name, is_unfinished
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
 from qa2pack.tarsplit.sidecar_files import checksum_file_problems, sidecar_checksum_problems
@@ -61,9 +62,9 @@ def check_delivery(sidecar: Sidecar, place: Place, *, engine: Engine, progress: 
         row = result.batch.row
         progress.advance(file_count=row.file_count + row.folder_count, byte_count=row.byte_count)
         yield from result.problems
-    for row in sidecar.chunks:
-        if row.form not in TREES:  # the lists of these were compared with them
-            yield from _checksum_problems(row, folder)
+    rows = [row for row in sidecar.chunks if row.form not in TREES]  # the lists of trees were compared with them
+    for problems in each(lambda row: list(_checksum_problems(row, folder)), rows):
+        yield from problems
     yield from sidecar_checksum_problems(sidecar)
 
 
@@ -122,9 +123,12 @@ def _stray_files(sidecar: Sidecar, names: Iterable[bytes]) -> Iterator[Problem]:
     known |= {checksum_name(name.manifest, algorithm) for algorithm in sidecar.header.checksums}
     for row in sidecar.chunks:
         known |= {row.name, *(checksum_name(row.name, algorithm) for algorithm, _ in row.checksums)}
-    for entry in names:
-        if name.owns(entry) and entry not in known:
-            yield Problem(Code.EXTRA, entry, "only files that the delivery names")
+    there = [entry for entry in names if name.owns(entry)]
+    is_begun = name.state in there
+    for entry in there:
+        if entry not in known:
+            found = "of a run that was stopped, or is at work" if is_begun and is_unfinished(entry) else ""
+            yield Problem(Code.EXTRA, entry, "only files that the delivery names", found)
 
 
 def chunk_batches(sidecar: Sidecar, place: Place) -> deque[CheckBatch]:

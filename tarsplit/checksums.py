@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import xxhash
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 ALWAYS = "xxh128"  # cheap; a finished chunk is recognised by it
 
@@ -45,7 +47,7 @@ class ThreadedSums(Sums):
     The bytes of one `update` must not change before the next `update` has returned.
     """
 
-    def __init__(self, names: Iterable[str], thread: ThreadPoolExecutor) -> None:
+    def __init__(self, names: Iterable[str], thread: "ThreadPoolExecutor") -> None:
         super().__init__(names)
         self._thread = thread
         self._pending: Future[None] | None = None
@@ -72,6 +74,8 @@ def threaded_sums(names: Iterable[str]) -> Iterator[Sums]:
     if not slow:
         yield Sums(())
         return
+    from concurrent.futures import ThreadPoolExecutor  # slow to import, and who reads alone does not need it
+
     with ThreadPoolExecutor(1) as thread:
         yield ThreadedSums(slow, thread)
 

@@ -10,6 +10,7 @@ bytes, however often the run was stopped.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
@@ -22,13 +23,14 @@ from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.before import read_before
+from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
 from qa2pack.tarsplit.earlier_versions import find_growths, undo_versions
 from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.resume import find_finished, find_leftovers
+from qa2pack.tarsplit.resume import find_finished, find_leftovers, find_whole_trees
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.sidecar_files import publish_sidecar
 from qa2pack.tarsplit.state import FinishedChunk, State, encode_state
@@ -81,7 +83,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     place.make()
     with (
         place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
-        place.local({name.state, name.manifest}.__contains__) as folder,
+        place.local({name.state, name.state + PART, name.manifest}.__contains__) as folder,
         outfile.locked_part(join(folder, name.manifest)) as file,
     ):
         writer = StreamWriter(file, header_to_wire(cut.header))
@@ -96,7 +98,6 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         growths = find_growths(cut, place, before, state)
         growing = {cut.chunks[number].name for number in growths}
         replacing = destination.is_replacing
-        leftovers = find_leftovers(cut, place, before, state, growing=growing, is_replacing=replacing)
         run = _Run(
             cut,
             destination,
@@ -107,7 +108,18 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
             growths,
             keeps_trees=state is not None,
         )
+        run.keep_trees(state, index, engine=engine, progress=progress)
+        leftovers = find_leftovers(
+            cut,
+            place,
+            before,
+            state,
+            partial(run.unfinished_tree, index),
+            growing=growing,
+            is_replacing=replacing,
+        )
         run.check_space(leftovers, index)
+        kept_count = len(run.finished)
         place.remove(leftovers)
         run.keep_state()
         problems = run.write_chunks(index, engine=engine, progress=progress)
@@ -120,7 +132,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
                 place.remove([signature_name(name.manifest)])
             place.take(folder, _of_sidecar(cut, destination))
             place.remove([name.before, name.state])
-    return Outcome(tuple(rows), len(finished or {}) + run.kept_trees, tuple(problems))
+    return Outcome(tuple(rows), kept_count + run.kept_trees, tuple(problems))
 
 
 def _of_sidecar(cut: Cut, destination: Destination) -> Iterator[bytes]:
@@ -174,7 +186,7 @@ class _Run:
         trees = {
             chunk.name + ending
             for number, chunk in enumerate(self.cut.chunks)
-            if chunk.made.is_tree
+            if chunk.made.is_tree and number not in self.finished
             for ending in ((PART,) if number in self.growths else (b"", PART))
         }
         room = place.room_bytes({*leftovers, *trees.intersection(place.names())})
@@ -182,6 +194,35 @@ class _Run:
             sizes = Size(needed, is_rounded=True), Size(room, is_rounded=True)
             problem = Problem(Code.NO_SPACE, place.path, *sizes)
             raise Refused(problem, remedies=(_MAKE_ROOM,))
+
+    def keep_trees(self, state: State | None, index: RecordIndex, *, engine: Engine, progress: Progress) -> None:
+        """Keep the complete trees of an earlier run that are as they were written; raises as `find_whole_trees`.
+
+        Those of a store, which would have to be fetched, are known by their sizes when they are written again, and an
+        object of several versions by its inventory.
+        """
+        place, chunks = self.destination.place, self.cut.chunks
+        if state is None or place.goes_on:
+            return
+        listed = {
+            chunk.number: chunk
+            for chunk in state.chunks
+            if 0 <= chunk.number < len(chunks) and chunk.number not in self.growths
+        }
+        there = {n: chunk for n, chunk in listed.items() if chunks[n].made.is_tree and place.names(chunks[n].name)}
+        batches = {number: self._check_batch(self._row(chunk), number, index) for number, chunk in there.items()}
+        if batches:
+            for number in find_whole_trees(batches, engine=engine, progress=progress):
+                self.finished[number] = there[number]
+
+    def unfinished_tree(self, index: RecordIndex, name: bytes) -> CheckBatch | None:
+        """Return what a tree of this name is to become; None if the delivery has none."""
+        for number, chunk in enumerate(self.cut.chunks):
+            if chunk.name == name and chunk.made.is_tree:
+                sums = tuple((each, "") for each in chunk.sums_beside(self.cut.header.checksums))
+                row = self._row(FinishedChunk(number, chunk.made.plain_bytes, "", sums))
+                return self._check_batch(row, number, index)
+        return None
 
     def keep_state(self) -> None:
         """Write the state file: the finished chunks."""
@@ -222,20 +263,25 @@ class _Run:
 
     def rows(self) -> list[ChunkRow]:
         """Return the finished chunks in order."""
-        planned = self.cut.chunks
-        return [
-            ChunkRow(
-                name=planned[number].name,
-                byte_count=chunk.byte_count,
-                folders=planned[number].chunk.folders,
-                files=planned[number].chunk.files,
-                xxh128=chunk.xxh128,
-                checksums=chunk.checksums,
-                form=planned[number].made.form,
-                earlier=self.growths[number].earlier if number in self.growths else None,
-            )
-            for number, chunk in sorted(self.finished.items())
-        ]
+        return [self._row(chunk) for _, chunk in sorted(self.finished.items())]
+
+    def _row(self, chunk: FinishedChunk) -> ChunkRow:
+        planned = self.cut.chunks[chunk.number]
+        return ChunkRow(
+            name=planned.name,
+            byte_count=chunk.byte_count,
+            folders=planned.chunk.folders,
+            files=planned.chunk.files,
+            xxh128=chunk.xxh128,
+            checksums=chunk.checksums,
+            form=planned.made.form,
+            earlier=self.growths[chunk.number].earlier if chunk.number in self.growths else None,
+        )
+
+    def _check_batch(self, row: ChunkRow, number: int, index: RecordIndex) -> CheckBatch:
+        header = self.cut.header
+        part = self._part(number, index)
+        return CheckBatch(self.destination.place, row, part, header.project, header.folder_mtime)
 
     def _batch(self, number: int, index: RecordIndex) -> ChunkBatch:
         planned = self.cut.chunks[number]

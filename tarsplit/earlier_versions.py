@@ -7,7 +7,7 @@ one by now, the version that was begun is undone. An object of which no sidecar 
 for a while, goes on from what its own inventory says.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from qa2pack.manifest.bundle.ocfl_object import Inventory, object_files, version_folder
@@ -23,7 +23,7 @@ from qa2pack.tarsplit.naming import PART, in_tar
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.sidecar import NotADeliveryError, open_sidecar
-from qa2pack.tarsplit.state import EarlierVersion, State
+from qa2pack.tarsplit.state import EarlierVersion, State, encode_state
 from qa2pack.tarsplit.tree.object_shape import InventoryError, inventories, inventory_in
 from qa2pack.tarsplit.tree.whole_object import whole_object
 from qa2pack.tarsplit.tree.writer import BESIDE_MODE
@@ -41,17 +41,29 @@ def undo_versions(cut: Cut, before: Before, place: Place, fingerprint: str) -> N
     Raises:
         OSError, PlaceError: the place cannot be written.
     """
-    if before.state is None or before.state.fingerprint == fingerprint:
+    state = before.state
+    if state is None or state.fingerprint == fingerprint:
         return
-    begun = [earlier for _, earlier in before.state.earlier]
+    begun = [earlier for _, earlier in state.earlier]
+    if found := list(_begun(cut, before, place, begun)):
+        # Should that run go on after all, nothing of it is as it was.
+        place.write(cut.header.name.state, encode_state(State(state.fingerprint, earlier=state.earlier)))
+    for tree, head, number in found:
+        _undo(place, tree, head, number)
+
+
+def _begun(
+    cut: Cut, before: Before, place: Place, earlier: Sequence[EarlierVersion]
+) -> Iterator[tuple[bytes, Inventory, int]]:
+    """Yield name, inventory and delivered version of the objects to which a version was being added."""
     told = {name: [batch.row.version] for name, batch in before.objects.items()}
-    untold = [earlier.version for earlier in begun]
+    untold = [each.version for each in earlier]
     for name in {*told, *_objects(cut).values()}:
         with suppress(InventoryError, PlaceError):  # what is there is none of ours, and in the way
             head = inventory_in(place, name)
             for number in told.get(name, untold):
-                if head.version >= number and EarlierVersion(number, head.at(number).sha512) in begun:
-                    _undo(place, name, head, number)
+                if head.version >= number and EarlierVersion(number, head.at(number).sha512) in earlier:
+                    yield name, head, number
                     break
 
 

@@ -84,6 +84,11 @@ class DeliveryName:
         return any(re.fullmatch(expression_of(file).pattern + _CHECKSUM, bare) for file in self.of_sets)
 
 
+def is_unfinished(name: bytes) -> bool:
+    """Return whether a name is one that a delivery has only while it is written: a stop leaves it."""
+    return name.endswith((PART, b".state", b".sender"))
+
+
 def chunk_name(file: bytes, number: int, count: int) -> bytes:
     """Return the name of a chunk of a set whose files have this name; numbers start at 1."""
     return named(file, {PART_NUMBER: b"%03d" % number, PART_COUNT: b"%03d" % count})

@@ -14,7 +14,7 @@ import xxhash
 from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.fs.at_once import at_once, each
+from qa2pack.manifest.fs.at_once import ahead
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
@@ -26,14 +26,13 @@ from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
 from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.made import Made
-from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.place.place import Place, StrayError
 from qa2pack.tarsplit.tree.find_shape import shape_of
 from qa2pack.tarsplit.tree.object_shape import InventoryError
 from qa2pack.tarsplit.tree.shape import Amount, TreeName
 from qa2pack.tarsplit.tree.writer import OtherContentError, TreeWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
-_AHEAD = 4  # times as many files are read ahead as are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +166,14 @@ def _write_tree(batch: ChunkBatch) -> ChunkResult:
         return ChunkResult(batch.number, problem=problem)
     out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps or growth is not None, stored=stored)
     try:
+        out.check_others(batch.part)
         _write_shares(batch, out)
+    except StrayError as stray:
+        problem = Problem(Code.EXTRA, stray.path, "only files that the delivery names", stray.found)
+        return ChunkResult(batch.number, problem=problem)
     except _StoppedError:
         out.give_up()
         raise
-    if other := next(out.others(batch.part), b""):
-        path = join(join(batch.place.path, batch.name), other)
-        return ChunkResult(batch.number, problem=Problem(Code.EXTRA, path, "only files that the delivery names"))
     out.finish()
     lists = shape.lists
     return ChunkResult(batch.number, amount.byte_count, lists.of_all, lists.results(), is_kept=out.is_kept)
@@ -229,12 +229,7 @@ def _contents(
         except (_DiffersError, OSError) as error:
             return error
 
-    count = at_once()
-    if count == 1:
-        yield from map(content, files)
-        return
-    for start in range(0, len(files), _AHEAD * count):
-        yield from each(content, files[start : start + _AHEAD * count])
+    yield from (found for _, found in ahead(content, files))
 
 
 def _read_small(record: FolderRecord, index: int, dir_fd: int) -> bytes:

@@ -102,6 +102,7 @@ def _no_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PACK_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+    monkeypatch.setenv("XDG_STATE_HOME", "/nowhere")
 
 
 @pytest.fixture(autouse=True)

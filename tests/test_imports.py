@@ -1,5 +1,6 @@
 """The architecture as tests: who may import whom, and which few modules may change a file system."""
 
+import ast
 import re
 from graphlib import TopologicalSorter
 
@@ -32,7 +33,8 @@ pack       cli tarsplit_command
 pack       command_tree legacy_call
 pack       dropin
 pack       commands/ api
-pack       audit/ delivery/ export/ report/
+pack       report/
+pack       audit/ delivery/ export/
 pack       views/
 pack       errors/ protected_paths
 pack       jobs/
@@ -53,6 +55,7 @@ executor   memory errors
 
 tarsplit   deliver extract
 tarsplit   resume earlier_versions
+tarsplit   in_the_way
 tarsplit   before
 tarsplit   check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
@@ -151,6 +154,8 @@ PRINTERS = {"pack/views/json_fields.py", "pack/jobs/engines.py"}
 
 # Folders and uids of ALMA's packages.
 _OF_ALMA = re.compile(r"ouss|(?<![-\w])(calibrated|product)(?![-\w])|uid___")
+_MODULE_NAMED = re.compile(r"`((?:manifest|executor|tarsplit|pack)(?:\.[a-z_]+)+)`")
+_NO_MODULES = {"pack.toml", "tarsplit.py", "tarsplit.size"}  # files, and a key
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed", "jinja2"}
 
 
@@ -209,6 +214,26 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_contributing_shows_the_floors() -> None:
     shown = [line.split("  #")[0].strip() for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines()]
     assert [line for line in FLOORS.splitlines() if line and line not in shown] == []
+
+
+def test_modules_that_docstrings_name_exist() -> None:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    named = {
+        (module.name, name)
+        for module in project_modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, documented)
+        for name in _MODULE_NAMED.findall(ast.get_docstring(node, clean=False) or "")
+    }
+    assert [
+        f"{module} names {name}" for module, name in sorted(named) if name not in _NO_MODULES and not _is_there(name)
+    ] == []
+
+
+def _is_there(name: str) -> bool:
+    """Return whether there is a package, a module, or a module that may have it, of this name."""
+    place = ROOT / name.replace(".", "/")
+    return place.is_dir() or any(each.with_suffix(".py").is_file() for each in (place, place.parent))
 
 
 def test_packages_are_imported_through_the_import_root_alone() -> None:

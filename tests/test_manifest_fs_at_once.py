@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from qa2pack.manifest.fs.at_once import at_once, calls_at_once, each
+from qa2pack.manifest.fs.at_once import ahead, at_once, calls_at_once, each
 
 SECONDS = 600
 
@@ -95,6 +95,25 @@ def test_what_the_caller_set_counts_in_its_helpers_too() -> None:
 
 
 def test_no_thread_is_left_so_that_processes_can_be_forked() -> None:
+    before = threading.active_count()
     with calls_at_once(8):
         each(os.strerror, numbered(50))
-    assert threading.active_count() == 1
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(("count", "taken_count"), [(1, 1), (2, 8)])
+def test_work_is_done_ahead_on_a_few_items_only_where_several_are_worked_on_at_once(
+    count: int, taken_count: int
+) -> None:
+    done: list[int] = []
+
+    def work(item: int) -> int:
+        done.append(item)
+        return -item
+
+    source = iter(range(1000))
+    with calls_at_once(count):
+        assert next(ahead(work, source)) == (0, 0)
+        assert sorted(done) == numbered(taken_count)
+        assert next(source) == taken_count
+        assert list(ahead(work, numbered(20))) == [(item, -item) for item in range(20)]

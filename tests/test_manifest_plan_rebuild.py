@@ -23,7 +23,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.safe_open import listed
 from qa2pack.manifest.layout.include import Include
-from qa2pack.manifest.plan.make import Plan
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.rebuild import (
     NewReadme,
     Repair,

@@ -17,7 +17,13 @@ from qa2pack.manifest.casa.column_split import (
 from qa2pack.manifest.engine import Batch, InlineEngine, Result
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.layout.item import Item
-from qa2pack.manifest.plan.table_columns import describe_tables, fingerprint, plan_splits, without_column
+from qa2pack.manifest.plan.table_columns import (
+    dangling_links,
+    describe_tables,
+    fingerprint,
+    plan_splits,
+    without_column,
+)
 from qa2pack.manifest.problem import Code, Problem, Refused
 from support.in_process import write
 
@@ -150,6 +156,23 @@ def test_what_is_known_of_an_unchanged_table_is_not_asked_again(root: bytes) -> 
     reader = Reader()
     again, _ = planned(root, reader, ITEM, known=tuple(notes.values()))
     assert (again, reader.asked) == (notes, [])
+
+
+def test_known_table_of_which_another_column_is_kept_is_described_for_that_alone(root: bytes) -> None:
+    notes, _ = planned(root, Reader(), ITEM)
+    reader = Reader()
+    other = replace(ITEM, column="CORRECTED_DATA")
+    again, problems = planned(root, reader, other, known=tuple(notes.values()))
+    assert ([note.keep for note in again.values()], problems) == (["CORRECTED_DATA"], [])
+    assert reader.asked == ["describe", "measure"]
+
+
+def test_links_of_a_table_that_lead_nowhere_are_problems_but_for_those_of_other_programs(root: bytes) -> None:
+    table = os.path.join(root, TABLE)
+    for name, target in ((b"table.f5", b"gone"), (b".#lock", b"user@host"), (b"table.f6", b"table.f1")):
+        os.symlink(target, os.path.join(table, name))
+    problem = Problem(Code.LINK_DANGLING, os.path.join(table, b"table.f5"), found="gone")
+    assert list(dangling_links(table, (".#*",))) == [problem]
 
 
 def test_newer_and_older_notes_may_both_be_known(root: bytes) -> None:

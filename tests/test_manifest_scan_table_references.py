@@ -71,6 +71,23 @@ def test_selection_from_a_table_that_is_packaged_beside_it_works(delivery: Deliv
     assert row_count(member / f"calibration/{UID}.calibration/b.gcal") == 6
 
 
+@pytest.mark.parametrize("is_packaged", [True, False])
+def test_column_whose_values_are_in_another_table_needs_that_one(delivery: Delivery, is_packaged: bool) -> None:
+    whole = (block(delivery) if is_packaged else delivery.origin.parent) / "whole.gcal"
+    forwarding = block(delivery) / "a.gcal"
+    write_calibration_table(whole)
+    with tables.table(str(whole), ack=False) as opened:
+        count = opened.nrows()
+    forward = {"TYPE": "ForwardColumnEngine", "NAME": "f", "COLUMNS": ["TIME"], "SPEC": {"FORWARDTABLE": str(whole)}}
+    column = tables.makescacoldesc("TIME", 0.0, datamanagertype="ForwardColumnEngine", datamanagergroup="f")
+    tables.table(str(forwarding), tables.maketabdesc([column]), nrow=count, dminfo={"*1": forward}, ack=False).close()
+    if not is_packaged:
+        assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.gcal", "rows in whole.gcal")]
+        return
+    member = taken_away(delivery)
+    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == count
+
+
 def test_subtable_outside_of_the_table_is_refused(delivery: Delivery) -> None:
     other, table = delivery.origin.parent / "other.ms", block(delivery) / f"{UID}.ms.split"
     shutil.rmtree(table, ignore_errors=True)

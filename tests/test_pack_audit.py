@@ -243,6 +243,14 @@ def test_changed_package_is_verified_before_the_others(shelf: Shelf, tmp_path: P
     assert shelf.verified(audited) == [THREE, ONE, TWO]
 
 
+def test_package_whose_manifests_were_touched_is_not_changed(shelf: Shelf) -> None:
+    shelf.audit()
+    for manifest in shelf.path.rglob("*.manifest"):
+        os.utime(manifest, ns=(1, 1))
+    audited = shelf.audit(every_seconds=1e6)
+    assert (shelf.changes(audited), shelf.verified(audited)) == ([], [])
+
+
 def test_root_that_is_not_there_is_refused_and_nothing_is_gone(shelf: Shelf) -> None:
     shelf.audit()
     shelf.path.rename(shelf.path.with_name("unmounted"))

@@ -157,10 +157,20 @@ def test_status_of_a_finished_package_imports_no_layouts_and_no_scan(delivery: D
     assert _own_count(found) <= 161
 
 
-def test_plan_without_tables_imports_nothing_slow(delivery: Delivery) -> None:
+def test_receive_imports_nothing_that_plans_an_origin() -> None:
+    program = "import sys, qa2pack.pack.jobs.receive; print(*sys.modules, sep='\\n')"
+    found = set(_run_python(program).stdout.split())
+    unused = {"qa2pack.manifest.plan.make", "qa2pack.manifest.plan.place_origin", "qa2pack.tarsplit.place.store"}
+    slow = {*_SLOW, "tarfile", "concurrent.futures"} - {"_hashlib"}  # that is for the md5 of each tar
+    assert found & {*slow, *unused} == set()
+    assert _own_count(found) <= 225
+
+
+def test_plan_without_tables_and_bundles_imports_nothing_slow(delivery: Delivery) -> None:
     found = _imported("plan", str(delivery.origin), str(delivery.path))
-    assert found & {*_SLOW, "qa2pack.executor.casa.split", "qa2pack.executor.apply", "zipfile"} == set()
-    assert _own_count(found) <= 230
+    unused = {"qa2pack.executor.casa.split", "qa2pack.executor.apply", "qa2pack.manifest.layout.units"}
+    assert found & {*_SLOW, *unused, "glob", "tarfile", "xml.parsers.expat", "zipfile"} == set()
+    assert _own_count(found) <= 223
 
 
 def test_failed_command_imports_no_more_than_the_errors_it_may_have_met(tmp_path: Path) -> None:
@@ -174,11 +184,17 @@ def _own_count(names: set[str]) -> int:
 
 
 def _imported(*arguments: str, code: Exit = Exit.DONE) -> set[str]:
-    program = (
+    ran = _run_python(
         "import sys; from qa2pack.pack.cli import main; code = main(sys.argv[1:]);"
-        "print(*sys.modules, file=sys.stderr, sep='\\n'); sys.exit(code)"
+        "print(*sys.modules, file=sys.stderr, sep='\\n'); sys.exit(code)",
+        *arguments,
     )
-    ran = subprocess.run(
+    assert ran.returncode == code
+    return set(ran.stderr.split())
+
+
+def _run_python(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -186,8 +202,6 @@ def _imported(*arguments: str, code: Exit = Exit.DONE) -> set[str]:
         text=True,
         timeout=600,
     )
-    assert ran.returncode == code
-    return set(ran.stderr.split())
 
 
 def test_paths_may_be_any_bytes(delivery: Delivery, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,42 @@ def test_key_that_counts_only_in_the_own_file_is_shown_as_refused(capsys: Capsys
     found = _settings(capsys, folder / "sb1")["cluster"]
     assert (found["value"], [each["is_refused"] for each in found["sources"]]) == (None, [False, True])
     assert "pack.toml:7 refused" in run_here(capsys, "config", "show", "sb1").out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("PACK_JOBS", "100000", "100000 is not in the range"),
+        ("PACK_BANDWIDTH", "-1", "'-1' is not a rate"),
+        ("PACK_TARSPLIT_SIZE", "9999TB", "more than 1000TB"),
+        ("PACK_MODE", "hart", "'hart' is not one of"),
+        ("PACK_STRICT", "maybe", "'maybe' is not a valid boolean"),
+        ("PACK_KEEP_PREVIOUS", "never", "'never' is not one of"),
+        ("PACK_LAYOUT", "no-such", "unknown-layout: no-such"),
+        ("PACK_INCLUDE", "*.txt=qa *.txt", "unknown-role: *.txt"),
+        ("PACK_SET", "a=1 a=2", "a variable has one value"),
+        ("PACK_README", "no-such", "path-missing: no-such"),
+        ("PACK_ALLOWED_SIGNERS", "no-such", "path-missing: no-such"),
+        ("PACK_TRUST_OWNER", "root no-such", "there is no user no-such"),
+    ],
+)
+def test_value_that_a_command_refuses_is_shown_with_the_reason(
+    capsys: Capsys, folder: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, fault: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    faults = [each["fault"] for each in _settings(capsys).values() if each["fault"]]
+    assert (len(faults), fault in faults[0]) == (1, True)
+    assert re.search(f"{variable}  refused: .*{re.escape(fault)}", run_here(capsys, "config", "show").out)
+
+
+def test_path_of_a_file_that_is_not_there_is_shown_as_refused(capsys: Capsys, folder: Path) -> None:
+    (folder / "pack.toml").write_text('mode = "hard"\nreadme = "header.txt"\nlayout = "ours.toml"\n')
+    found = _settings(capsys)
+    assert (found["mode"]["fault"], found["readme"]["fault"]) == (
+        None,
+        f"path-missing: {folder}/header.txt; expected a file",
+    )
+    assert "ours.toml" in found["layout"]["fault"]
 
 
 def test_files_that_count_and_files_left_aside_are_shown(capsys: Capsys, folder: Path) -> None:

@@ -1,12 +1,15 @@
 """What cannot be rolled back is reported with the reason, the state of the package, and what to type next."""
 
+import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
@@ -115,3 +118,43 @@ def test_what_cannot_be_rolled_back_is_reported_with_a_next_step(
     assert ran.err.count(" do: ") == 1  # what single problems would have one do is not what a rollback needs
     assert [line for line in ran.err.splitlines() if line.count(str(delivery.path)) > 1] == []
     assert _without_lock(delivery) == before
+
+
+@pytest.fixture
+def replaced(delivery: Delivery) -> Path:
+    """The folder with what the last apply replaced."""
+    delivery.make(Mode.COPY)
+    write(delivery.origin / "scriptForMore.py", b"more")
+    delivery.plan(Mode.COPY)
+    delivery.apply(keep_previous=KeepPrevious.YES)
+    (kept,) = Path(os.fsdecode(delivery.package.control), "previous").iterdir()
+    return kept
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_ticket_file_that_was_damaged_where_it_was_kept_is_reported(
+    delivery: Delivery, replaced: Path, capsys: Capsys, is_gone: bool
+) -> None:
+    kept = replaced / "ticket.tar"
+    damaged = kept.read_bytes().replace(b"Project code", b"Project c0de")
+    kept.unlink()  # it has other hard links
+    if not is_gone:  # else the one of the replaced package stays
+        kept.write_bytes(damaged)
+    rolled_back = run_here(capsys, "rollback", delivery.path)
+    assert rolled_back.code == Exit.PROBLEMS
+    assert "is as it was before" in rolled_back.out
+    assert f"ticket-damaged ../{delivery.path.name}.ticket.tar: found" in rolled_back.out
+    assert run_here(capsys, *_advised(rolled_back.out, "pack readme")).code == 0
+    assert delivery.problems() == []
+
+
+def _advised(printed: str, command: str) -> list[str]:
+    """Return the words of a command that is advised, without the name of the program."""
+    (line,) = (line for line in printed.splitlines() if line.strip().startswith(command))
+    return shlex.split(line)[1:]
+
+
+def test_ticket_files_as_they_were_are_no_problem(delivery: Delivery, replaced: Path, capsys: Capsys) -> None:
+    rolled_back = run_here(capsys, "rollback", delivery.path, "--json")
+    assert rolled_back.code == 0
+    assert json.loads(rolled_back.out)["problems"] == []

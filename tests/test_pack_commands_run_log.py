@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,8 @@ from QA2_Packaging_module import QA_Packager
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.event import LOGGER, log_event
 from qa2pack.pack import api
+from qa2pack.pack.cli import COMMANDS
+from qa2pack.pack.command_tree import command_tree
 from qa2pack.pack.commands.run_log import LogChoice, run_logged
 from qa2pack.pack.dropin import PackagingError
 from qa2pack.pack.exit_codes import Exit
@@ -124,6 +128,51 @@ def test_place_inside_any_other_package_is_refused(capsys: Capsys, delivery: Del
             ran = run_here(capsys, *command, "--log", place)
             assert (ran.code, "output-protected: " in ran.err) == (Exit.USAGE, True)
     assert not (delivery.path / "log").exists()
+
+
+def _paths() -> Iterator[tuple[str, str]]:
+    for name, command in command_tree(COMMANDS).commands.items():
+        yield from ((name, each.name) for each in command.params if each.name != "log" and _is_path(each))
+
+
+def _is_path(param: Any) -> bool:
+    return param.name == "source" or bool(
+        re.search("FILE|DIR|KEY|FOLDER|ORIGIN|PACKAGE|ROOT|DELIVERY", param.metavar or "")
+    )
+
+
+@pytest.mark.parametrize(("name", "option"), list(_paths()))
+def test_file_that_a_command_reads_or_writes_is_not_its_log(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [name]
+    others = {"step": "show" if name == "config" else "plan", "format": "md5sum"}
+    for param in command_tree(COMMANDS).commands[name].params:
+        if param.required or param.name == option:
+            words += [max(param.opts, key=len)] if param.param_type_name == "option" else []
+            words.append("file" if param.name == option else others.get(param.name, "other"))
+    ran = run_here(capsys, *words, "--log", "file")
+    assert (ran.code, "--log: output-protected: " in ran.err) == (Exit.USAGE, True), (words, ran)
+    assert sorted(os.listdir(tmp_path)) == ["logs"]
+
+
+def test_tar_of_a_delivery_is_no_log_and_a_log_beside_it_is_one(capsys: Capsys, tmp_path: Path) -> None:
+    (tmp_path / "1.tar").write_bytes(b"scriptForImaging.py")
+    for place, code in (("1.tar", Exit.USAGE), ("log", Exit.FAILED), ("log", Exit.FAILED)):
+        ran = run_here(capsys, "tarsplit", "--check", tmp_path, "--log", tmp_path / place)
+        assert (ran.code, "output-protected" in ran.err) == (code, code == Exit.USAGE)
+    assert (tmp_path / "1.tar").read_bytes() == b"scriptForImaging.py"
+
+
+def test_header_of_a_call_of_old_is_no_log(
+    delivery: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "header").write_text("A header\n")
+    monkeypatch.setenv("PACK_LOG", str(tmp_path / "header"))
+    with pytest.raises(PackagingError, match="a file of readme"):
+        QA_Packager(str(delivery.origin), str(tmp_path / "header"), str(delivery.path))
+    assert (tmp_path / "header").read_text() == "A header\n"
 
 
 @pytest.mark.parametrize("place", ["/dev/full", "/nowhere/log"])

@@ -151,6 +151,38 @@ def test_check_ends_with_3_where_something_is_wrong(home: Path, capsys: pytest.C
     assert (ran.code, f"truncated {tar.name}" in ran.out) == (3, True)
 
 
+def test_check_tells_that_a_delivery_was_stopped(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "-n", DAY, "--output", "out", PROJECT)
+    for name in (".state", "_001_of_001.tar.part"):
+        (home / f"out/{PROJECT}_{DAY}{name}").write_bytes(b"")
+    ran = run(capsys, "--check", "out")
+    assert (ran.code, ran.out.count("of a run that was stopped"), "Extra:" in ran.out) == (3, 2, False)
+    assert "give the command that makes it again" in ran.out
+    (home / f"out/{PROJECT}_{DAY}_002_of_002.tar").write_bytes(b"")
+    assert "Extra:" in run(capsys, "--check", "out").out
+    (home / f"out/{PROJECT}_{DAY}.manifest").unlink()
+    ran = run(capsys, "--check", "out")
+    assert (ran.code, "delivery-missing" in ran.err, "The delivery was stopped" in ran.err) == (1, True, True)
+
+
+def test_check_names_the_members_that_are_in_no_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_package(tmp_path / PROJECT, {}, *(f"group_ouss_id/member_ouss_id{n}" for n in ("", *range(2, 9))))
+    run(capsys, "-n", DAY, "--output", "out", PROJECT, "--member", "member_ouss_id2")
+    ran = run(capsys, "--check", "out", PROJECT)
+    assert ran.code == 0
+    assert "Not in the delivery, 7 members of the package: " in ran.out
+    assert ", 2 more\n" in ran.out
+    fields = json_of(capsys, "--check", "out", PROJECT)
+    ends = [each["member"].rpartition("_")[2] for each in fields["not_delivered"]]
+    assert ends == ["id", *(f"id{n}" for n in range(3, 9))]
+    assert json_of(capsys, "--check", "out")["not_delivered"] == []
+    run(capsys, "-n", "2012-06-21", "--output", "out", PROJECT)
+    assert "Not in" not in run(capsys, "--check", "out", PROJECT).out, "one of the deliveries has all"
+
+
 def test_check_of_a_folder_without_a_delivery_is_no_success(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "empty").mkdir()
     ran = run(capsys, "--check", "empty")

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,19 @@ def test_error_of_the_system_has_code_words_and_advice(
     assert number == errno.ENOENT or reported.endswith("Path: /data/x, /data/y")
     (problem,) = failure_of(error, _attempt(delivery), Style()).problems
     assert (problem.code, problem.path, problem.found) == (code, b"/data/x", "odd")
+
+
+def test_missing_folder_for_temporary_files_is_not_taken_for_a_missing_package(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])  # type: ignore[attr-defined]
+    with pytest.raises(FileNotFoundError) as caught:
+        tempfile.gettempdir()
+    failure = failure_of(caught.value, _attempt(delivery), Style())
+    assert "no folder for temporary files can be written" in failure.text
+    assert "set TMPDIR" in failure.text
+    assert [problem.code for problem in failure.problems] == [Code.DISK_FULL]
 
 
 def test_missing_file_suggests_the_near_one(tmp_path: Path) -> None:

@@ -11,11 +11,22 @@ from urllib.parse import unquote
 import pytest
 
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.transaction.history import Finished, History
+from qa2pack.executor.transaction.journal_records import Publishing
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.report.embed import Picture, Text
 from qa2pack.pack.report.members import Block, Group, Part, Row
-from qa2pack.pack.report.page import NO_HISTORY, Page, Verified
-from qa2pack.pack.report.page_set import LISTS_BYTES, MOST_ON_ONE_PAGE, PAGE_BYTES, whole_page, write_page_set
+from qa2pack.pack.report.page import NO_HISTORY, Link, Page, Verified, render_page
+from qa2pack.pack.report.page_set import (
+    LISTS_BYTES,
+    MOST_LINKS,
+    MOST_ON_ONE_PAGE,
+    PAGE_BYTES,
+    whole_page,
+    write_page_set,
+)
 from support.commands import run_here
 from support.in_process import Delivery, write
 from support.report_pages import png
@@ -201,6 +212,45 @@ def test_no_page_is_larger_than_two_megabytes_and_what_is_not_listed_is_counted(
     assert listed(products, "product/") + counted(products, "and {} more") == 2000
     assert listed(tables, "product/") + counted(tables, "And {} more") == 4000
     assert listed(left_out, "<li><code>product/") + counted(left_out, "and {} more") == 4000
+
+
+def test_index_of_very_many_members_links_to_lists_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qa2pack.pack.report.page_set.MOST_LINKS", 3)
+    index, folder = tmp_path / "report.html", tmp_path / "report_members"
+    parts = [(Part(f"member{number}", file_count=2), NOTHING_DIFFERS) for number in range(7)]
+    total = write_page_set(Disk(), os.fsencode(index), os.fsencode(folder), whole(), parts)
+    lists = [tmp_path / unquote(link) for link in links_of(index)]
+    linked = [(page, link) for page in lists for link in links_of(page)]
+    members = {folder / unquote(link) for _, link in linked if not link.startswith("../")}
+    assert (len(lists), len(members), total.page_count) == (3, 7, 11)
+    assert {*lists, *members} == set(folder.iterdir())
+    assert {(page.parent / link).resolve() for page, link in linked if link.startswith("../")} == {index}
+    assert "7 members, 14 files" in index.read_text()
+    assert "3 members, 6 files" in lists[0].read_text()
+    assert "4 to 6: member3 to member5" in unbroken(index)
+
+
+def test_list_of_members_with_the_longest_names_is_no_larger_than_a_page() -> None:
+    link = Link("report_members/0001.1.html", "&" * 511, 1, 1, 1, 1, "x" * 100, 1, "")
+    assert len(render_page(replace(whole(), links=(link,) * MOST_LINKS))) < PAGE_BYTES
+
+
+def test_history_on_the_index_is_bounded_and_the_others_are_counted(tmp_path: Path) -> None:
+    index = tmp_path / "report.html"
+    applied = Finished(
+        "1", b"m" * 500, b"", Mode.HARD, b"o" * 500, Publishing.EXCHANGE, "user", "host", 0, 1, 1, 1, 1, 1
+    )
+    problems = tuple(Problem(Code.MISSING, b"m" * 500 + b"%d" % number) for number in range(5000))
+    page = replace(whole(), history=History((applied,) * 5000, ()), verified=Verified(problems, False, 7))
+    write_page_set(Disk(), os.fsencode(index), os.fsencode(tmp_path / "members"), page, ())
+    text = index.read_text()
+    assert len(text) <= PAGE_BYTES
+    assert listed(text, "<li><strong>") + counted(text, "And {} earlier ones") == 5000
+    assert listed(text, "<li><code>mmm") + counted(text, "and {} more") == 5000
+
+
+def unbroken(page: Path) -> str:
+    return page.read_text().replace("<wbr>", "")
 
 
 def test_lists_of_one_page_are_bounded_beside_its_pictures_and_texts() -> None:

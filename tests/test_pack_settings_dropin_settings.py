@@ -42,7 +42,7 @@ def test_settings_can_be_left_aside(tmp_path: Path) -> None:
 
 
 def test_what_is_not_understood_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="PACK_JOBS; expected a whole number, 0 or more; found x"):
+    with pytest.raises(Refused, match="PACK_JOBS; expected a whole number from 0 to 10000; found x"):
         read_dropin_defaults(bytes(tmp_path), {"PACK_JOBS": "x"})
     (tmp_path / "pack.toml").write_text("job = 3")
     with pytest.raises(Refused, match="there is no key job; did you mean jobs"):

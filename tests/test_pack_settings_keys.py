@@ -8,10 +8,38 @@ from typer.main import get_group
 
 from qa2pack.pack.cli import COMMANDS
 from qa2pack.pack.command_tree import application
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.keys import KEYS, Kind, key_of, read_settings, values_of
 from qa2pack.pack.settings.option_source import SettingsError
+from support.commands import run_here
 
 PATH = b"/data/project/pack.toml"
+Capsys = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "value", "why"),
+    [
+        (("verify", "--jobs"), "PACK_JOBS", "100000", "0<=x<=10000"),
+        (("apply", "P", "--wait"), "PACK_WAIT", "99999999", "0<=x<=31536000"),
+        (("verify", "--bandwidth"), "PACK_BANDWIDTH", "1001TB", "more than 1000TB per second"),
+        (("verify", "--bandwidth"), "PACK_BANDWIDTH", "-5", "is not a rate"),
+        (("verify", "--bandwidth"), "PACK_BANDWIDTH", "1e30", "is not a rate"),
+        (("tarsplit", "P", "--size"), "PACK_TARSPLIT_SIZE", "1000TiB", "more than 1000TB"),
+        (("audit", "P", "--time"), "", "36501d", "more than 100 years"),
+        (("audit", "P", "--every"), "", "36501d", "more than 100 years"),
+    ],
+)
+def test_number_beyond_its_bound_is_refused_with_its_option_or_variable(
+    capsys: Capsys, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], variable: str, value: str, why: str
+) -> None:
+    *command, option = words
+    ran = run_here(capsys, *command, f"{option}={value}")
+    assert (ran.code, why in ran.err, option in ran.err) == (Exit.USAGE, True, True)
+    if variable:
+        monkeypatch.setenv(variable, value)
+        ran = run_here(capsys, *command)
+        assert (ran.code, why in ran.err, variable in ran.err) == (Exit.USAGE, True, True)
 
 
 @pytest.mark.parametrize(
@@ -22,17 +50,21 @@ PATH = b"/data/project/pack.toml"
         ("zzz = 1", "there is no key zzz; there are layout, "),
         ("mode = 'hart'", "mode must be a mode (fake, copy, hard, move, ticket), not 'hart'"),
         ("mode = 3", "mode must be a mode"),
-        ("jobs = '2'", "jobs must be a whole number, 0 or more, not '2'"),
-        ("jobs = -1", "jobs must be a whole number, 0 or more, not -1"),
+        ("jobs = '2'", "jobs must be a whole number from 0 to 10000, not '2'"),
+        ("jobs = -1", "jobs must be a whole number from 0 to 10000, not -1"),
+        ("jobs = 100000", "jobs must be a whole number from 0 to 10000, not 100000"),
+        ("wait = 99999999", "wait must be a whole number of seconds from 0 to 31536000, not 99999999"),
         ("compression = 0", "compression must be a level from 1 to 9, not 0"),
         ("compression = true", "compression must be a level from 1 to 9, not true"),
-        ("jobs = true", "jobs must be a whole number, 0 or more, not true"),
-        ("bandwidth = 'fast'", "bandwidth must be a rate, as in 200MB, not 'fast'"),
+        ("jobs = true", "jobs must be a whole number from 0 to 10000, not true"),
+        ("bandwidth = 'fast'", "bandwidth must be a rate, as in 200MB, of at most 1000TB, not 'fast'"),
+        ("bandwidth = '1001TB'", "of at most 1000TB, not '1001TB'"),
         ("strict = 'yes'", "strict must be true or false, not 'yes'"),
         ("exclude = 'a*'", "exclude must be a list of globs, not 'a*'"),
         ("exclude = ['']", "exclude must be a list of globs"),
         ("include = ['*.txt']", "include must be a list of GLOB=ROLE with a folder of the layout"),
-        ("tarsplit.size = 'big'", "tarsplit.size must be a size, as in 6GiB or 2GB, not 'big'"),
+        ("tarsplit.size = 'big'", "tarsplit.size must be a size, as in 6GiB or 2GB, of at most 1000TB, not 'big'"),
+        ("tarsplit.size = '1000TiB'", "of at most 1000TB, not '1000TiB'"),
         ("[tarsplit]\nfill = 'full'", "tarsplit.fill must be order or tight, not 'full'"),
         ("[tarsplit]\nchecksum = 'crc'", "tarsplit.checksum must be a list of checksums in one text"),
         ("[tarsplit]\nsiz = '2GB'", "there is no key tarsplit.siz; did you mean tarsplit.size?"),

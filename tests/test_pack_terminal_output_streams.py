@@ -217,6 +217,14 @@ def test_call_in_a_program_whose_output_lacks_letters_is_done(delivery: Delivery
     assert ran.stdout.endswith("strict\n"), "the streams of the caller are left as they were"
 
 
+def test_apply_is_done_though_nobody_reads_output_log_and_messages(delivery: Delivery) -> None:
+    """As `pack apply PACKAGE --log /dev/stderr 2>&1 | head -1`."""
+    delivery.plan()
+    ran = _shell(f"{_GONE} 2>&3", "apply", delivery.path, "--log", "/dev/stderr")
+    assert ran.code == Exit.DONE
+    assert delivery.found() == []
+
+
 def test_apply_with_a_log_is_done_though_its_folder_was_removed(delivery: Delivery, tmp_path: Path) -> None:
     delivery.plan()
     (tmp_path / "gone").mkdir()

@@ -16,6 +16,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import batch as batch_job
 from support.commands import ROOT, Ran, run_here
 from support.in_process import make_reduction, write
+from support.snapshots import snapshot
 
 Capsys = pytest.CaptureFixture[str]
 _LIST = """\
@@ -577,8 +578,24 @@ def test_log_is_one_of_the_whole_run_and_outside_of_every_job(capsys: Capsys, pr
     assert _batch(capsys, "plan", "--log", "run.log").code == Exit.FAILED
     assert Path("run.log").read_text().count("pack batch plan") == 1
     assert "pack plan" not in Path("run.log").read_text().replace("pack plan: refused", "")
-    inside = _batch(capsys, "status", "--log", "sb2/run.log")
-    assert (inside.code, "line 9: Invalid value for --log" in inside.err) == (Exit.FAILED, True)
+
+
+@pytest.mark.parametrize("place", ["sb2/run.log", "P.S/run.log", "list.toml", "header.txt"])
+def test_log_at_a_file_of_a_job_is_refused_before_it_is_written(capsys: Capsys, project: Path, place: str) -> None:
+    (project / "header.txt").write_text("A header\n")
+    with Path("list.toml").open("a") as jobs:
+        jobs.write('readme = "header.txt"\n')
+    before = snapshot(project)
+    ran = _batch(capsys, "status", "--log", place)
+    assert (ran.code, "Invalid value for --log: output-protected: " in ran.err) == (Exit.USAGE, True)
+    assert snapshot(project) == before
+
+
+def test_log_in_an_origin_of_a_pattern_is_refused_before_it_is_written(capsys: Capsys, project: Path) -> None:
+    words = ("--each", "sb*", "--package", "{name}.S", "--log", "sb2/run.log")
+    ran = run_here(capsys, "batch", "status", ".", *words)
+    assert (ran.code, "output-protected: " in ran.err) == (Exit.USAGE, True)
+    assert not Path("sb2/run.log").exists()
 
 
 def test_pack_toml_beside_the_list_counts_for_the_run(capsys: Capsys, project: Path) -> None:

@@ -24,6 +24,9 @@ from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan import link_and_owner_checks, record_builder, walk
 from qa2pack.manifest.scan.batches import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.collect import Gathered, gather
+from qa2pack.manifest.verify import member
+from support.calls_at_once import Counted
+from support.commands import run_redirected
 from support.in_process import Delivery, age, write
 from support.snapshots import contents
 
@@ -245,3 +248,26 @@ class Full(Disk):
     def _check(self, name: bytes) -> None:
         if name in self._names:
             raise OSError(errno.ENOSPC, "no more", name)
+
+
+@pytest.mark.parametrize("words", [("status",), ("report", "-o", "page.html")])
+def test_status_and_report_of_a_package_compare_it_with_as_many_calls_at_once_as_its_file_system_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    for number in range(40):
+        write(tmp_path / f"origin/{number % 7}/{number}.png", b"%d" % number)
+    delivery = Delivery(tmp_path / "origin", tmp_path / "package")
+    delivery.make(Mode.COPY, layout="as-is")
+    compared, measured = Counted(), []
+
+    def late(path: bytes) -> bool:
+        measured.append(path)
+        return True
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(member, "each", compared)
+    monkeypatch.setattr("qa2pack.manifest.fs.latency.answers_late", late)
+    ran = run_redirected(words[0], delivery.path, *words[1:])
+    assert ran.code == 0, ran.err
+    assert measured == [os.fsencode(delivery.path)]
+    assert compared.counts[0] == 8, "all folders"

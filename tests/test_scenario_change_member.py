@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.layout.include import Include
-from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.rebuild import NewReadme, plan_rebuild
 from qa2pack.manifest.plan.removal import make_removal
 from qa2pack.manifest.plan.request import PlanRequest

@@ -2,21 +2,20 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from qa2pack.executor.apply import ApplyOptions
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage import received_tree
-from qa2pack.manifest.fs.at_once import calls_at_once, each
+from qa2pack.manifest.fs import at_once
+from qa2pack.manifest.fs.at_once import calls_at_once
 from qa2pack.pack.jobs import receive as job
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.target import target_of
-from qa2pack.tarsplit import write_chunk
-from support.deliveries import MEMBER, PROJECT, cut_up, extract, make_package
+from support.calls_at_once import AT_ONCE, Counted, Late
+from support.deliveries import MEMBER, PROJECT, check, cut_up, extract, make_package
 from support.receiver import Receiver, files_of
 
 Capsys = pytest.CaptureFixture[str]
@@ -25,18 +24,6 @@ FILES: dict[str | bytes, bytes] = {
     "calibration/more/a.png": b"a",
     "product/image.fits": bytes(300 << 10),  # too large to be read ahead
 }
-AT_ONCE = 3
-
-
-class Counted:
-    """`each`, which notes on how many items it worked at a time."""
-
-    def __init__(self) -> None:
-        self.counts: list[int] = []
-
-    def __call__(self, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-        self.counts.append(len(items))
-        return each(work, items)
 
 
 @pytest.fixture
@@ -54,7 +41,7 @@ def test_delivery_is_the_same_when_small_files_are_read_ahead(
     for name, count in (("alone", 1), ("together", AT_ONCE)):
         (tmp_path / name).mkdir()
         ahead = Counted()
-        monkeypatch.setattr(write_chunk, "each", ahead)
+        monkeypatch.setattr(at_once, "each", ahead)
         with calls_at_once(count):
             assert not cut_up(package, tmp_path / name).problems
         assert max(ahead.counts, default=0) == (0 if count == 1 else 4 * AT_ONCE)
@@ -96,7 +83,7 @@ def test_received_package_is_the_same_when_small_files_are_written_at_once(
     delivered.path.parent.mkdir()
     written = Counted()
     monkeypatch.setattr(received_tree, "each", written)
-    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", lambda *_: AT_ONCE)
+    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", Late())
     receive(delivered)
     assert (files_of(delivered.path), states_of(delivered.path)) == alone
     assert max(written.counts) > 40, "files of several folders are written at once"
@@ -108,16 +95,29 @@ def test_tree_that_was_unpacked_is_compared_with_as_many_calls_at_once_as_its_fi
 ) -> None:
     extract(delivered.delivery, delivered.folder / "unpacked")
     unpacked = delivered.folder / "unpacked" / PROJECT
-    measured: list[bytes] = []
-
-    def counted(_: Workers, reads: Iterable[bytes]) -> int:
-        measured.extend(reads)
-        return AT_ONCE
-
-    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", counted)
+    late = Late()
+    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", late)
     ran = delivered.type("verify", unpacked, "--manifest", delivered.sidecar)
     assert ran.code == 0, ran.err
-    assert measured == [os.fsencode(unpacked)]
+    assert late.measured == [unpacked]
+
+
+def test_checksum_files_are_compared_with_several_calls_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    cut_up(make_package(tmp_path / PROJECT, FILES), tmp_path / "out", limit=20 << 10)
+    first, second, *_, last = sorted((tmp_path / "out").glob("*.tar.md5sum"))
+    first.unlink()
+    second.write_text("another")
+    last.write_bytes(last.read_bytes() + b"more")
+    alone = check(tmp_path / "out")
+    assert [os.fsdecode(problem.path) for problem in alone] == [first.name, second.name, last.name]
+    compared = Counted()
+    monkeypatch.setattr("qa2pack.tarsplit.check.each", compared)
+    with calls_at_once(AT_ONCE):
+        assert check(tmp_path / "out") == alone
+    assert compared.counts == [len(list((tmp_path / "out").glob("*.tar")))]
 
 
 class Full(Disk):
@@ -137,7 +137,7 @@ class Full(Disk):
 def test_receiving_that_failed_while_many_files_were_written_at_once_goes_on(
     delivered: Receiver, monkeypatch: pytest.MonkeyPatch, name: bytes
 ) -> None:
-    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", lambda *_: AT_ONCE)
+    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", Late())
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no more"):
         patch.setattr("qa2pack.pack.jobs.apply.Disk", lambda: Full(name))
         receive(delivered)

@@ -8,12 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import ocfl
 import pytest
 
+from qa2pack.manifest.fs import at_once
+from qa2pack.tarsplit.place import read_ahead
+from qa2pack.tarsplit.place.place import OpenedFile
 from qa2pack.tarsplit.place.store import Store
+from support.calls_at_once import AT_ONCE, Counted, Late
 from support.commands import run_redirected
 from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_again
 from support.file_systems import small_disk
@@ -212,6 +217,33 @@ def test_what_is_not_of_the_delivery_is_told(home: Path, path: str) -> None:
     assert checked(home / "out") == [f"extra {os.path.dirname(path)}/extra"]
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_check_tells_the_same_where_files_are_read_ahead(
+    home: Path, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
+) -> None:
+    kinds = ("changed", "missing", "linked", "a pipe", "grown", "truncated", "changed")
+    for kind, path in zip(kinds, sorted(IN_FOLDER - {"µ\\"}), strict=False) if is_damaged else ():
+        damage(home / "out/P_files/unit/data" / path, kind)
+    alone = checked(home / "out")
+    assert len(alone) == (len(IN_FOLDER) if is_damaged else 0), (
+        "the target of the link is one more, the empty file none"
+    )
+    late, ahead, contents = Late(), Counted(), []
+
+    def read(file: OpenedFile, size: int, *, real: Callable[[OpenedFile, int], bytes] = read_ahead._content) -> bytes:
+        contents.append(size)
+        return real(file, size)
+
+    monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", late)
+    monkeypatch.setattr(read_ahead, "_content", read)
+    monkeypatch.setattr(at_once, "each", ahead)
+    assert checked(home / "out") == alone
+    assert late.measured == [home / "out"]
+    assert max(ahead.counts) == 4 * AT_ONCE
+    assert len(contents) > len(FILES), "those of the bag and of the object, too"
+    assert max(contents) < len(FILES["one/deep/noise"]), "a larger file is read in its turn"
+
+
 def test_signature_covers_each_form(home: Path, key: Key, signers: Path) -> None:
     ran = run_redirected("deliver", home / "P", "--output", home / "signed", "--jobs", "1", "--sign", key.path)
     assert ran.code == 0, ran.err
@@ -229,12 +261,10 @@ def test_same_command_keeps_files_one_by_one(home: Path) -> None:
     inodes = {path: (home / "out" / path).stat().st_ino for path in before}
     assert json.loads(deliver(home).out)["kept_count"] == 3
     (home / "out/P_files/unit/data/two/b").unlink()
-    (home / "out/P_files/unit/data/one/text").write_bytes(b"x" * 25_000)
-    (home / "snapshot").hardlink_to(home / "out/P_files/unit/data/one/text")
+    (home / "out/P_files/unit/data/one/text").unlink()
     (home / "out/P_bag/bagit.txt").unlink()
     assert json.loads(deliver(home).out)["kept_count"] == 1, "the object"
     assert files_in(home / "out") == before
-    assert (home / "snapshot").read_bytes() == b"x" * 25_000
     kept = "P_files/unit/data/one/deep/noise"
     assert (home / "out" / kept).stat().st_ino == inodes[kept]
     assert checked(home / "out", home / "P") == []
@@ -304,10 +334,17 @@ def test_disk_without_room_for_a_file_is_reported_and_with_room_the_same_command
         assert files_in(disk / "out") == files_in(world / "out")
 
 
+def test_complete_tree_is_kept_as_a_tar_is_and_its_source_not_read(home: Path) -> None:
+    damage(home / "P/unit/data/two/b", "changed")
+    assert json.loads(deliver(home).out)["kept_count"] == 3
+    assert checked(home / "out") == []
+
+
 def test_complete_tree_keeps_its_file_whose_source_was_damaged_since(home: Path) -> None:
     damage(home / "P/unit/data/two/b", "changed")
+    (home / "out/P_files/unit/data/one/text").unlink()
     assert deliver(home).code == 4
-    assert checked(home / "out") == ["extra P_unit.state"], "it is not finished, and all is there"
+    assert (home / "out/P_files.part/unit/data/two/b").read_bytes() == FILES["two/b"]
 
 
 def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -> None:
@@ -335,6 +372,74 @@ def test_what_somebody_wrote_in_a_delivered_folder_is_not_removed(home: Path, pa
         True,
         True,
     )
+    assert (home / "out" / path).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "told"),
+    [
+        ("changed", "P_files/unit/data/two/b", ""),
+        ("changed", "P_bag/bagit.txt", ""),
+        ("changed", "P_object/v1/content/P/unit/README", ""),
+        ("extra", "P_files/unit/x", "P_files/unit/extra"),
+        ("extra", "P_bag/data/x", "P_bag/data/extra"),
+        ("extra", "P_object/v1/x", "P_object/v1/extra"),
+        ("linked", "P_files/unit/data/one", ""),
+        ("linked", "P_bag/data/P/unit/README", ""),
+        ("a pipe", "P_object/v1/content/P/unit/README", ""),
+    ],
+)
+@pytest.mark.parametrize("word", ["", "--replace"])
+def test_what_somebody_did_in_a_delivered_folder_is_refused_where_it_is(
+    home: Path, kind: str, path: str, told: str, word: str
+) -> None:
+    (home / "out/P_files/unit/data/x.ms/table.dat").unlink()  # it would be written again
+    damage(home / "out" / path, kind)
+    before = entries_in(home / "out")
+    ran = deliver(home, *filter(None, [word]))
+    problems = {each["path"]: each["code"] for each in json.loads(ran.out)["problems"]}
+    assert (ran.code, {*problems.values()}) == (1, {"folder-in-the-way"})
+    assert any(found.startswith(f"{home}/out/{told or path}") for found in problems)
+    assert entries_in(home / "out") == before
+
+
+def entries_in(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Return kind and content of all there is in a folder."""
+    return {
+        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "elsewhere"),
+    [
+        ("a pipe", "P_files.part/unit/data/two/b", ""),
+        ("linked", "P_files.part/unit/data/one", "P_files.part/unit/data/elsewhere"),
+        ("linked", "P_bag.part/bagit.txt", "P_bag.part/elsewhere"),
+        ("a pipe", "P_bag.part/data/P/unit/README", ""),
+    ],
+)
+def test_link_or_pipe_in_an_unfinished_tree_stays(home: Path, kind: str, path: str, elsewhere: str) -> None:
+    tree = path.partition(".")[0]
+    (home / "out" / tree).rename(home / f"out/{tree}.part")
+    damage(home / "out" / path, kind)
+    if elsewhere:
+        (home / "out" / elsewhere).rename(home / "mine")  # the link alone is left
+    before = entries_in(home / f"out/{tree}.part")
+    ran = deliver(home)
+    assert (ran.code, f"out/{path}" in ran.out) == (4, True)
+    assert entries_in(home / f"out/{tree}.part") == before
+    assert not (home / "out" / tree).exists()
+
+
+@pytest.mark.parametrize("path", ["P_files.part/unit/thesis", "P_bag.part/data/thesis"])
+def test_unfinished_tree_with_a_file_of_somebody_is_not_replaced(home: Path, path: str) -> None:
+    stopped_after_the_sets(home)
+    changed_package(home)
+    write(home / "out" / path, b"mine")
+    ran = deliver(home, "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.out, f"out/{path}" in ran.out) == (1, True, True)
     assert (home / "out" / path).read_bytes() == b"mine"
 
 
@@ -385,7 +490,7 @@ def test_tree_with_something_else_in_it_does_not_get_its_name(home: Path, path: 
     (home / "out" / tree).rename(home / f"out/{tree}.part")
     write(home / "out" / path, b"mine")
     ran = deliver(home)
-    assert (ran.code, f"out/{path.replace('.part', '')}" in ran.out) == (4, True)
+    assert (ran.code, f"out/{path}" in ran.out) == (4, True)
     assert not (home / "out" / tree).exists()
     (home / "out" / path).unlink()
     assert deliver(home).code == 0

@@ -28,7 +28,16 @@ from support.outcomes import (
     check_visible,
 )
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
-from support.worlds import CHOSEN_WITH_ROLLBACK, SCENARIOS, WITH_ROLLBACK, Change, Scenario, scratch_root, some_calls
+from support.worlds import (
+    CHOSEN_WITH_ROLLBACK,
+    SCENARIOS,
+    SEED,
+    WITH_ROLLBACK,
+    Change,
+    Scenario,
+    scratch_root,
+    some_calls,
+)
 
 CHOSEN = (
     Scenario(Change.NEW, Mode.COPY),
@@ -54,8 +63,8 @@ class Cuts:
         self._tried: set[tuple[tuple[int, int], bool]] = set()
 
     def states(self, cut: int, *, random_count: int, single_count: int) -> Iterator[Picture]:
-        """Yield the states that a cut after so many calls leaves; the same ones every time."""
-        rng = random.Random(f"{self.laid.world.scenario} {cut}")
+        """Yield the states that a cut after so many calls leaves; the same ones every time, but for the seed."""
+        rng = random.Random(f"{self.laid.world.scenario} {cut} {SEED}")
         return crash_states(self.tape.pending(cut), rng, random_count=random_count, single_count=single_count)
 
     def is_new(self, state: Picture, *, is_other_way: bool) -> bool:
@@ -134,7 +143,11 @@ def survive_cuts_in_rollback(cuts: Cuts, places: Iterable[int], *, random_count:
 def some(tape: Tape) -> list[int]:
     """Return the numbers of calls after which to cut: from the sync on but for those that repeat, and some before."""
     sync = tape.calls.index("syncfs")
-    return [*range(0, sync, STRIDE), *(at for at in some_calls(tape.calls) if at >= sync), len(tape.calls)]
+    return [
+        *range(SEED % STRIDE, sync, STRIDE),
+        *(at for at in some_calls(tape.calls) if at >= sync),
+        len(tape.calls),
+    ]
 
 
 @pytest.mark.parametrize("scenario", CHOSEN, ids=str)

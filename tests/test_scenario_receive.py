@@ -363,6 +363,21 @@ def test_folder_with_two_deliveries_is_refused_with_both(delivered: Receiver) ->
     assert delivered.is_untouched
 
 
+def test_advice_where_several_deliveries_are_keeps_options_and_leaves_out_other_projects(
+    delivered: Receiver, tmp_path: Path
+) -> None:
+    for name in (f"{delivered.path.name}_again", "2013.1.00001.S_2014-01-01"):
+        (delivered.delivery / f"{name}.manifest").write_bytes(b"")
+    signers = tmp_path / "known signers"
+    signers.write_text("alice@example.org ssh-ed25519 AAAA\n")
+    words = ("--layout", "cycle0", "--allowed-signers", signers, "--require-signature")
+    ran = delivered.type("receive", delivered.delivery, delivered.path, *words)
+    commands = [line.strip() for line in ran.err.splitlines() if line.strip().startswith("pack receive /")]
+    assert (ran.code, len(commands)) == (1, 2), ran.err
+    assert all(f" --layout cycle0 --allowed-signers '{signers}' --require-signature" in each for each in commands)
+    assert "2013.1.00001.S" not in ran.err
+
+
 def test_folder_with_other_files_is_refused(delivered: Receiver) -> None:
     delivered.path.mkdir()
     (delivered.path / "precious").write_bytes(b"mine")

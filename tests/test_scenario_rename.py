@@ -24,7 +24,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.renaming import plan_rename
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent

@@ -15,7 +15,7 @@ from support.deliveries import DAY, MEMBER, PROJECT, make_package
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.forgery import twins
 from support.s3_servers import BUCKET, s3_server
-from support.signatures import Key, exchange_what_was_checked, sign_by_hand, sign_package
+from support.signatures import Key, exchange_what_was_checked, make_key, sign_by_hand, sign_package
 
 Capsys = pytest.CaptureFixture[str]
 STEM = f"{PROJECT}_{DAY}"
@@ -158,6 +158,36 @@ def test_unsigned_delivery_is_refused_where_a_signature_is_required(
     (signature,) = json.loads(ran.out)["signatures"]
     assert (signature["standing"], signature["path"]) == ("known", f"{STEM}.manifest")
     assert (package / MEMBER / "script/c.py").exists()
+
+
+@pytest.mark.parametrize("place", ["folder", "address"])
+def test_delivery_without_its_sidecar_is_refused_where_a_signature_is_required(
+    package: Path, tmp_path: Path, capsys: Capsys, key: Key, signers: Path, place: str
+) -> None:
+    assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "out", "--sign", key.path).code == 0
+    damage(package)
+    (tmp_path / f"out/{STEM}.manifest").unlink()
+    (tmp_path / "out/c.py").write_bytes(FILES["script/c.py"])
+    out = tmp_path / "out" if place == "folder" else f"file://{tmp_path}/out"
+    ran = run_here(capsys, "repair", package, "--from", out, "--allowed-signers", signers, "--require-signature")
+    assert (ran.code, "signature-missing" in ran.err, f"{tmp_path}/out" in ran.err) == (1, True, True)
+    assert not (package / MEMBER / "script/c.py").exists()
+
+
+def test_folder_of_files_is_taken_for_a_signed_member_where_a_signature_is_required(
+    package: Path, tmp_path: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    shutil.copytree(package, tmp_path / "copy")
+    sign_package(key, package)
+    damage(package)
+    words = ("repair", package, "--from", tmp_path / "copy", "--require-signature", "--allowed-signers")
+    nobody = tmp_path / "nobody"
+    nobody.write_text(f"bob@example.org {make_key(tmp_path / 'other').text}\n")
+    ran = run_here(capsys, *words, nobody)
+    assert (ran.code, "signature-missing" in ran.err) == (1, True)
+    ran = run_here(capsys, *words, signers)
+    assert ran.code == 0, ran.err
+    assert (package / MEMBER / "script/b.py").read_bytes() == FILES["script/b.py"]
 
 
 def test_wrong_signature_of_a_delivery_refuses_its_repair_and_another_is_told(

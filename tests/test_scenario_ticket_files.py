@@ -539,6 +539,26 @@ def test_missing_ticket_file_is_found(delivery: Delivery, ending: str) -> None:
     assert found(delivery) == [(Code.W_TICKET_MISSING, ending)]
 
 
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(os.mkfifo, "a named pipe"), (os.mkdir, "a folder"), (lambda path: os.symlink("x", path), "a link to x")],
+)
+def test_something_else_in_place_of_a_ticket_file_is_named_with_the_way_out(
+    delivery: Delivery, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None], kind: str
+) -> None:
+    delivery.make(Mode.COPY)
+    ticket(delivery, "tar").unlink()
+    make(ticket(delivery, "tar"))
+    ran = run_here(capsys, "verify", delivery.path)
+    assert f"ticket-damaged ../{PROJECT}.ticket.tar: found {kind}, not a regular file" in ran.out
+    assert "is to be moved away" in ran.out
+    assert "chmod" not in ran.out
+    assert run_here(capsys, "readme", delivery.path, "--take-changes").code == 1
+    ticket(delivery, "tar").rename(delivery.path.with_name("away"))
+    assert run_here(capsys, "readme", delivery.path, "--take-changes").code == 0
+    assert found(delivery) == []
+
+
 def test_ticket_files_of_an_earlier_package_are_found(delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     old = tickets(delivery)

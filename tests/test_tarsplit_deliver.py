@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,10 +240,36 @@ def test_chunks_of_the_package_before_it_changed_are_not_kept(tmp_path: Path, pa
 
 
 def test_unfinished_files_of_an_earlier_run_are_swept(tmp_path: Path, package: Package) -> None:
-    (tmp_path / "out").mkdir()
+    cut_up(package, tmp_path / "out", LIMIT)
     (tmp_path / "out" / f"{STEM}_050_of_060.tar.part").write_bytes(b"half")
     cut_up(package, tmp_path / "out", LIMIT)
     assert not list((tmp_path / "out").glob("*.part"))
+
+
+@pytest.mark.parametrize("is_replacing", [False, True])
+@pytest.mark.parametrize("name", ["001_of_001.tar.part", "001_of_001.tar", "001_of_001.tar.md5sum"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("elsewhere")])
+def test_link_or_pipe_is_refused_also_where_a_delivery_was_made(
+    tmp_path: Path, package: Package, make: Callable[[Path], None], name: str, *, is_replacing: bool
+) -> None:
+    cut_up(package, tmp_path / "out", 40_000)
+    make(tmp_path / "out" / f"{STEM}_{name}")
+    check_refused(package, tmp_path / "out", is_replacing=is_replacing)
+
+
+@pytest.mark.parametrize("is_replacing", [False, True])
+def test_unfinished_file_that_no_run_left_is_refused(tmp_path: Path, package: Package, *, is_replacing: bool) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{STEM}_001_of_001.tar.part").write_bytes(b"of a browser")
+    check_refused(package, tmp_path / "out", is_replacing=is_replacing)
+
+
+def check_refused(package: Package, output: Path, *, is_replacing: bool) -> None:
+    """Check that the delivery is refused, and nothing in the folder changed."""
+    before = sorted((each.name, each.lstat().st_ino) for each in output.iterdir())
+    with pytest.raises(Refused, match="folder-in-the-way"):
+        cut_up(package, output, is_replacing=is_replacing)
+    assert sorted((each.name, each.lstat().st_ino) for each in output.iterdir()) == before
 
 
 def test_chunk_that_no_state_knows_is_not_overwritten(tmp_path: Path, package: Package) -> None:

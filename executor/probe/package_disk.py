@@ -3,7 +3,8 @@
 A plan that is kept can be applied. So what only the disk knows is asked of the disk: a hard link, names that some
 file systems refuse or change, names that differ in case only. A few names that are hard to hold are tried first; a
 disk that takes them all takes every name, and no record of the plan is looked at. All that is made here lies in one
-folder of the control folder, and is gone afterwards. Of a move the origin is asked, too; see `executor.leaving`.
+folder of the control folder, and is gone afterwards. Of a move the origin is asked, too; see
+`executor.probe.origin_symlinks`.
 """
 
 import errno

@@ -17,14 +17,13 @@ from qa2pack.executor.tickets.read import UNREADABLE, Archived, read_tar, read_z
 from qa2pack.executor.tickets.write import Member, TicketFile, size_text, ticket_files, zip_name
 from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES
 from qa2pack.manifest.alma.member_ids import folder_of
-from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.alma.ticket_file import SIZE_FILE
+from qa2pack.manifest.alma.package import SIZE_FILE, Package, read_state
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.control_file import opened_control
+from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.roles import has_ticket_files
 from qa2pack.manifest.path import path_in, shown
@@ -66,6 +65,8 @@ def check_tickets(package: Package, opened: OpenedFiles, *, is_quick: bool) -> I
         except FileNotFoundError:
             if expected.is_made:
                 yield Problem(Code.W_TICKET_MISSING, shown_path)
+        except ControlFileError as error:
+            yield Problem(Code.TICKET_DAMAGED, shown_path, found=error.strerror or "")
         except OSError as error:
             yield Problem(Code.UNREADABLE, shown_path, found=error.strerror or "")
         else:

@@ -17,7 +17,8 @@ from typing import IO
 
 import xxhash
 
-from qa2pack.manifest.alma.ticket_file import DAMAGE, PERMISSIONS, TAR_READ_BYTES, ZIP_READ_BYTES, reading_at_most
+from qa2pack.manifest.alma.package import TICKET_PERMISSIONS
+from qa2pack.manifest.alma.ticket_file import DAMAGE, TAR_READ_BYTES, ZIP_READ_BYTES, reading_at_most
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import UnsafePathError, check_relative
 
@@ -96,7 +97,9 @@ def _fault_of(name: bytes, permissions: int, *, is_own: bool = True) -> str:
         check_relative(name)
     except UnsafePathError:
         return "which leads elsewhere"
-    return "" if is_own and permissions == PERMISSIONS else "with an owner or permissions that are not as written"
+    return (
+        "" if is_own and permissions == TICKET_PERMISSIONS else "with an owner or permissions that are not as written"
+    )
 
 
 def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:

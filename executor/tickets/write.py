@@ -5,12 +5,10 @@ Files that are placeholders in the package are empty in the archives too; the si
 """
 
 import stat
-import tarfile
 import time
-import zipfile
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import xxhash
 
@@ -19,8 +17,7 @@ from qa2pack.executor.io.file_object import create_built
 from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import folder_of
-from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.ticket_file import PERMISSIONS, SIZE_FILE
+from qa2pack.manifest.alma.package import README, SIZE_FILE, TICKET_PERMISSIONS
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Total
@@ -33,6 +30,10 @@ from qa2pack.manifest.path import join, path_in, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.table_lock import is_table_lock
+
+if TYPE_CHECKING:
+    import tarfile
+    import zipfile
 
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
 
@@ -161,6 +162,8 @@ def _records(manifest: Described) -> Iterator[FolderRecord]:
 
 
 def _write_tar(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
+    import tarfile  # slow to import, as zipfile is, and packages without ticket files need neither
+
     # The GNU format takes names of any bytes and length unchanged.
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
         for ticket, content in _contents(files):
@@ -168,15 +171,19 @@ def _write_tar(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: i
         archive.addfile(_tar_info(SIZE_FILE, len(sizes), newest), BytesIO(sizes))
 
 
-def _tar_info(name: bytes, size: int, mtime_seconds: int) -> tarfile.TarInfo:
+def _tar_info(name: bytes, size: int, mtime_seconds: int) -> "tarfile.TarInfo":
+    import tarfile
+
     info = tarfile.TarInfo(name.decode("utf-8", "surrogateescape"))
-    info.size, info.mode = size, PERMISSIONS
+    info.size, info.mode = size, TICKET_PERMISSIONS
     info.mtime = max(0, mtime_seconds)  # not all programs accept times before 1970
     info.uname = info.gname = "root"
     return info
 
 
 def _write_zip(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
+    import zipfile
+
     # Stored, not deflated: what deflate makes differs between versions of its library.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for ticket, content in _contents(files):
@@ -184,7 +191,9 @@ def _write_zip(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: i
         archive.writestr(_zip_info(SIZE_FILE, newest), sizes)
 
 
-def _zip_info(name: bytes, mtime_seconds: int) -> zipfile.ZipInfo:
+def _zip_info(name: bytes, mtime_seconds: int) -> "zipfile.ZipInfo":
+    import zipfile
+
     when = time.gmtime(max(0, mtime_seconds))
     date = (when.tm_year, when.tm_mon, when.tm_mday, when.tm_hour, when.tm_min, when.tm_sec)
     if when.tm_year < _ZIP_FIRST_YEAR:
@@ -193,7 +202,7 @@ def _zip_info(name: bytes, mtime_seconds: int) -> zipfile.ZipInfo:
         date = (_ZIP_LAST_YEAR, 12, 31, 23, 59, 58)
     info = zipfile.ZipInfo(zip_name(name), date)
     info.create_system = 3  # Unix names and permissions
-    info.external_attr = (stat.S_IFREG | PERMISSIONS) << 16
+    info.external_attr = (stat.S_IFREG | TICKET_PERMISSIONS) << 16
     return info
 
 

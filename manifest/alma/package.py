@@ -22,6 +22,8 @@ from qa2pack.manifest.path import folders_above, join, path_in
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
 README = b"README"
+SIZE_FILE = b"package_size.txt"  # in both ticket files
+TICKET_PERMISSIONS = 0o644  # of each entry in a ticket file
 _MANIFEST = b".manifest"
 PUT_BACK = Remedy(
     "Put the folder of the member back, from a backup or another copy of the package; move away what is in its place."

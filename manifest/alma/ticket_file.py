@@ -11,10 +11,9 @@ import tarfile
 import zipfile
 from typing import IO, BinaryIO, cast
 
+from qa2pack.manifest.alma.package import SIZE_FILE
 from qa2pack.manifest.fs.control_file import opened_control
 
-SIZE_FILE = b"package_size.txt"  # in both ticket files
-PERMISSIONS = 0o644  # of each entry in a ticket file
 # The last three: of a header that is none, an encrypted entry or headers without end, and a size beyond all numbers.
 DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError),

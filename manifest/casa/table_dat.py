@@ -60,6 +60,7 @@ _MOST_NUMBERS = 1 << 16
 _MOST_BYTES = 1 << 30
 _RECORD = re.compile(rb"(?s)....\x00\x00\x00\x0bTableRecord(?=\x00\x00\x00.)")
 _DEEPEST = 50
+_FORWARD = b"_ForwardColumn_TableName"  # of a column whose values are in another table: ForwardCol.cc
 
 # casacore's numbers of types (DataType.h): the bytes of a scalar, and what has another form.
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 8: 8, 9: 8, 10: 16, 29: 8}
@@ -126,7 +127,11 @@ class TableFile:
     def names(self) -> "TableNames":
         """Return what is said of other tables; of what makes no sense nothing."""
         if self.kind == Kind.PLAIN:
-            return TableNames(keywords=tuple(sorted(set(_keywords(self.data)))))
+            found = set(_keywords(self.data))
+            forwards, subtables = (
+                {name for name, each in found if each is is_forward} for is_forward in (True, False)
+            )
+            return TableNames(rows=tuple(sorted(forwards)), keywords=tuple(sorted(subtables)))
         try:
             return TableNames(Kind(self.kind), rows=_rows(_Reader(self.data, self.body), self.kind))
         except (UnreadableTableError, ValueError):
@@ -138,7 +143,7 @@ class TableNames:
     """What `table.dat` says of other tables.
 
     Attributes:
-        rows: tables that its rows are in, as written.
+        rows: tables that its rows, or the values of a column, are in, as written.
         keywords: tables that keywords of the table and of its columns name, as written.
     """
 
@@ -272,8 +277,8 @@ def _rows(reader: _Reader, kind: str) -> tuple[bytes, ...]:
     return tuple(reader.text() for _ in range(count))
 
 
-def _keywords(data: bytes) -> Iterator[bytes]:
-    """Yield the names of tables in all sets of keywords: those of the table, and of its columns."""
+def _keywords(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Yield the tables that all sets of keywords name, of table and columns; True where values of a column are."""
     reader = _Reader(data)  # one for all, which counts: what only looks like a set may reach to the end of the file
     for match in _RECORD.finditer(data):
         reader.at = match.start()
@@ -283,7 +288,7 @@ def _keywords(data: bytes) -> Iterator[bytes]:
             continue  # text that only looks like a set
 
 
-def _record(reader: _Reader, *, depth: int) -> list[bytes]:
+def _record(reader: _Reader, *, depth: int) -> list[tuple[bytes, bool]]:
     reader.start(b"TableRecord")
     fields = _description(reader, depth=depth)
     reader.number()  # whether the fields are fixed
@@ -294,6 +299,7 @@ def _record(reader: _Reader, *, depth: int) -> list[bytes]:
 class _Field:
     type: int
     fields: "tuple[_Field, ...]"
+    is_forward: bool
 
 
 def _description(reader: _Reader, *, depth: int) -> tuple[_Field, ...]:
@@ -302,8 +308,7 @@ def _description(reader: _Reader, *, depth: int) -> tuple[_Field, ...]:
     version, end = reader.start(b"RecordDesc")
     fields = []
     for _ in range(reader.number()):
-        reader.text()  # name
-        kind = reader.number()
+        name, kind = reader.text(), reader.number()
         inner: tuple[_Field, ...] = ()
         if kind == _RECORD_TYPE:
             inner = _description(reader, depth=depth + 1)
@@ -313,15 +318,15 @@ def _description(reader: _Reader, *, depth: int) -> tuple[_Field, ...]:
             reader.text()  # name of a description
         if version > 1:
             reader.text()  # comment
-        fields.append(_Field(kind, inner))
+        fields.append(_Field(kind, inner, is_forward=kind == _STRING and name.startswith(_FORWARD)))
     reader.at = end
     return tuple(fields)
 
 
-def _values(reader: _Reader, fields: tuple[_Field, ...], *, depth: int) -> Iterator[bytes]:
+def _values(reader: _Reader, fields: tuple[_Field, ...], *, depth: int) -> Iterator[tuple[bytes, bool]]:
     for field in fields:
-        if field.type == _TABLE:
-            yield reader.text()
+        if field.type == _TABLE or field.is_forward:
+            yield reader.text(), field.is_forward
         elif field.type == _STRING:
             reader.text()
         elif field.type in _ARRAYS:

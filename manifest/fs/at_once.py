@@ -3,13 +3,14 @@
 Where each call waits a millisecond for a server, a worker that makes one call after the other only waits. Code that
 looks at many files asks for them with `each`. It is a loop; but within `calls_at_once` threads help with it. Python
 releases its lock during a call, so they wait together. Results come in the order of the items: what is made of them
-does not depend on how many helped.
+does not depend on how many helped. `ahead` is the same for items that come one after the other.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ITEMS_PER_HELPER = 16  # within the work on an item of another call: most threads are busy with the others
+
+_AHEAD = 4  # times as many items as are worked on at the same time: they do not all take as long
 
 _COUNT: ContextVar[int] = ContextVar("calls at once", default=1)
 _HELPERS: ContextVar["Executor | None"] = ContextVar("helpers", default=None)
@@ -60,6 +63,20 @@ def each(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
             return _shared(work, items, pool, count - 1)
         finally:
             _HELPERS.reset(token)
+
+
+def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with the result of the work on it, as `each`, before which that on some further ones is done.
+
+    No more than those are in memory. Where file systems answer soon no item is worked on before its turn.
+    """
+    count = at_once()
+    if count == 1:
+        yield from ((item, work(item)) for item in items)
+        return
+    source = iter(items)
+    while some := list(islice(source, _AHEAD * count)):
+        yield from zip(some, each(work, some), strict=True)
 
 
 def _shared(

@@ -9,7 +9,7 @@ import os
 import stat
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from qa2pack.manifest.event import Level, log_event
@@ -17,6 +17,12 @@ from qa2pack.manifest.fs.safe_open import FILE_FLAGS
 
 LATE_SECONDS = 0.0003  # an SSD of this machine answers in a third of that, a server in the next room in twice of it
 _LOOKS = 9
+_CALLS = 32  # to a file system that answers late
+
+
+def useful_calls(paths: Iterable[bytes]) -> int:
+    """Return how many calls of a process should be under way at once: many, if these folders or files answer late."""
+    return _CALLS if any(map(answers_late, paths)) else 1
 
 
 def answers_late(path: bytes) -> bool:

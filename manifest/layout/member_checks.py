@@ -8,7 +8,6 @@ from typing import assert_never
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.check import Check, Count, Listed, Names, PathCheck, Say
-from qa2pack.manifest.layout.listed_names import ListError, listed_names
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
 
@@ -93,6 +92,8 @@ def _named(check: Names, paths: Sequence[bytes]) -> Iterator[Problem]:
 
 
 def _listed(check: Listed, paths: Sequence[bytes], read: Callable[[bytes], bytes]) -> Iterator[Problem]:
+    from qa2pack.manifest.layout.listed_names import ListError, listed_names
+
     for path in filter(check.is_list, paths):
         try:
             names = listed_names(read(path), check.elements, check.attribute)

@@ -6,6 +6,7 @@ Their records have the path of the bundle and that in it, joined, as source, and
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.actions import Action, Mode, action_for
 from qa2pack.manifest.format.header import OpenedBundle
@@ -16,10 +17,12 @@ from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.path import join
 from qa2pack.manifest.scan.batches import ScanOptions, ScanResult
 from qa2pack.manifest.scan.link_and_owner_checks import path_problems
-from qa2pack.manifest.scan.origin_bundle import InnerFile, OriginBundle
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.scan.origin_bundle import InnerFile, OriginBundle
 
 
-def insides_of(bundles: Iterable[OriginBundle]) -> dict[bytes, tuple[Node, ...]]:
+def insides_of(bundles: "Iterable[OriginBundle]") -> dict[bytes, tuple[Node, ...]]:
     """Return the files in the bundles as nodes, by the source of the bundle."""
     return {
         bundle.source: tuple(
@@ -29,7 +32,7 @@ def insides_of(bundles: Iterable[OriginBundle]) -> dict[bytes, tuple[Node, ...]]
     }
 
 
-def opened_of(items: Iterable[Item], bundles: Mapping[bytes, OriginBundle]) -> tuple[OpenedBundle, ...]:
+def opened_of(items: Iterable[Item], bundles: "Mapping[bytes, OriginBundle]") -> tuple[OpenedBundle, ...]:
     """Return the bundles that some of the items are taken out of, sorted by source."""
     sizes = {source: _sizes(bundle) for source, bundle in bundles.items()}
     taken: defaultdict[bytes, list[int]] = defaultdict(list)
@@ -43,13 +46,13 @@ def opened_of(items: Iterable[Item], bundles: Mapping[bytes, OriginBundle]) -> t
     )
 
 
-def _sizes(bundle: OriginBundle) -> dict[bytes, int]:
+def _sizes(bundle: "OriginBundle") -> dict[bytes, int]:
     return {join(bundle.source, file.path): file.size for file in bundle.files}
 
 
 def extracted_files(
     items: Iterable[Item],
-    bundles: Mapping[bytes, OriginBundle],
+    bundles: "Mapping[bytes, OriginBundle]",
     options: ScanOptions,
     mode: Mode,
     in_tickets: Container[bytes],
@@ -76,7 +79,7 @@ def extracted_files(
     return result
 
 
-def _record(folder: bytes, rows: list[tuple[Item, InnerFile]], action: Action) -> FolderRecord:
+def _record(folder: bytes, rows: "list[tuple[Item, InnerFile]]", action: Action) -> FolderRecord:
     files = [file for _, file in rows]
     return FolderRecord(
         path=folder,

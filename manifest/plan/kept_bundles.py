@@ -22,7 +22,7 @@ def with_earlier(tasks: Sequence[BundleTask], header: Header, destination: Desti
         StreamError: the manifest of the old member is damaged.
     """
     path = destination.state.manifests.get(header.member)
-    if path is None or header.member not in destination.going or not tasks:
+    if path is None or header.member not in destination.going:
         return tuple(tasks)
     old = destination.opened.manifest(path)
     before = {task.path: task for task in old.notes.bundles}

@@ -1,6 +1,6 @@
 """Make a plan from a request: survey, placement, table descriptions, scan, totals and warnings.
 
-Only unnamed temporary data are written here; the plan is a value until `save_plan`. Problems are collected as long as
+Only unnamed temporary data are written here; the plan is a value until it is saved. Problems are collected as long as
 the next step can do without the failed parts, and then raised together. File systems, free space and permissions are
 checked by `executor.preflight`, not here.
 """
@@ -12,9 +12,8 @@ from dataclasses import replace
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append, is_of_cycle0
 from qa2pack.manifest.alma.package import MEMBER_FOLDERS, README
-from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import Described, save_durably
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.written import WrittenFile
@@ -29,10 +28,10 @@ from qa2pack.manifest.plan.bundles import Bundles, scan_bundles, without_insides
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.extracted import extracted_files, opened_of
-from qa2pack.manifest.plan.kept_bundles import with_earlier
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.obstacles import taken_beside
-from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
+from qa2pack.manifest.plan.place_origin import Placed, place_origin
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.plan_header import make_header, readme_header, readme_warnings
 from qa2pack.manifest.plan.remembered_options import recall
 from qa2pack.manifest.plan.replacement import HandMade, hand_made, replaced_plan, replacing_warnings
@@ -42,7 +41,7 @@ from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.plan.table_files import SplitSources, omitted_names, scan_split_sources
 from qa2pack.manifest.plan.totals import add_generated, add_late, count_new, sum_totals
 from qa2pack.manifest.plan.written import choose_writes, late_sizes
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
 from qa2pack.manifest.scan.collect import Gathered, gather
@@ -54,25 +53,6 @@ from qa2pack.manifest.scan.earlier_manifests import (
 )
 from qa2pack.manifest.scan.make_batches import scan_batches
 from qa2pack.manifest.scan.table_references import reference_problems
-
-
-@dataclass(slots=True)
-class Plan:
-    """A plan before it is written.
-
-    Attributes:
-        devices: device numbers of the sources, each with one path in the member.
-    """
-
-    header: Header
-    notes: Notes
-    destination: Destination
-    gathered: Gathered
-
-    @property
-    def devices(self) -> Mapping[int, bytes]:
-        """The device numbers of the sources, each with one path in the member."""
-        return self.gathered.devices
 
 
 def make_plan(
@@ -131,7 +111,9 @@ def make_plan(
     late = {**late, **bundles.largest_bytes}
     may_keep = request.mode is Mode.COPY and not request.rehash
     difference = compare_with_old(header, destination, gathered, bundles.tasks, may_keep=may_keep)
-    if difference and not request.rehash:
+    if bundles.tasks and difference and not request.rehash:
+        from qa2pack.manifest.plan.kept_bundles import with_earlier
+
         bundles = replace(bundles, tasks=with_earlier(bundles.tasks, header, destination))
         difference = bundles.counted_in(difference)
     made_by_hand = hand_made(destination)
@@ -302,8 +284,3 @@ def _replaced(destination: Destination, member: bytes) -> bytes:
         case Append.REPLACE:
             return member
     return b""
-
-
-def save_plan(plan: Plan) -> bytes:
-    """Write the plan into the control folder, which must exist, durably; return its digest."""
-    return save_durably(plan.destination.package.plan, plan.header, plan.notes, plan.gathered.spool.sorted_blobs())

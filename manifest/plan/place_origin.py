@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
@@ -10,7 +11,6 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.decide import Choice
-from qa2pack.manifest.layout.fitting import fitting_layouts
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import choose, measurement_sets, opened_bundles, place
@@ -18,7 +18,6 @@ from qa2pack.manifest.layout.remedies import PLAN_ONE
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.several_values import in_one_package, several_values
 from qa2pack.manifest.layout.survey import Node, survey
-from qa2pack.manifest.layout.units import planned_together
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
 from qa2pack.manifest.layout.usage import located
 from qa2pack.manifest.plan.extracted import insides_of
@@ -32,9 +31,11 @@ from qa2pack.manifest.plan.table_columns import (
     plan_splits,
     without_column,
 )
-from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.manifest.scan.origin_bundle import OriginBundle, read_origin_bundles
+from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
 from qa2pack.manifest.scan.table_references import Reference, reference_problems
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.scan.origin_bundle import OriginBundle
 
 # The warning that replaces a refusal where the table is packaged whole instead; default: unreadable.
 _LENIENT = {Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}
@@ -57,7 +58,7 @@ class Placed:
     notes: Mapping[bytes, TableNote]
     references: tuple[Reference, ...]
     looked_into: frozenset[bytes]
-    bundles: Mapping[bytes, OriginBundle]
+    bundles: "Mapping[bytes, OriginBundle]"
 
 
 def place_origin(
@@ -90,9 +91,7 @@ def place_origin(
         given=given,
     )
     _refuse_several(request, choice, tree)
-    bundles = read_origin_bundles(
-        request.origin, opened_bundles(tree, choice), engine, package=real_path(request.package)
-    )
+    bundles = _read_bundles(request, opened_bundles(tree, choice), engine)
     refuse_any([bundle.problem for bundle in bundles.values() if bundle.problem])
     choice = replace(choice, insides=insides_of(bundles.values()))
     tables = _described(request, choice, tree, known, reader=reader, engine=engine)
@@ -118,9 +117,20 @@ def place_origin(
     return Placed(placement, choice, notes, needed, frozenset(tables.names), bundles)
 
 
+def _read_bundles(request: PlanRequest, sources: Sequence[bytes], engine: Engine) -> "Mapping[bytes, OriginBundle]":
+    """Read what is in these bundles of the origin; nearly no origin has one, so what reads them is not imported."""
+    if not sources:
+        return {}
+    from qa2pack.manifest.scan.origin_bundle import read_origin_bundles
+
+    return read_origin_bundles(request.origin, sources, engine, package=real_path(request.package))
+
+
 def _refuse_several(request: PlanRequest, choice: Choice, tree: Node) -> None:
     """Refuse an origin of more than one unit before its tables are looked at."""
     if several := several_values(choice.layout, choice.places):
+        from qa2pack.manifest.layout.units import planned_together
+
         together = planned_together(several, choice, tree, origin_path=request.origin, append=request.append)
         raise Refused(*several.problems, remedies=(PLAN_ONE, *together, *in_one_package(several, choice.layout)))
 
@@ -170,16 +180,12 @@ def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placeme
     broken, dangling = _broken_tables(request.origin, tables.broken, layout.foreign_globs)
     problems = [*(located(request.origin, problem) for problem in placement.problems), *dangling]
     if any(problem.code is Code.NO_PLACE for problem in problems):
+        from qa2pack.manifest.layout.fitting import fitting_layouts
+
         problems += [warning for warning in placement.warnings if warning.code in OTHER_KINDS]
         problems += fitting_layouts(request.origin, besides=request.layout, follow_outside=request.follow_outside)
     refuse_any(problems if _is_lenient(request) else [*problems, *broken])
     return broken
-
-
-def refuse_any(problems: Sequence[Problem]) -> None:
-    """Raise all the problems together, if there are any."""
-    if problems:
-        raise Refused(*problems)
 
 
 def _is_lenient(request: PlanRequest) -> bool:

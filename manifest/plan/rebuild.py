@@ -33,7 +33,7 @@ from qa2pack.manifest.path import folders_above, is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_folder, extra_in_package, extra_remedies, paths_of
 from qa2pack.manifest.plan.grown_totals import grown
-from qa2pack.manifest.plan.make import Plan
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.plan.written import paths_of_record, with_texts
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, size_problem

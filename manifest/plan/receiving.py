@@ -31,11 +31,10 @@ from qa2pack.manifest.layout.tree import adds_folder
 from qa2pack.manifest.path import folders_above, is_address, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, writing_problems
 from qa2pack.manifest.plan.extra_files import foreign_remedies
-from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.obstacles import enclosing_package
-from qa2pack.manifest.plan.place_origin import refuse_any
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.user_name import user_name
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock

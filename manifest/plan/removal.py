@@ -8,7 +8,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.destination import choose_destination
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
-from qa2pack.manifest.plan.make import Plan
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.plan.replacement import hand_made
 from qa2pack.manifest.plan.request import PlanRequest

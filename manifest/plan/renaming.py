@@ -34,13 +34,12 @@ from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of, writing_problems
 from qa2pack.manifest.plan.extra_files import extra_in_package
-from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
-from qa2pack.manifest.plan.place_origin import refuse_any
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member, read_header_file
 from qa2pack.manifest.plan.rebuild import own_records, paths_in
 from qa2pack.manifest.plan.written import header_text_of, with_texts
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, refuse_any
 from qa2pack.manifest.scan.collect import Gathered
 
 _MEND = (

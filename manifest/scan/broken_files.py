@@ -3,8 +3,8 @@
 They are packaged as they are, because the origin is what it is; but a product of no bytes, or one whose transfer
 broke off, is what a reducer wants to hear of before the archive does. What costs nothing is looked at: the size, the
 first bytes of what is compressed, gzip to its end where it is small, and whether a FITS file has the length that its
-headers say (see `manifest.fits`). It is no check of the format: a file of which nothing is said may still be damaged
-further in, and a larger gzip file may end anywhere, as only unpacking all of it would show.
+headers say (see `manifest.scan.fits_length`). It is no check of the format: a file of which nothing is said may still
+be damaged further in, and a larger gzip file may end anywhere, as only unpacking all of it would show.
 """
 
 import os

@@ -5,23 +5,13 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import ClusterRunOptions, SignersOptions
+from qa2pack.pack.commands.options import CatalogueOption, ClusterRunOptions, SignersOptions
 from qa2pack.pack.settings.duration import parse_duration
 
 Roots = Annotated[
     list[str],
     typer.Argument(
         metavar="ROOT", help="The folders that hold the packages, at any depth; or packages.", show_default=False
-    ),
-]
-CatalogueOption = Annotated[
-    str,
-    typer.Option(
-        "--catalogue",
-        envvar="PACK_CATALOGUE",
-        metavar="FILE",
-        help="The catalogue, on a disk of this machine. [default: qa2pack/catalogue.sqlite in $XDG_STATE_HOME]",
-        show_default=False,
     ),
 ]
 Time = Annotated[

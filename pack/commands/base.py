@@ -6,7 +6,7 @@ Precedence: command line, environment, the `pack.toml` beside the origin, the us
 
 import os
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +96,7 @@ def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
 
     if is_without_settings(context):
         return ()
-    folders = (*_current_folder(), *(target_of(package).package.parent for package in _packages(context)))
+    folders = (*_current_folder(), *(target_of(package).package.parent for package in _packages(context.params)))
     return unused_settings(folders, _folder(context), os.environ)
 
 
@@ -245,24 +245,39 @@ class Command(TyperCommand):
         choice = LogChoice(log, LogFormat(every.log_format), every.verbose, every.debug)
         return run_logged(choice, str(ctx.info_name), line)
 
+    def given(self, ctx: _Context) -> Iterator[Mapping[str, Any]]:
+        """Yield the values of the options; a command that is given those of several jobs yields these as well."""
+        yield ctx.params
+
     def _checked_log(self, ctx: _Context, path: str) -> bytes:
-        """Return the absolute path of the log, which may be neither in a package nor in the origin."""
+        """Return the absolute path of the log: in no package and no origin, and nothing else that is given."""
         from qa2pack.manifest.problem import Refused
-        from qa2pack.pack.commands.run_log import check_log_place
+        from qa2pack.pack.commands.run_log import check_log_apart, check_log_place
         from qa2pack.pack.target import origin_of, target_of
 
-        origin = ctx.params.get("origin")
         log = os.path.abspath(os.fsencode(path))
         try:
-            for package in _packages(ctx) or (None,):
-                check_log_place(
-                    log,
-                    origin=origin_of(origin) if origin else None,
-                    package=target_of(package).package if package else None,
-                )
+            for values in self.given(ctx):
+                origin = values.get("origin")
+                for package in _packages(values) or (None,):
+                    check_log_place(
+                        log,
+                        origin=origin_of(origin) if origin else None,
+                        package=target_of(package).package if package else None,
+                    )
+                check_log_apart(log, _texts(values))
         except Refused as error:
             raise typer.BadParameter(str(error), ctx=ctx, param_hint="--log") from error
         return log
+
+
+def _texts(values: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield each text that may be a path, with the name of its option; of NAME=VALUE also the value alone."""
+    for name, value in values.items():
+        for text in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(text, str) and text:
+                shown_name = name.rstrip("_").replace("_", "-")
+                yield from ((shown_name, os.fsencode(part)) for part in {text, text.partition("=")[2]} - {""})
 
 
 def _with_values(args: list[str]) -> list[str]:
@@ -367,12 +382,12 @@ def _folder(ctx: _Context) -> bytes:
     if source := ctx.params.get("source"):
         path = origin_of(source)
         return path if ctx.params["each"] else os.path.dirname(path)
-    named = _packages(ctx) or tuple(filter(None, (ctx.params.get("check"),)))
+    named = _packages(ctx.params) or tuple(filter(None, (ctx.params.get("check"),)))
     folders = {target_of(name).package.parent for name in named}
     return folders.pop() if len(folders) == 1 else os.getcwdb()
 
 
-def _packages(ctx: _Context) -> tuple[str, ...]:
+def _packages(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the packages that were typed; some commands take several."""
-    typed = ctx.params.get("package") or ()
+    typed = values.get("package") or ()
     return (typed,) if isinstance(typed, str) else tuple(typed)

@@ -1,13 +1,14 @@
 """`pack batch`: plan, apply, verify or look at many packages, as a list or a pattern of folders says."""
 
 import os
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from qa2pack.executor.keep_previous import KeepPrevious
-from qa2pack.pack.commands.base import words_for_each
+from qa2pack.pack.commands.base import Command, words_for_each
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
     KeepPreviousOption,
@@ -55,6 +56,22 @@ PackageTemplate = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="Show the whole plans, or every problem; else a line for each.")]
 Quick = Annotated[bool, typer.Option("--quick", help="verify: compare names, types and sizes only.")]
+
+
+class BatchCommand(Command):
+    """A command on many jobs: its log is opened before the list is read, and must be no file of any of them."""
+
+    def given(self, ctx: Any) -> Iterator[Mapping[str, Any]]:
+        """Yield the values of the options, and those of each job."""
+        from qa2pack.pack.commands.batch_rows import given_values_of
+
+        yield from super().given(ctx)
+        yield from given_values_of(
+            os.fsencode(ctx.params["source"]), ctx.params["each"], ctx.params["package_template"]
+        )
+
+
+command_class = BatchCommand
 
 
 def batch(  # noqa: PLR0913 - one parameter per option or group

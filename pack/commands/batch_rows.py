@@ -6,7 +6,7 @@ is no second list of options.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -39,11 +39,9 @@ _TRUTHS = {"true": True, "false": False}
 
 
 class _RowCommand(Command):
-    """The options of a row; the log of the whole run is open already, and only its place is checked."""
+    """The options of a row; the log of the whole run is open already."""
 
     def _logged(self, ctx: Any, every: EveryOptions) -> AbstractContextManager[None]:
-        if every.log:
-            self._checked_log(ctx, every.log)
         return nullcontext()
 
 
@@ -101,6 +99,30 @@ def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]
     Raises:
         Refused: no folder matches, or two jobs want the same place.
     """
+    rows = _folder_rows(folder, glob, package)
+    return _jobs(folder, rows, words, () if rows else (f"no folder matches {glob}",), base=b"")
+
+
+def given_values_of(path: bytes, each: str, package: str) -> Iterator[Mapping[str, object]]:
+    """Yield the values of each job, paths as the job has them; a list or a value that is wrong is left out.
+
+    Args:
+        each, package: of `jobs_of_folders`; empty for a list.
+    """
+    with suppress(Refused, OSError):
+        rows = _folder_rows(path, each, package) if each else read_job_list(path, (*_PATHS, *row_options())).rows
+        base = b"" if each else os.path.dirname(path)
+        yield from (dict(_given(row, base)) for row in rows)
+
+
+def _given(row: Row, base: bytes) -> Iterator[tuple[str, object]]:
+    for key, value in row.values.items():
+        with suppress(ValueError):
+            is_path = key in _PATHS
+            yield key, _beside(base, _text(key, value)) if is_path else _value(row_options()[key], key, value, base)
+
+
+def _folder_rows(folder: bytes, glob: str, package: str) -> list[Row]:
     from glob import glob as matching
 
     from qa2pack.manifest.fs.presence import is_folder
@@ -111,11 +133,10 @@ def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]
     # The packages may be made beside the origins, and must not be packaged by the next run.
     folders = [path for path in paths if is_folder(path) and not (is_control(path) or is_control(path + b".pack"))]
     origins = [os.fsdecode(path) for path in folders]
-    rows = [
+    return [
         Row(origin, {"origin": origin, "package": package.replace("{name}", os.path.basename(origin))})
         for origin in origins
     ]
-    return _jobs(folder, rows, words, () if rows else (f"no folder matches {glob}",), base=b"")
 
 
 def _jobs(

@@ -1,15 +1,19 @@
 """`pack config`: the settings that count, and where each comes from."""
 
-import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.main import get_command
 
-from qa2pack.pack.commands.base import is_without_settings, unused_settings_of
+from qa2pack.pack.commands.base import UsageFault, is_without_settings, unused_settings_of
 from qa2pack.pack.commands.options import JsonOption, spread
+
+if TYPE_CHECKING:
+    from qa2pack.pack.settings.keys import Value
 
 
 class Step(StrEnum):
@@ -34,8 +38,9 @@ def config(
 ) -> None:
     """Show every setting with its value and its source.
 
-    That is a pack.toml with the line, a variable, or the default. Also which pack.toml does not count, and why. What
-    a member was made with counts before these for its next plan; `pack plan` shows it.
+    That is a pack.toml with the line, a variable, or the default. Also what would be refused when it is used, which
+    pack.toml does not count, and why. What a member was made with counts before these for its next plan; `pack plan`
+    shows it.
 
     Example: pack config show IRC10216_setup3_b6_run_x2
     """
@@ -62,23 +67,39 @@ def _options() -> "Iterator[Any]":
     from qa2pack.pack.commands.deliver import deliver
     from qa2pack.pack.commands.plan import plan
     from qa2pack.pack.commands.tarsplit import tarsplit
-
-    for command in (plan, apply, audit, deliver, tarsplit):
-        yield from _options_of(command)
-
-
-def _options_of(command: Callable[..., None]) -> "Iterator[Any]":
     from qa2pack.pack.jobs.config import Option
     from qa2pack.pack.settings.keys import KEYS, key_of
 
-    for name, parameter in inspect.signature(spread(command)).parameters.items():
-        key = key_of(command.__name__, name)
-        for info in getattr(parameter.annotation, "__metadata__", ()):
-            if key in KEYS and info.envvar:
-                yield Option(key, str(info.envvar), _as_value(parameter.default))
+    program = typer.Typer()
+    for function in (plan, apply, audit, deliver, tarsplit):
+        program.command(function.__name__)(spread(function))
+    commands: Any = get_command(program)
+    for name, command in commands.commands.items():
+        for param in command.params:
+            key = key_of(name, str(param.name))
+            if key in KEYS and param.envvar:
+                context = command.context_class(command, info_name=name)
+                yield Option(key, param.envvar, _as_value(param.default), partial(_fault_of, key, param, context))
 
 
-def _as_value(default: object) -> str | int | bool | tuple[str, ...] | None:
+def _fault_of(key: str, param: Any, context: Any, value: "Value") -> str:
+    """Return why a command refuses a value: what its option says, or what is found where the value leads."""
+    from qa2pack.manifest.problem import Refused
+    from qa2pack.pack.settings.use import check_use
+
+    try:
+        param.process_value(context, value)
+        check_use(key, value)
+    except UsageFault as error:
+        return str(error.message)
+    except Refused as error:
+        return "; ".join(map(str, error.problems))
+    except OSError as error:
+        return f"{error.strerror}"
+    return ""
+
+
+def _as_value(default: object) -> "Value | None":
     """Return the default of an option as a value of a setting; None where there is none."""
     if isinstance(default, bool | int):
         return default

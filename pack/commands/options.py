@@ -15,6 +15,7 @@ import typer
 from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
 from qa2pack.manifest.path import shown
 from qa2pack.pack.commands.completion import offered_members
+from qa2pack.pack.settings.bounds import MOST_JOBS, MOST_WAIT_SECONDS
 from qa2pack.pack.settings.rate import parse_rate
 from qa2pack.pack.terminal.choices import Color, LogFormat, ProgressForm
 
@@ -42,6 +43,7 @@ JobsOption = Annotated[
         envvar="PACK_JOBS",
         metavar="N",
         min=0,
+        max=MOST_JOBS,
         help="Worker processes, at most 4 per processor; 0: one per processor.",
     ),
 ]
@@ -154,7 +156,12 @@ TrustOwnerOption = Annotated[
 WaitOption = Annotated[
     int,
     typer.Option(
-        "--wait", envvar="PACK_WAIT", metavar="SECONDS", min=0, help="Wait so long for a run that locks the package."
+        "--wait",
+        envvar="PACK_WAIT",
+        metavar="SECONDS",
+        min=0,
+        max=MOST_WAIT_SECONDS,
+        help="Wait so long for a run that locks the package.",
     ),
 ]
 OriginArgument = Annotated[
@@ -225,6 +232,16 @@ AllowedSignersOption = Annotated[
         metavar="FILE",
         envvar="PACK_ALLOWED_SIGNERS",
         help="Known signers and their SSH keys, as ssh-keygen takes them: say which of them signed.",
+        show_default=False,
+    ),
+]
+CatalogueOption = Annotated[
+    str,
+    typer.Option(
+        "--catalogue",
+        envvar="PACK_CATALOGUE",
+        metavar="FILE",
+        help="The catalogue, on a disk of this machine. [default: qa2pack/catalogue.sqlite in $XDG_STATE_HOME]",
         show_default=False,
     ),
 ]

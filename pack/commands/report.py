@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import PackageArgument, RunOptions, SignersOptions
+from qa2pack.pack.commands.options import CatalogueOption, PackageArgument, RunOptions, SignersOptions
 
 Output = Annotated[
     str | None,
@@ -26,16 +26,18 @@ def report(
     output: Output = None,
     delivery: Delivery = None,
     verify: Verify = False,
+    catalogue: CatalogueOption = "",
     signers: SignersOptions,
     run_options: RunOptions,
 ) -> None:
     """Write one HTML page about PACKAGE, for any browser.
 
     It needs no network. Members, sizes, tables and their columns, pictures, texts, what was left out, whether all is
-    as packaged. Of more than 20 members, each has a page of its own beside it.
+    as packaged, the last audit. Of more than 20 members, each has a page of its own beside it.
 
     Example: pack report 2011.0.00229.S -o report.html
     """
+    from qa2pack.pack.audit.outputs import default_catalogue
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.report.make import ReportOptions, write_report
@@ -48,6 +50,8 @@ def report(
         None if delivery is None else os.path.abspath(os.fsencode(delivery)),
         verify,
         signers.trust(),
+        os.path.abspath(os.fsencode(catalogue)) if catalogue else default_catalogue(os.environ),
+        has_own_catalogue=not catalogue,
     )
     run_with_workers(
         Attempt("report", target),

@@ -4,8 +4,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import metadata
 
 import typer
@@ -13,7 +13,8 @@ import typer
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.event import Level, log_event
-from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.fs.presence import is_file, real_path
+from qa2pack.manifest.path import is_within
 from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack import PROGRAM
@@ -21,7 +22,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.protected_paths import package_around, protected_place
 from qa2pack.pack.terminal.choices import LogFormat
 from qa2pack.pack.terminal.log_file import LogFile, logging_to_file, logging_to_screen
-from qa2pack.pack.terminal.log_lines import LogLines
+from qa2pack.pack.terminal.log_lines import LogLines, is_log_line
 
 _LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
 
@@ -55,18 +56,45 @@ class LogChoice:
 
 
 def check_log_place(path: bytes, *, origin: bytes | None, package: Package | None) -> None:
-    """Refuse a log at a protected path, or in any other package; an empty path is no log.
+    """Refuse a log at a protected path, or in any other package.
 
     Raises:
         Refused: the path is protected.
     """
-    if not path:
-        return
     place = protected_place(path, package, origin)
     if not place and (other := package_around(path) or package_around(real_path(path))):
         place = f"the package {other}"
     if place:
         raise Refused(Problem(Code.OUTPUT_PROTECTED, path, found=f"a place in {place}"))
+
+
+def check_log_apart(path: bytes, named: Iterable[tuple[str, bytes]]) -> None:
+    """Refuse a log that the command also reads or writes as something else.
+
+    Args:
+        named: all else that the command is given: each text that may be a path, with the name of its option. In a
+            folder of these the log may be new, or a log already; a tar file of a delivery is neither.
+
+    Raises:
+        Refused: the log is one of these, or a file of another kind in one of these.
+    """
+    log = real_path(path)
+    is_of_another_kind = _is_of_another_kind(log)
+    for name, text in named:
+        with suppress(OSError, ValueError):  # no path that anything can be at
+            place = real_path(os.path.abspath(text))
+            if place == log or (is_of_another_kind and (is_within(log, place) or os.path.samefile(log, place))):
+                raise Refused(Problem(Code.OUTPUT_PROTECTED, path, found=f"a file of {name}"))
+
+
+def _is_of_another_kind(log: bytes) -> bool:
+    """Return whether a file is there that no log was written to; one that cannot be read may be a log."""
+    with suppress(OSError):
+        if is_file(log):
+            with open(log, "rb") as file:
+                start = file.read(100)
+            return bool(start) and not is_log_line(start)
+    return False
 
 
 @contextmanager

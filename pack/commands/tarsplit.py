@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from qa2pack.manifest.path import is_address
-from qa2pack.manifest.quantity import parse_size
 from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import ClusterRunOptions, SignersOptions
+from qa2pack.pack.settings.bounds import parse_tar_size
 from qa2pack.tarsplit.naming import parse_checksums, parse_day
 from qa2pack.tarsplit.packing.partition import Fill
 
@@ -102,7 +102,7 @@ Size = Annotated[
         metavar="SIZE",
         envvar="PACK_TARSPLIT_SIZE",
         help="Largest tar: bytes, or with a unit as in 6GiB or 2GB.",
-        callback=checked(parse_size),
+        callback=checked(parse_tar_size),
     ),
 ]
 Output = Annotated[
@@ -218,7 +218,7 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
     options = DeliveryOptions(
         address=to,
         day=name,
-        limit_bytes=parse_size(size),
+        limit_bytes=parse_tar_size(size),
         checksums=parse_checksums(checksum),
         output=output,
         member=member,

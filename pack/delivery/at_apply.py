@@ -8,7 +8,7 @@ is left of that state is told: the files of a member that is gone, and after a r
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -82,9 +82,8 @@ def delivering_again(target: Target, change: Callable[[Workers], View]) -> Calla
         if not before:
             return view
         made = deliver_applied(None, replace(target, opened=OpenedFiles()), workers)
-        stale = [] if made.problems else [path for path in before if path not in made.paths and is_there(path)]
-        if made.paths:
-            stale = [path for path in stale if path != before[0]]  # the sidecar, which is that of the new state
+        present = {*made.paths, next(iter(before))} if made.paths else set()  # the sidecar is that of the new state
+        stale = [] if made.problems else _files({path: before[path] for path in before if path not in present})
         advice = "To deliver it, mend that; the next apply writes it."
         return with_delivery(view, replace(made, stale=stale, advice=advice))
 
@@ -97,7 +96,7 @@ def telling_old_delivery(target: Target, rename: Callable[[Workers], View], new:
     def renamed(workers: Workers) -> View:
         before = _written(target)
         view = rename(workers)
-        made = DeliveredAtApply(stale=before, again=f"pack apply {new.quoted}")
+        made = DeliveredAtApply(stale=_files(before), again=f"pack apply {new.quoted}")
         return with_delivery(view, made) if before else view
 
     return renamed
@@ -118,17 +117,32 @@ def with_delivery(view: View, made: DeliveredAtApply) -> View:
     )
 
 
-def _written(target: Target) -> list[bytes]:
-    """Return the path of the sidecar of the sets of each apply, and of their files; none if they are not there."""
+def _written(target: Target) -> dict[bytes, list[bytes]]:
+    """Return the path of the sidecar of the sets of each apply, and then of their files; none if it is not there.
+
+    Each with the paths of what is beside it: checksum files, and the signature of the sidecar.
+    """
     try:
         if not (found := _wanted(target)):
-            return []
+            return {}
+        from qa2pack.manifest.signature.names import signature_name
+        from qa2pack.tarsplit.naming import checksum_name
         from qa2pack.tarsplit.sidecar import open_sidecar
 
         sidecar = open_sidecar(join(target.package.parent, found[0].manifest))
     except (PackError, OSError):  # a package that cannot be delivered as it is, or no sidecar
-        return []
-    return [sidecar.path, *(join(target.package.parent, row.name) for row in sidecar.chunks)]
+        return {}
+    sums = [checksum_name(sidecar.path, each) for each in sidecar.header.checksums]
+    written = {sidecar.path: [*sums, signature_name(sidecar.path)]}
+    for row in sidecar.chunks:
+        path = join(target.package.parent, row.name)
+        written[path] = [checksum_name(path, each) for each, _ in row.checksums]
+    return written
+
+
+def _files(written: Mapping[bytes, Sequence[bytes]]) -> list[bytes]:
+    """Return which of these files are there, with those beside them."""
+    return [each for path, beside in written.items() for each in (path, *beside) if is_there(each)]
 
 
 def _wanted(target: Target) -> "tuple[DeliveryName, Sequence[Delivered]] | None":

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 
+from qa2pack.manifest.alma.member_ids import member_at
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
@@ -23,6 +24,8 @@ from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.sidecar import KIND, Sidecar, kind_in_words, open_sidecar
 
+_GO_ON = Remedy("The delivery was stopped, or is being written: give the command that makes it again.")
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -32,6 +35,7 @@ class Checked:
         path: the folder that was checked.
         scope: what was read, as text.
         signatures: one for each sidecar.
+        not_delivered: members of the package that is compared which are in none of the deliveries.
     """
 
     command: str
@@ -39,6 +43,7 @@ class Checked:
     problems: Sequence[Problem]
     scope: str
     signatures: Sequence[Signed] = ()
+    not_delivered: Sequence[bytes] = ()
 
 
 def check_deliveries(folder: str, package: str | None, workers: Workers, trust: Trust) -> Checked:
@@ -60,21 +65,35 @@ def check_deliveries(folder: str, package: str | None, workers: Workers, trust: 
     with (
         closing(Verifier(trust)) as verifier,
         place.local(is_beside_chunks) as beside,
-        started_engine(workers, (beside,)) as engine,
+        started_engine(workers, (beside,), reads=(beside,)) as engine,
     ):
         names = find_sidecars(beside)
         if not names:
-            raise Refused(Problem(Code.DELIVERY_MISSING, place.path))
+            raise _none_there(place)
         problems: list[Problem] = []
-        nouns = set()
+        nouns, delivered = set(), set[bytes]()
         for name in names:
-            signed, noun, found = _check_one(join(beside, name), place, target, verifier, engine, workers)
+            signed, sidecar, found = _check_one(join(beside, name), place, target, verifier, engine, workers)
             signatures.append(signed)
-            nouns.add(noun)
+            nouns.add(sidecar.noun if sidecar else "tar")
+            delivered |= {member_at(source) for _, source in sidecar.header.members} if sidecar else set()
             problems += [*signature_problems(signed, trust), *found]
+        members = read_state(target.package).members if target else ()
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
     scope += "" if problems else f", every byte of every {min(nouns)} read"  # not true for a missing or short tar
-    return Checked("tarsplit --check", place.path, problems, scope, signatures)
+    others = sorted(set(members) - delivered)
+    return Checked("tarsplit --check", place.path, problems, scope, signatures, others)
+
+
+def _none_there(place: Place) -> Refused:
+    """Return the refusal of a place without a sidecar, which comes last when a delivery is made."""
+    if states := [name for name in place.names() if name.endswith(b".state")]:
+        paths = (join(place.path, name) for name in states)
+        problems = (
+            Problem(Code.DELIVERY_MISSING, path, "a finished delivery", "one that was begun") for path in paths
+        )
+        return Refused(*problems, remedies=(_GO_ON,))
+    return Refused(Problem(Code.DELIVERY_MISSING, place.path))
 
 
 def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Checked:
@@ -103,22 +122,22 @@ def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Chec
 
 def _check_one(
     path: bytes, place: Place, target: Target | None, verifier: Verifier, engine: Engine, workers: Workers
-) -> tuple[Signed, str, list[Problem]]:
-    """Check one delivery by its sidecar, as it was when its signature was checked; and what its chunks are."""
+) -> tuple[Signed, Sidecar | None, list[Problem]]:
+    """Check one delivery by its sidecar, as it was when its signature was checked; None if that cannot be used."""
     signature, read_from = look_at_sidecar(path, verifier, is_cluster=bool(workers.cluster))
     signed = Signed(os.path.basename(path), signature)
     problems: list[Problem] = []
-    noun = "tar"
+    sidecar = None
     try:
         sidecar = open_sidecar(path, read_from=read_from)
-        signed, noun = signed_sidecar(sidecar, signature), sidecar.noun
+        signed = signed_sidecar(sidecar, signature)
         if target is not None:
             _check_project(sidecar, target.package)
             problems += compare_with_package(sidecar, target.package, read_state(target.package), target.opened)
         problems += check_delivery(sidecar, place, engine=engine, progress=workers.progress)
     except StreamError as error:
         problems.append(unusable_manifest(error, path))
-    return signed, noun, problems
+    return signed, sidecar, problems
 
 
 def _file_for_folder(path: bytes) -> Refused:

@@ -1,6 +1,6 @@
 """View of a check of a delivery, or of a tree unpacked from one: the problems."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from qa2pack.manifest.humanize import counted
@@ -15,6 +15,9 @@ from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
+from qa2pack.tarsplit.naming import is_unfinished
+
+_MOST_MEMBERS = 5
 
 
 def check_view(checked: Checked, trust: Trust) -> View:
@@ -27,6 +30,7 @@ def check_view(checked: Checked, trust: Trust) -> View:
             "problem_count": len(checked.problems),
             "problems": problem_fields(checked.problems),
             "signatures": signature_fields(checked.signatures),
+            "not_delivered": [path_fields("member", member) for member in checked.not_delivered],
         },
         code=Exit.PROBLEMS if checked.problems else Exit.DONE,
     )
@@ -38,7 +42,11 @@ def _lines(checked: Checked, trust: Trust, style: Style) -> Iterator[str]:
         count = counted(len(checked.problems), "problem")
         yield f"{style.bad(count)} in {shown(checked.path)}: {checked.scope}"
         codes = {problem.code for problem in checked.problems}
-        if codes & EXTRAS:
+        extras = [problem for problem in checked.problems if problem.code in EXTRAS]
+        unfinished = [problem for problem in extras if problem.found and is_unfinished(problem.path)]
+        if unfinished:
+            yield "Unfinished: to go on with the delivery, give the command that makes it again."
+        if len(unfinished) < len(extras):
             yield "Extra: it is not of this delivery. If it does not belong there, move it away; else do nothing."
         if Code.UNREADABLE in codes:
             yield f"Unreadable: {WORDS[Code.UNREADABLE].remedy} Then give the same command again."
@@ -48,4 +56,14 @@ def _lines(checked: Checked, trust: Trust, style: Style) -> Iterator[str]:
             yield "Do: have the listed tars or files delivered or unpacked again."
     else:
         yield f"{style.good('All as delivered')}: {checked.scope}"
+    yield from _not_delivered_lines(checked.not_delivered)
     yield from signature_lines(checked.signatures, trust, style)
+
+
+def _not_delivered_lines(members: Sequence[bytes]) -> Iterator[str]:
+    """Yield the members of the package that were not looked for: no problem, a delivery may be of some."""
+    if members:
+        names = [*map(shown, members[:_MOST_MEMBERS])]
+        if more := len(members) - len(names):
+            names.append(f"{more} more")
+        yield f"Not in the delivery, {counted(len(members), 'member')} of the package: {', '.join(names)}"

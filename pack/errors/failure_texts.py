@@ -179,9 +179,11 @@ REQUESTS: Mapping[Code, Row] = {
         "Give --replace to remove it, or choose another folder with --output",
     ),
     Code.FOLDER_IN_THE_WAY: Row(
-        "A folder that this delivery is not known to have written, as it is now, has the name of one of its sets.",
+        "Something that this delivery is not known to have written, as it is now, has the name of one of its files "
+        "or sets, or is in one of its folders.",
         "The set is called as something else there; or files were put into the delivered folder, or changed.",
-        "Look what is in it, and move away what you need. Nothing removes it, not even --replace.",
+        "Look what it is, and move it away; then the same command writes what is missing. Nothing removes it, not "
+        "even --replace.",
     ),
     Code.NOT_A_DELIVERY_MANIFEST: Row(
         "This is not the .manifest of a delivery.",

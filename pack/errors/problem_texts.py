@@ -140,7 +140,7 @@ PLANNING: Mapping[Code, Row] = {
     Code.TICKET_IN_THE_WAY: Row(
         "Another file has the name of a ticket file of the package.",
         "Another program or a person made it; apply would replace it.",
-        "Move it away, or choose another destination. Only if it is a file that may go, plan with --force",
+        "Move it away, or choose another destination. Only if it is a regular file that may go, plan with --force",
     ),
     Code.CONTROL_UNUSABLE: Row(
         "The control folder of the package cannot be used.",
@@ -546,9 +546,9 @@ VERIFYING: Mapping[Code, Row] = {
     ),
     Code.TICKET_DAMAGED: Row(
         "A ticket file beside the package does not hold what was packaged.",
-        "It was changed or cut short, or the disk returns other bytes.",
-        "Do not send it. Put right first what else is found in the files of the package: they go into it. Then have "
-        "both written again:",
+        "It was changed or cut short, or the disk returns other bytes; or something else has its name.",
+        "Do not send it. What is no regular file is to be moved away. Put right first what else is found in the "
+        "files of the package: they go into it. Then have both written again:",
         ("pack readme PACKAGE --take-changes",),
     ),
     Code.SIGNATURE_WRONG: Row(

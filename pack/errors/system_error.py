@@ -24,10 +24,19 @@ _KNOWN = {
     errno.EXDEV: (Code.CROSS_DEVICE, "a hard link would lead to another file system.", "Use --mode copy."),
 }
 
+_PYTHON_SAYS = "no usable temporary directory"  # as ENOENT, whatever is with the folders: tempfile.gettempdir
+_TEMPORARY = (
+    Code.DISK_FULL,
+    "no folder for temporary files can be written; their disks are full, or you may not write there.",
+    "Make room in /tmp, or set TMPDIR to a folder that is outside of the reduction and has room.",
+)
+
 
 def system_error_text(error: OSError) -> tuple[str, str]:
     """Return the text of an OSError, and advice that ends in the path; both without a full stop after a path."""
-    _, words, advice = _known(error)
+    _, words, advice = known = _known(error)
+    if known is _TEMPORARY:
+        return words, advice
     names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     if error.errno == errno.ENOENT and names:
         near = meant_path(os.path.abspath(os.fsencode(names[0])))
@@ -43,5 +52,7 @@ def system_problem(error: OSError) -> Problem:
 
 
 def _known(error: OSError) -> tuple[Code, str, str]:
+    if error.errno == errno.ENOENT and (error.strerror or "").lower().startswith(_PYTHON_SAYS):
+        return _TEMPORARY
     other = (Code.SYSTEM_ERROR, f"the system says: {error.strerror or error}.", "")
     return _KNOWN.get(error.errno or 0, other)

@@ -27,11 +27,10 @@ from qa2pack.manifest.fs.presence import is_folder, status_of
 from qa2pack.manifest.layout.given import with_absolute_paths
 from qa2pack.manifest.layout.load import is_layout_path, load_layout
 from qa2pack.manifest.plan.destination import choose_destination, origin_problems
-from qa2pack.manifest.plan.place_origin import refuse_any
 from qa2pack.manifest.plan.plan_header import lasting_path, readme_header
 from qa2pack.manifest.plan.remembered_options import recall, recall_from
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, refuse_any
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.package import packaging

@@ -14,8 +14,8 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.plan.make import Plan, save_plan
 from qa2pack.manifest.plan.obstacles import renamed_by_hand
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.problem import Problem, Refused
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, locked_control

@@ -1,6 +1,6 @@
 """Config: the settings that count in a folder, each with its sources."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.pack.settings.files import FoundSettings, Ignored, key_lines, look_for_settings, own_settings_path
@@ -15,11 +15,13 @@ class Option:
         key: of the setting.
         variable: the environment variable that counts before the files.
         default: what counts if nothing else is given; None for no value.
+        fault_of: returns why a command that has the option refuses a value; empty for one that it takes.
     """
 
     key: str
     variable: str
     default: Value | None
+    fault_of: Callable[[Value], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Setting:
     Attributes:
         value: None for no value; of a list all items; a text for whatever is from a variable.
         sources: the one of the value; of a list all that gave items, and those that are refused.
+        fault: why commands that have the option refuse the value; empty for one that they take.
     """
 
     key: str
     value: Value | None
     sources: tuple[Source, ...]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,10 @@ def _setting(
     refused = [source for _, source in given if source.is_refused]
     if KEYS[option.key] in LISTS:
         items = tuple(item for value, _ in taken if isinstance(value, tuple) for item in value)
-        return Setting(option.key, items or None, (*(source for _, source in taken), *refused))
+        sources = (*(source for _, source in taken), *refused)
+        return Setting(option.key, items or None, sources, option.fault_of(items) if items else "")
     value, source = taken[0] if taken else (option.default, Source())
-    return Setting(option.key, value, (source, *refused))
+    return Setting(option.key, value, (source, *refused), option.fault_of(value) if taken and value else "")
 
 
 def _given(

@@ -9,7 +9,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.path import is_address, join
-from qa2pack.manifest.problem import Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.signature.signature import Signed, Trust, Verifier, signature_problems
 from qa2pack.pack.jobs.signed_sidecar import look_at_sidecar, signed_sidecar
 from qa2pack.tarsplit.check import find_sidecars
@@ -48,8 +48,12 @@ def opened_deliveries(paths: Iterable[bytes], trust: Trust) -> Iterator[Sequence
         StoreError: a store does not answer.
     """
     with closing(Verifier(trust)) as verifier, ExitStack() as copies:
-        opened = [each for path in paths for each in _opened(place_at(path), verifier, copies)]
-        if wrong := [problem for each in opened for problem in _problems(each, trust)]:
+        found = {path: list(_opened(place_at(path), verifier, copies)) for path in paths}
+        opened = [each for deliveries in found.values() for each in deliveries]
+        wrong = [problem for each in opened for problem in _problems(each, trust)]
+        if trust.is_required:
+            wrong += [Problem(Code.SIGNATURE_MISSING, path) for path, deliveries in found.items() if not deliveries]
+        if wrong:
             raise Refused(*wrong)
         yield opened
 

@@ -18,8 +18,9 @@ from qa2pack.manifest.format.inside import marked_path, with_insides
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.plan.make import Plan, make_plan
+from qa2pack.manifest.plan.make import make_plan
 from qa2pack.manifest.plan.obstacles import swapped_paths
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.remembered_options import recall_from
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused

@@ -14,7 +14,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.event import Level, is_logged, log_event
 from qa2pack.manifest.fs.at_once import calls_at_once
-from qa2pack.manifest.fs.latency import answers_late
+from qa2pack.manifest.fs.latency import useful_calls
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
@@ -23,7 +23,6 @@ from qa2pack.pack import PROGRAM
 from qa2pack.pack.settings.cluster_address import check_address
 
 _MOST_PER_PROCESSOR = 4
-_AT_ONCE = 32  # calls of one worker to a file system that answers late
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,7 @@ def call_count(workers: Workers, reads: Iterable[bytes]) -> int:
 
     A number of workers, or a rate, is a bound that was asked for, so then there is one.
     """
-    is_bounded = workers.jobs or workers.bandwidth
-    return _AT_ONCE if not is_bounded and any(map(answers_late, reads)) else 1
+    return 1 if workers.jobs or workers.bandwidth else useful_calls(reads)
 
 
 @contextmanager

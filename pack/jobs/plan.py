@@ -18,9 +18,9 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.make import make_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.pack.jobs.adopt import adopt_members
 from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, locked_control
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 from qa2pack.pack.jobs.readme_source import readable_readme
@@ -90,6 +90,8 @@ def _adopt_for(request: PlanRequest, made: Plan, workers: Workers, opened: Opene
         or not state.without_manifest
     ):
         return
+    from qa2pack.pack.jobs.adopt import adopt_members
+
     with started_engine(workers) as engine:
         adopt_members(package, engine, workers.progress)
     manifests = read_state(package).manifests

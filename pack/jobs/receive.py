@@ -24,7 +24,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import is_address, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, base_of
-from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.receiving import Arrival, check_place, plan_receiving
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_problem
 from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, Verifier, signature_problems
@@ -100,7 +100,7 @@ def receive(
     """
     with closing(Verifier(trust)) as verifier:
         with _told_of_sidecar():
-            path = find_sidecar(delivery)
+            path = find_sidecar(delivery, target.package.project, _options(layout, trust))
             sidecar, signed = open_signed_sidecar(path, verifier, is_cluster=bool(workers.cluster))
         if wrong := [replace(problem, path=path) for problem in signature_problems(signed, trust)]:
             raise Refused(*wrong)
@@ -145,15 +145,28 @@ def _told_of_sidecar() -> Iterator[None]:
         raise Refused(*error.problems, remedies=(_ANOTHER_ONE,)) from error
 
 
-def find_sidecar(delivery: bytes) -> bytes:
+def _options(layout: str, trust: Trust) -> str:
+    """Return the options that say what is received, and whose signature is wanted, as they are typed."""
+    return (
+        (f" --layout {quoted(os.fsencode(layout))}" if layout else "")
+        + (f" --allowed-signers {quoted(trust.signers)}" if trust.signers else "")
+        + (" --require-signature" if trust.is_required else "")
+    )
+
+
+def find_sidecar(delivery: bytes, project: bytes = b"", options: str = "") -> bytes:
     """Return the path of the sidecar of a delivery, given by itself or by its folder.
+
+    Args:
+        project: whose sidecars are named where there are several; empty for all.
+        options: that a command which is advised repeats.
 
     Raises:
         Refused: there is none, or there are several.
     """
     if is_address(os.fsdecode(delivery)):
         address = delivery.rstrip(b"/")
-        return address if address.endswith(_SIDECAR) else _only_sidecar(address)
+        return address if address.endswith(_SIDECAR) else _only_sidecar(address, project, options)
     path = real_path(delivery)
     if not is_folder(path):
         if path.endswith(b".tar"):
@@ -162,10 +175,10 @@ def find_sidecar(delivery: bytes) -> bytes:
         if not is_there(path):
             raise Refused(Problem(Code.DELIVERY_MISSING, path))
         return path
-    return _only_sidecar(path)
+    return _only_sidecar(path, project, options)
 
 
-def _only_sidecar(path: bytes) -> bytes:
+def _only_sidecar(path: bytes, project: bytes, options: str) -> bytes:
     """Return the path of the only sidecar that there is in a place.
 
     Raises:
@@ -177,7 +190,8 @@ def _only_sidecar(path: bytes) -> bytes:
     if not names:
         raise Refused(Problem(Code.DELIVERY_MISSING, path))
     if len(names) > 1:
-        one = (Remedy("", ("pack receive PATH PACKAGE",), join(path, name)) for name in names)
+        names = [name for name in names if name.startswith((project + b"_", project + _SIDECAR))] or names
+        one = (Remedy("", (f"pack receive PATH PACKAGE{options}",), join(path, name)) for name in names)
         first, *others = one
         remedies = (replace(first, text="Name one after the other:"), *others)
         raise Refused(*(Problem(Code.DELIVERY_SEVERAL, join(path, name)) for name in names), remedies=remedies)

@@ -15,7 +15,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.path import join
-from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.renaming import plan_rename
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack import PROGRAM

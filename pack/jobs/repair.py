@@ -21,10 +21,10 @@ from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.path import join
-from qa2pack.manifest.plan.make import Plan
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.rebuild import plan_rebuild
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
-from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, Verifier
+from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, Verifier, signature_problems
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.manifest.verify.remedies import DamagedMember, is_unknown, member_remedies, packaged_entries
 from qa2pack.manifest.verify.signatures import signature_of
@@ -39,6 +39,11 @@ from qa2pack.pack.jobs.found_copies import Found, Places, find_copies
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target, quoted
+
+_SIGNED_SOURCE = Remedy(
+    "Name the folder of a signed delivery, with its .manifest and .manifest.sig. Files of another folder are taken "
+    "for a member that a known signer has signed."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +110,12 @@ def repair(
         places: folders with other copies: a package, a member, unpacked tars; searched before the origin. Deliveries,
             folders with a sidecar or addresses of stores, are searched last.
         removes_extra: files that the manifest does not know are left out of the repaired member.
-        trust: whose signature of the deliveries is wanted. It is checked before anything is changed.
+        trust: whose signature of the deliveries is wanted. It is checked before anything is changed. Files of other
+            folders have none: they are taken only for a member that is signed so itself, as they are compared with
+            what was signed.
 
     Raises:
-        Refused: there is no package, a place is no folder, a delivery is not signed as is wanted, or a member has
+        Refused: there is no package, a place is no folder, a source is not signed as is wanted, or a member has
             files that the manifest does not know.
         KeygenMissingError: there is no ssh-keygen, and known signers are wanted; nothing was changed.
         UnfinishedError, LockedError: as `jobs.change.change`.
@@ -119,13 +126,22 @@ def repair(
         raise Refused(*missing)
     with opened_deliveries(delivered, trust) as deliveries:
         known = Places(places, folders, deliveries)
-        done = _repair(target, wanted, known, workers, options, removes_extra=removes_extra)
+        done = _repair(target, wanted, known, workers, options, removes_extra=removes_extra, trust=trust)
     return replace(done, signatures=tuple(each.signed for each in deliveries))
 
 
 def _repair(
-    target: Target, wanted: bytes, places: Places, workers: Workers, options: ApplyOptions, *, removes_extra: bool
+    target: Target,
+    wanted: bytes,
+    places: Places,
+    workers: Workers,
+    options: ApplyOptions,
+    *,
+    removes_extra: bool,
+    trust: Trust,
 ) -> Repairs:
+    if trust.is_required and places.folders:
+        _check_members_signed(target, wanted, places.folders, trust)
     finished = _finished_first(target, workers, options)
     state = existing_package(target)
     if removes_extra and not wanted and len(state.members) > 1:
@@ -142,6 +158,17 @@ def _repair(
     return (
         replace(done, rollback_problems=rollback_obstacles(target.package, target.opened)) if done.applied else done
     )
+
+
+def _check_members_signed(target: Target, wanted: bytes, folders: Sequence[bytes], trust: Trust) -> None:
+    """Refuse folders of files, which nobody signs, where the members say less than the sha256 of each file."""
+    state = existing_package(target)
+    with closing(Verifier(trust)) as verifier:
+        for member in chosen_members(state, members_of(state, target.opened), wanted):
+            signed = signature_of(target.package, member.path, OpenedFiles(), verifier).signed
+            if any(signature_problems(signed, trust)):
+                problems = (Problem(Code.SIGNATURE_MISSING, folder) for folder in folders)
+                raise Refused(*problems, remedies=(_SIGNED_SOURCE,))
 
 
 def _gone(member: bytes, problem: Problem) -> Repaired:

@@ -1,5 +1,8 @@
 """Rollback: the work of rolling back a transaction, with engine and lock set up."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import RolledBack, roll_back_package
 from qa2pack.executor.transaction.renaming import successor
@@ -7,12 +10,18 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Problem
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 from qa2pack.pack.jobs.fetched import remove_fetched
 
 
 def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further: bool = False) -> RolledBack:
-    """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
+    """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`.
+
+    The ticket files that came back are compared with the manifests that did: they were kept where anything may have
+    happened to them.
+    """
     check_control(package.control)
     check_owned(package, workers.trusted)
     if new := successor(package):
@@ -32,4 +41,15 @@ def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further
             wait=workers.wait,
         )
     remove_fetched(package)
-    return done
+    return replace(done, problems=tuple(_damaged_tickets(package, done)))
+
+
+def _damaged_tickets(package: Package, done: RolledBack) -> Iterator[Problem]:
+    from qa2pack.executor.tickets.check import check_tickets  # slow to import, and not needed to be refused
+
+    if not done.member or done.is_gone:
+        return
+    if done.renamed_from:
+        package = Package(join(package.parent, done.renamed_from))
+    found = check_tickets(package, OpenedFiles(), is_quick=False)
+    yield from (problem for problem in found if not problem.code.is_warning)

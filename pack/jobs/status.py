@@ -6,6 +6,8 @@ from qa2pack.executor.status import State, Status, read_status
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.fs.at_once import calls_at_once
+from qa2pack.manifest.fs.latency import useful_calls
 from qa2pack.manifest.problem import Problem, Refused
 
 
@@ -22,7 +24,8 @@ def status(package: Package, opened: OpenedFiles) -> Status:
         case Status(state=State.FINISHED) if found.member_count:
             from qa2pack.executor.rollback_checks import rollback_obstacles  # these checks of this state alone
 
-            return replace(found, rollback_problems=rollback_obstacles(package, opened))
+            with calls_at_once(useful_calls((package.path,))):
+                return replace(found, rollback_problems=rollback_obstacles(package, opened))
         case _:
             return found
 

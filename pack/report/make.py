@@ -18,6 +18,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.signature.signature import NOBODY, Trust, Verifier, signature_problems
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.manifest.verify.signatures import signatures_of
+from qa2pack.pack.audit.last import LastAudit, last_audit
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import Member, members_of
 from qa2pack.pack.jobs.read import existing_package, held
@@ -47,12 +48,16 @@ class ReportOptions:
         delivery: folder of the tar files; None is the folder that holds the package.
         has_full_verify: all content is compared, not only names, types and sizes.
         trust: whose signatures are wanted.
+        catalogue: of the audits; empty for none.
+        has_own_catalogue: it is that of the user, which need not be there.
     """
 
     output: bytes | None = None
     delivery: bytes | None = None
     has_full_verify: bool = False
     trust: Trust = NOBODY
+    catalogue: bytes = b""
+    has_own_catalogue: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Written:
         folder: of the pages of members; empty where all are on one page.
         page_count: of the index and the pages of members; 1 where all are on one page.
         problem_count: differences between the package and its manifests.
+        audit: the last one; None where no catalogue has the package.
     """
 
     path: bytes
@@ -72,13 +78,15 @@ class Written:
     byte_count: int
     picture_count: int
     problem_count: int
+    audit: LastAudit | None
 
 
 def write_report(target: Target, options: ReportOptions, workers: Workers) -> Written:
     """Verify the package and write the page, or an index and a page for each of many members.
 
     Raises:
-        Refused: the page, or the folder of the pages of members, cannot go where it is wanted.
+        Refused: the page, or the folder of the pages of members, cannot go where it is wanted; or the catalogue
+            cannot be used.
         Refused, UnfinishedError, LockedError: as `existing_package` and `held`.
         KeygenMissingError: there is no ssh-keygen, and known signers are wanted.
     """
@@ -91,11 +99,12 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
     output = _place(package, options)
     folder = folder_of_pages(output, package)
     state = existing_package(target)
+    audit = last_audit(package, options.catalogue, is_wanted=not options.has_own_catalogue)
     with held(package):
         signed = signatures_of(package, target.opened, verifier)
         words = {each.member: signature_words(each.signed, options.trust) for each in signed}
         wrong = [problem for each in signed for problem in signature_problems(each.signed, options.trust)]
-        with started_engine(workers) as engine:
+        with started_engine(workers, reads=(package.path,)) as engine:
             problems = verify_package(
                 package,
                 target.opened,
@@ -112,6 +121,7 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
             project=shown(package.project),
             path=shown(package.path),
             verified=verified,
+            audit=audit,
             members=(),
             history=read_history(package),
             deliveries=deliveries_in(
@@ -134,6 +144,7 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
         byte_count=total.byte_count,
         picture_count=total.picture_count,
         problem_count=len(verified.problems),
+        audit=audit,
     )
 
 

@@ -10,6 +10,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack import PROGRAM
+from qa2pack.pack.audit.last import LastAudit
 from qa2pack.pack.report.bundles import Bundle
 from qa2pack.pack.report.deliveries import Delivery
 from qa2pack.pack.report.embed import (
@@ -27,6 +28,7 @@ from qa2pack.pack.views.log import what_was_done
 if TYPE_CHECKING:
     from jinja2 import Template
 
+MOST_ROWS = 2000
 NO_HISTORY = History((), ())
 MARK = b'<!DOCTYPE html>\n<html lang="en" data-made-by="qa2pack report">'  # a report is recognised by it
 
@@ -39,15 +41,10 @@ class Verified:
     is_full: bool
     at_ns: int
 
-    @property
-    def groups(self) -> Sequence[Group]:
-        """The problems, grouped by code."""
-        return tuple(problem_groups(self.problems))
-
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A row of an index: the page of a member, and what is on it."""
+    """A row of an index: the page of a member, or a list of such rows, and what is on it."""
 
     href: str
     name: str
@@ -58,6 +55,7 @@ class Link:
     signature: str
     problem_count: int
     fault: str
+    member_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,8 @@ class Page:
 
     Attributes:
         members: those whose sections are on it.
+        audit: the last one; None where no catalogue has the package.
+        most: rows of each list that is of no member; the others are counted.
         links: of an index, the pages of all members; no section is on it then.
         index: of the page of one member among many, where the index is; empty otherwise.
     """
@@ -76,13 +76,15 @@ class Page:
     members: tuple[Part, ...]
     history: History
     deliveries: tuple[Delivery, ...]
+    audit: LastAudit | None = None
+    most: int = MOST_ROWS
     links: tuple[Link, ...] = ()
     index: str = ""
 
     @property
     def member_count(self) -> int:
         """Members on the page or linked from it."""
-        return len(self._all)
+        return len(self.members) + sum(link.member_count for link in self.links)
 
     @property
     def file_count(self) -> int:
@@ -93,6 +95,11 @@ class Page:
     def byte_count(self) -> int:
         """Bytes of all members."""
         return sum(member.byte_count for member in self._all)
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The problems, grouped by code."""
+        return tuple(group.first(self.most) for group in problem_groups(self.verified.problems))
 
     @property
     def embedded_bytes(self) -> int:

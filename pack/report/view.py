@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from functools import partial
 
-from qa2pack.manifest.humanize import counted, human_bytes
+from qa2pack.manifest.humanize import counted, human_bytes, utc_time
 from qa2pack.manifest.path import shown
+from qa2pack.pack.audit.last import LastAudit
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.report.make import Written
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
-from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.views.json_fields import Fields, path_fields
 from qa2pack.pack.views.view import View
 
 
@@ -25,9 +26,21 @@ def report_view(written: Written, target: Target) -> View:
             "byte_count": written.byte_count,
             "picture_count": written.picture_count,
             "problem_count": written.problem_count,
+            "audit": _audit_fields(written.audit),
         },
         code=Exit.PROBLEMS if written.problem_count else Exit.DONE,
     )
+
+
+def _audit_fields(audit: LastAudit | None) -> Fields | None:
+    if audit is None:
+        return None
+    return {
+        **path_fields("catalogue", audit.catalogue),
+        "standing": audit.standing,
+        "verified_at": None if audit.verified_ns is None else utc_time(audit.verified_ns),
+        "problem_count": audit.problem_count,
+    }
 
 
 def _lines(written: Written, style: Style) -> Iterator[str]:

@@ -12,7 +12,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.settings.files import find_settings
-from qa2pack.pack.settings.keys import Settings, values_of
+from qa2pack.pack.settings.keys import KEYS, MOST, Kind, Settings, values_of
 from qa2pack.pack.settings.option_source import Default, SettingsError
 from qa2pack.pack.settings.selection import Selection
 from qa2pack.pack.settings.trusted_owners import trusted_users
@@ -140,11 +140,11 @@ def _log_format(text: str) -> LogFormat:
 def _number(files: Sequence[Settings], key: str, environment: Mapping[str, str]) -> int:
     variable = f"PACK_{key.upper()}"
     if text := environment.get(variable):
-        return _count(text, variable)
+        return _count(text, variable, KEYS[key])
     return next((int(value) for value, _ in values_of(files, key) if isinstance(value, int)), 0)
 
 
-def _count(text: str, variable: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise Refused(Problem(Code.SETTINGS_UNUSABLE, variable.encode(), "a whole number, 0 or more", text))
+def _count(text: str, variable: str, kind: Kind) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:20]) <= MOST[kind]):
+        raise Refused(Problem(Code.SETTINGS_UNUSABLE, variable.encode(), kind, text))
     return int(text)

@@ -4,6 +4,8 @@ import re
 
 import typer
 
+from qa2pack.pack.settings.bounds import MOST_DURATION_SECONDS
+
 _FORM = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|h|d)\s*")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
@@ -21,4 +23,7 @@ def parse_duration(text: str | float) -> float:
     match = _FORM.fullmatch(text)
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a duration; write a number with a unit, as in 30min, 2h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > MOST_DURATION_SECONDS:
+        raise typer.BadParameter(f"{text!r} is more than 100 years")
+    return seconds

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import shown
+from qa2pack.pack.settings.bounds import MOST_JOBS, MOST_WAIT_SECONDS
 from qa2pack.pack.settings.option_source import SettingsError
 from qa2pack.pack.terminal.choices import Color, LogFormat, ProgressForm
 
@@ -28,12 +29,13 @@ class Kind(StrEnum):
     VALUES = "a list of NAME=VALUE, one for each NAME"
     GLOBS = "a list of globs"
     NAMES = "a list of texts"
-    RATE = "a rate, as in 200MB"
-    COUNT = "a whole number, 0 or more"
+    RATE = "a rate, as in 200MB, of at most 1000TB"
+    JOBS = f"a whole number from 0 to {MOST_JOBS}"
+    SECONDS = f"a whole number of seconds from 0 to {MOST_WAIT_SECONDS}"
     LEVEL = "a level from 1 to 9"
     FLAG = "true or false"
     KEEP = "true, false or auto"
-    SIZE = "a size, as in 6GiB or 2GB"
+    SIZE = "a size, as in 6GiB or 2GB, of at most 1000TB"
     CHECKSUMS = "a list of checksums in one text, as in md5,sha256"
     FILL = "order or tight"
     COLOR = "auto, always or never"
@@ -55,8 +57,8 @@ KEYS: Mapping[str, Kind] = {
     "follow-outside": Kind.FLAG,
     "compression": Kind.LEVEL,
     "keep-previous": Kind.KEEP,
-    "jobs": Kind.COUNT,
-    "wait": Kind.COUNT,
+    "jobs": Kind.JOBS,
+    "wait": Kind.SECONDS,
     "bandwidth": Kind.RATE,
     "quiet": Kind.FLAG,
     "progress": Kind.PROGRESS,
@@ -93,6 +95,7 @@ PERSONAL = frozenset(
         "tarsplit.output",
     }
 )
+MOST = {Kind.JOBS: MOST_JOBS, Kind.SECONDS: MOST_WAIT_SECONDS}
 _CHOICES = {Kind.COLOR: Color, Kind.PROGRESS: ProgressForm, Kind.LOG_FORMAT: LogFormat}
 LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
 
@@ -172,7 +175,7 @@ class _Reader:
                 return value
             case bool() | str(), Kind.KEEP if _is_choice(str(value)):
                 return str(value)
-            case int(), Kind.COUNT if value >= 0 and not isinstance(value, bool):
+            case int(), Kind.JOBS | Kind.SECONDS if 0 <= value <= MOST[kind] and not isinstance(value, bool):
                 return value
             case int(), Kind.LEVEL if 1 <= value <= 9 and not isinstance(value, bool):
                 return value
@@ -233,11 +236,11 @@ def _is_rate(value: str) -> bool:
 
 
 def _is_of_delivery(value: str, kind: Kind) -> bool:
-    from qa2pack.manifest.quantity import parse_size
+    from qa2pack.pack.settings.bounds import parse_tar_size
     from qa2pack.tarsplit.naming import parse_checksums
     from qa2pack.tarsplit.packing.partition import Fill
 
-    parsers: dict[Kind, Callable[[str], object]] = {Kind.SIZE: parse_size, Kind.CHECKSUMS: parse_checksums}
+    parsers: dict[Kind, Callable[[str], object]] = {Kind.SIZE: parse_tar_size, Kind.CHECKSUMS: parse_checksums}
     try:
         parsers.get(kind, Fill)(value)
     except ValueError:

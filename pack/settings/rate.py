@@ -10,6 +10,7 @@ def parse_rate(text: str | int) -> int:
         typer.BadParameter: the text is not a rate.
     """
     from qa2pack.manifest.quantity import parse_size
+    from qa2pack.pack.settings.bounds import MOST_RATE
 
     if isinstance(text, int):
         return text  # a default goes through here as well
@@ -19,4 +20,6 @@ def parse_rate(text: str | int) -> int:
         raise typer.BadParameter(f"{text!r} is not a rate; write bytes per second, as in 200MB or 1GiB") from error
     if rate == 0 and any(digit in text for digit in "123456789"):
         raise typer.BadParameter(f"{text!r} is less than a byte per second; 0 means unlimited")
+    if rate > MOST_RATE:
+        raise typer.BadParameter(f"{text!r} is more than 1000TB per second; 0 means unlimited")
     return rate

@@ -17,7 +17,7 @@ from typing import TextIO
 from qa2pack.manifest.event import LOGGER, Level, log_event
 from qa2pack.manifest.path import shown
 from qa2pack.pack.terminal.log_lines import LogLines
-from qa2pack.pack.terminal.output_streams import write_escaped
+from qa2pack.pack.terminal.output_streams import LossyStream, write_escaped
 
 # Printed lines are for the file alone: a handler that prints would print them again and again.
 _PRINTED = f"{LOGGER}.printed"
@@ -31,7 +31,7 @@ class LogFile(logging.Handler):
         super().__init__()
         self.setFormatter(lines)
         self._path = path
-        self._screen = screen
+        self._screen = LossyStream(screen)  # it may be the very pipe that the log could not be written to
         self._fd = -1
         try:
             # O_NONBLOCK: opening a named pipe without a reader must not block.

@@ -11,6 +11,14 @@ from qa2pack.pack.terminal.choices import LogFormat
 _COLOURS = re.compile(r"\x1b\[\d+m")  # as `style` writes them; in a name the first character is escaped
 
 
+_BEGINNING = re.compile(rb'(\{"time": ")?[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z')
+
+
+def is_log_line(start: bytes) -> bool:
+    """Return whether bytes begin as a line of a log does, of either form."""
+    return _BEGINNING.match(start) is not None
+
+
 class LogLines(logging.Formatter):
     """Makes lines of a record, escaped so that a name cannot forge a line.
 

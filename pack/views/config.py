@@ -26,7 +26,8 @@ def _lines(config: Config, unused: Sequence[bytes], style: Style) -> Iterator[st
     for setting in config.settings:
         start = f"{setting.key:<{key_width}}  {_value_text(setting.value):<{value_width}}  "
         sources = ", ".join(map(_source_text, setting.sources)) or "default"
-        yield start + (style.dim(sources) if sources == "default" else sources)
+        fault = f"  {style.bad('refused')}: {shown(setting.fault)}" if setting.fault else ""
+        yield start + (style.dim(sources) if sources == "default" else sources) + fault
     yield ""
     yield from (f"counts: {shown(path)}" for path in config.files)
     for each in config.ignored:
@@ -81,4 +82,5 @@ def _setting_fields(setting: Setting) -> Fields:
             }
             for source in setting.sources
         ],
+        "fault": setting.fault or None,
     }

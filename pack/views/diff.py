@@ -10,7 +10,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.plan.make import Plan
+from qa2pack.manifest.plan.plan import Plan
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.jobs.diff import Difference
 from qa2pack.pack.target import quoted

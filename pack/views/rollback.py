@@ -1,29 +1,36 @@
 """View of `pack rollback`: what was rolled back."""
 
 from collections.abc import Iterator
-from functools import partial
 
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.alma.member_ids import member_words
-from qa2pack.manifest.alma.package import read_state
+from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.path import join, shown
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
-from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.view import View
 
 
 def rollback_view(result: RolledBack, target: Target) -> View:
     """Return the view of a rollback."""
+
+    def lines(style: Style) -> Iterator[str]:
+        yield from _lines(result, target, style)
+        yield from _damage_lines(result, target)
+
     return View(
-        lines=partial(_lines, result, target),
+        lines=lines,
         fields=lambda: {
             **path_fields("package", target.package.path),
             **path_fields("member", result.member),
             "was_finished": result.was_finished,
             **path_fields("renamed_from", result.renamed_from),
             "is_gone": result.is_gone,
+            "problems": problem_fields(result.problems),
         },
+        code=Exit.PROBLEMS if result.problems else Exit.DONE,
     )
 
 
@@ -49,3 +56,16 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     yield f"  {package} is as it was before."
     if not result.is_of_package and set(read_state(target.package).members) - {result.member}:
         yield "  Only this member was rolled back; the others stay as they are."
+
+
+def _damage_lines(result: RolledBack, target: Target) -> Iterator[str]:
+    if not result.problems:
+        return
+    from qa2pack.pack.jobs.members import members_of  # slow to import, and rarely needed
+    from qa2pack.pack.views.damage import Damage
+
+    path = join(target.package.parent, result.renamed_from) if result.renamed_from else target.package.path
+    there = Target(Package(path), path if result.renamed_from else target.typed)  # its manifests are others now
+    damage = Damage(result.problems, there, members_of(read_state(there.package), there.opened))
+    yield from damage.lines(shows_all=False)
+    yield from damage.remedies()

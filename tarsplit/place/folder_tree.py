@@ -10,12 +10,13 @@ from contextlib import contextmanager
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import join, path_in
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.naming import PART
-from qa2pack.tarsplit.place.place import Upload
+from qa2pack.tarsplit.place.place import StrayError, Upload
 
 
 class FolderTree:
@@ -50,6 +51,11 @@ class FolderTree:
         """Remove a file."""
         outfile.remove(join(join(self._root, self._folder) if self._folder else self._root, name))
 
+    @property
+    def where(self) -> bytes:
+        """Path of the folder."""
+        return self._root
+
     def names(self, folder: bytes) -> list[bytes]:
         """Return what is in a folder; nothing once the tree is complete."""
         return [] if self._is_finished else names_in(self._root, folder)
@@ -81,13 +87,27 @@ def is_at(root: bytes, folder: bytes, name: bytes, size: int, digest: bytes) -> 
 
 
 def names_in(root: bytes, folder: bytes) -> list[bytes]:
-    """Return what is in a folder below another one; nothing where that is not there."""
-    above, name = os.path.split(root)
+    """Return what is in a folder below another one; nothing where that is not there.
+
+    Raises:
+        StrayError: neither a file nor a folder is in it, or in its place.
+    """
+    above, last = os.path.split(root)
+    found = []
     try:
-        with opened_beneath(above, path_in(name, folder)) as fd:
-            return list(map(os.fsencode, os.listdir(fd)))
+        with opened_beneath(above, path_in(last, folder)) as fd, os.scandir(fd) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name)
+                if not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):
+                    raise StrayError(
+                        join(path_in(root, folder), name), kind_in_words(entry.stat(follow_symlinks=False).st_mode)
+                    )
+                found.append(name)
     except FileNotFoundError:
         return []
+    except NotADirectoryError:
+        raise StrayError(path_in(root, folder)) from None
+    return found
 
 
 @contextmanager

@@ -51,6 +51,11 @@ class FolderVersion:
         """Remove a file beside the object, and the folders that it was alone in."""
         outfile.remove_below(self._beside, self._folder, name)
 
+    @property
+    def where(self) -> bytes:
+        """Path of the folder beside the object."""
+        return self._beside
+
     def names(self, folder: bytes) -> list[bytes]:
         """Return what is in a folder beside the object."""
         return names_in(self._beside, folder)

@@ -13,7 +13,7 @@ from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.state import FinishedChunk
 
 A_FILE = "a file"
-A_LINK = "a link"
+A_FOLDER = "a folder"
 _COPY_BYTES = 1 << 20
 
 
@@ -50,6 +50,20 @@ class StoreError(PlaceError):
     """A store failed while it was used; what it has stays, and the same command goes on."""
 
     code = Code.STORE_FAILED
+
+
+class StrayError(Exception):
+    """Something is in a tree that no delivery writes there.
+
+    Attributes:
+        path: where it is.
+        found: what it is, in words; may be empty.
+    """
+
+    def __init__(self, path: bytes, found: str = "") -> None:
+        super().__init__(path, found)
+        self.path = path
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +138,16 @@ class Tree(Protocol):
     def remove(self, name: bytes) -> None:
         """Remove a file, if it is there."""
 
+    @property
+    def where(self) -> bytes:
+        """Path or address of what there is of it now."""
+
     def names(self, folder: bytes) -> list[bytes]:
-        """Return the names of what is in a folder of a tree that has not got its name yet; of another one nothing."""
+        """Return the names of what is in a folder of a tree that has not got its name yet; of another one nothing.
+
+        Raises:
+            StrayError: a symlink, a pipe or the like is in it.
+        """
 
     def finish(self) -> None:
         """Give the tree its name, when all of it is there to stay."""

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.naming import PART
 
 _WRITE_BYTES = 16 << 20
 # Where a file that is being written can be seen: it is written under another name. Elsewhere it appears when closed.
 _WITH_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "dask"})
-_OPEN_AGAIN = frozenset({"file", "local", "sftp", "ssh"})  # for reading and writing
+_OF_DISK = frozenset({"file", "local"})
+_OPEN_AGAIN = frozenset({*_OF_DISK, "sftp", "ssh"})  # for reading and writing
+_RENAMES_OVER = _OPEN_AGAIN  # what has the name already is exchanged in one step
 
 
 class PlainUpload:
@@ -29,6 +32,7 @@ class PlainUpload:
         self._fs = fs
         self._path = path
         protocols = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
+        self._protocols = protocols
         self._part = path + os.fsdecode(PART) if protocols & _WITH_FOLDERS else path
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.invalidate_cache()
@@ -71,9 +75,7 @@ class PlainUpload:
         if found["size"] not in (None, self._sent):
             raise OSError(f"the store has {found['size']} bytes of {self._sent}")
         if self._part != self._path:
-            with suppress(FileNotFoundError):
-                self._fs.rm_file(self._path)
-            self._fs.mv(self._part, self._path)
+            self._give_name()
         return checksum_of(found)
 
     def give_up(self) -> None:
@@ -83,6 +85,15 @@ class PlainUpload:
             self._fs.rm_file(self._part)
         else:
             self._file.discard()
+
+    def _give_name(self) -> None:
+        if self._protocols & _OF_DISK:
+            outfile.rename(os.fsencode(self._part), os.fsencode(self._path))  # fsspec would move it into a folder
+            return
+        if not self._protocols & _RENAMES_OVER:
+            with suppress(FileNotFoundError):
+                self._fs.rm_file(self._path)
+        self._fs.mv(self._part, self._path)
 
     @contextmanager
     def _told_once(self) -> Iterator[None]:

@@ -12,9 +12,7 @@ files, and before the sidecar.
 import getpass
 import json
 import os
-import socket
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -74,6 +72,9 @@ class Sender:
     @classmethod
     def this(cls) -> Self:
         """Return this process."""
+        import socket  # slow to import, as uuid is, and only who sends to a store needs them
+        import uuid
+
         process = os.getpid()
         started, since = _started(process) or 0, utc_time(time.time_ns())
         return cls(socket.gethostname(), _machine(), process, started, _user(), since, uuid.uuid4().hex)

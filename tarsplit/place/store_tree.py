@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 import xxhash
 
 from qa2pack.manifest.path import join, path_in
+from qa2pack.tarsplit.naming import PART
 from qa2pack.tarsplit.place.place import Place, Upload
 
 _SMALL_BYTES = 1 << 10  # the checksum file of one inventory has the size of that of another
@@ -45,9 +46,15 @@ class StoreTree:
         with self._place.opened(path) as file:
             return xxhash.xxh3_128_digest(file.read(size))
 
+    @property
+    def where(self) -> bytes:
+        """Its address."""
+        return join(self._place.path, self._name)
+
     def names(self, folder: bytes) -> list[bytes]:
-        """Return what is in a folder."""
-        return self._place.names(path_in(self._name, folder))
+        """Return what is in a folder, without files that a stop left on their way: they get their names yet."""
+        names = self._place.names(path_in(self._name, folder))
+        return [name for name in names if not name.endswith(PART) or name.removesuffix(PART) in names]
 
     def finish(self) -> None:
         """Do nothing: each file is there."""

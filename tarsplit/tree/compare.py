@@ -1,12 +1,15 @@
 """Tree compared with the sidecar: each file, what is beside them, and nothing else.
 
-Files are read one by one, so each problem has the path of its file. A `Taker` may take their content, by which a
-delivery is received. Folders without files are not missed: neither a bag nor a store has them.
+Files are read one by one, so each problem has the path of its file; where calls take long, some are read ahead. A
+`Taker` may take their content, by which a delivery is received. Folders without files are not missed: neither a bag
+nor a store has them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.fs.at_once import ahead
 from qa2pack.manifest.fs.digest import BUFFER_BYTES, blocks_of
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Code, Problem, size_problem
@@ -15,9 +18,13 @@ from qa2pack.tarsplit.checksums import ALWAYS, Sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.reader import EndedError, Reader, summed
 from qa2pack.tarsplit.place.place import Place, PlaceError
+from qa2pack.tarsplit.place.read_ahead import Opening, opening
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taker import Taker
 from qa2pack.tarsplit.tree.shape import Beside, Shape
+
+# Asks the place about a folder or a file, perhaps before its turn, and returns what compares it in its turn.
+_Look = Callable[[], Callable[[], None]]
 
 _NOTHING_ELSE = "only files that the delivery names"
 
@@ -31,13 +38,14 @@ def tree_problems(place: Place, row: ChunkRow, part: ChunkPart, shape: Shape, ta
     if not place.names(row.name) and part.files:
         return [Problem(Code.MISSING, row.name)]
     comparing = _Tree(place, row.name, shape, taker)
-    for folder, names, share in _contents(part, shape):
-        comparing.find_others(folder, names)
-        if share is not None:
-            for index in share.files:
-                comparing.compare(share.record, index)
+    for _, compare in ahead(_looked, comparing.looks(part)):
+        compare()
     comparing.compare_lists(row)
     return comparing.problems
+
+
+def _looked(look: _Look) -> Callable[[], None]:
+    return look()
 
 
 def others_in(names: Callable[[bytes], Iterable[bytes]], part: ChunkPart, shape: Shape) -> Iterator[bytes]:
@@ -93,20 +101,14 @@ class _Tree:
         self._shape = shape
         self._taker = taker
 
-    def find_others(self, folder: bytes, known: set[bytes]) -> None:
-        """Find what is in a folder and not known."""
-        path = path_in(self._name, folder)
-        others = set(self._place.names(path)) - known
-        self.problems += [Problem(Code.EXTRA, join(path, name), _NOTHING_ELSE) for name in sorted(others)]
-
-    def compare(self, record: FolderRecord, index: int) -> None:
-        """Compare a file; its content is given to the taker, unless that has it."""
-        sums = Sums(self._shape.lists.checksums)
-        if not self._is_taken(record, index, sums):
-            sums = Sums(self._shape.lists.checksums)
-            path = join(self._name, self._shape.file(record.path, record.names[index]))
-            self._tell(self._read(path, record, index, sums))
-        self._shape.lists.add(join(record.path, record.names[index]), sums)
+    def looks(self, part: ChunkPart) -> Iterator[_Look]:
+        """Yield a look at each folder and at each of its files, in their order."""
+        for folder, names, share in _contents(part, self._shape):
+            yield partial(self._look_at_folder, path_in(self._name, folder), names)
+            if share is not None:
+                for index in share.files:
+                    path = join(self._name, self._shape.file(share.record.path, share.record.names[index]))
+                    yield partial(self._look_at_file, path, share.record, index)
 
     def compare_lists(self, row: ChunkRow) -> None:
         """Compare what is beside the files, and the checksums of the lists, where all was right so far."""
@@ -120,6 +122,24 @@ class _Tree:
         expected, found = (*row.checksums, ("", row.xxh128)), (*lists.results(), ("", lists.of_all))
         if expected != found and self._is_right:
             self._tell([Problem(Code.CHANGED, self._name, "the checksums of the manifest", "others")])
+
+    def _look_at_folder(self, path: bytes, known: set[bytes]) -> Callable[[], None]:
+        return partial(self._find_others, path, known, self._place.names(path))
+
+    def _look_at_file(self, path: bytes, record: FolderRecord, index: int) -> Callable[[], None]:
+        return partial(self._compare, path, record, index, opening(self._place, path, record.sizes[index]))
+
+    def _find_others(self, path: bytes, known: set[bytes], names: Iterable[bytes]) -> None:
+        """Find what is in a folder and not known."""
+        self.problems += [Problem(Code.EXTRA, join(path, name), _NOTHING_ELSE) for name in sorted({*names} - known)]
+
+    def _compare(self, path: bytes, record: FolderRecord, index: int, opened: Opening) -> None:
+        """Compare a file; its content is given to the taker, unless that has it."""
+        sums = Sums(self._shape.lists.checksums)
+        if not self._is_taken(record, index, sums):
+            sums = Sums(self._shape.lists.checksums)
+            self._tell(self._read(path, record, index, opened, sums))
+        self._shape.lists.add(join(record.path, record.names[index]), sums)
 
     def _tell(self, problems: Iterable[Problem]) -> None:
         found = list(problems)
@@ -135,18 +155,18 @@ class _Tree:
                 sums.update(block)
         return _is_right(record, index, sums)
 
-    def _read(self, path: bytes, record: FolderRecord, index: int, sums: Sums) -> Iterator[Problem]:
+    def _read(self, path: bytes, record: FolderRecord, index: int, opened: Opening, sums: Sums) -> Iterator[Problem]:
         """Read a file to its end; yield a problem if it differs."""
         size = record.sizes[index]
         try:
-            opened = self._place.opened(path)
+            file = opened()
         except FileNotFoundError:
             yield Problem(Code.MISSING, path)
             return
         except PlaceError as error:
             yield Problem(Code.UNREADABLE, path, found=error.text)
             return
-        with opened as file:
+        with file:
             if file.byte_count != size:
                 yield size_problem(path, size, file.byte_count)
                 return

@@ -14,7 +14,7 @@ from qa2pack.manifest.path import join
 from qa2pack.tarsplit.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share
 from qa2pack.tarsplit.container.writer import Output, OutputFailedError
-from qa2pack.tarsplit.place.place import Place, Upload
+from qa2pack.tarsplit.place.place import Place, StrayError, Upload
 from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.shape import Beside, Shape
 
@@ -104,9 +104,14 @@ class TreeWriter:
             with _marked():
                 self._tree.remove(self._written)
 
-    def others(self, part: ChunkPart) -> Iterator[bytes]:
-        """Yield the paths of what is in a tree of an earlier run and not of it: somebody put it there."""
-        return others_in(self._tree.names, part, self._shape) if self._keeps else iter(())
+    def check_others(self, part: ChunkPart) -> None:
+        """Look what is in a tree of an earlier run.
+
+        Raises:
+            StrayError: something is not of it: somebody put it there.
+        """
+        if self._keeps and (other := next(others_in(self._tree.names, part, self._shape), b"")):
+            raise StrayError(join(self._tree.where, other))
 
     def finish(self) -> None:
         """Write what is beside the files, and give the tree its name."""

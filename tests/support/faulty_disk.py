@@ -1,6 +1,6 @@
 """Disks that count what is changed, and fail or stop at one chosen change.
 
-Every public method of `executor.disk.Disk` is one mutating call, also those that are added to it later. A method
+Every public method of `executor.io.disk.Disk` is one mutating call, also those that are added to it later. A method
 that is built on another one counts once. After a stop the disk is dead: handlers and `finally` blocks of the
 stopped program, which would not run if it had been killed, change nothing any more.
 """

@@ -20,7 +20,8 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.make import make_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.problem import Problem

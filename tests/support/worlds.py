@@ -43,7 +43,8 @@ from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs import lock_file
 from qa2pack.manifest.layout.load import layout_text
-from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.make import make_plan
+from qa2pack.manifest.plan.plan import Plan, save_plan
 from qa2pack.manifest.plan.rebuild import NewReadme, Repair, Source, plan_rebuild
 from qa2pack.manifest.plan.removal import make_removal
 from qa2pack.manifest.plan.renaming import plan_rename
@@ -287,6 +288,9 @@ CHOSEN_WITH_ROLLBACK = (
     Scenario(Change.RECEIVED, Mode.COPY),
 )
 STRIDE = 8  # of calls that do as their neighbours do, in the short version
+SEED = int(
+    os.environ.get("QA2PACK_TORTURE_SEED", "0")
+)  # another one tries other calls, and other states of power cuts
 REMOVING = ("unlink", "rmdir")
 _APPENDS = {
     Change.MEMBER: Append.MEMBER,

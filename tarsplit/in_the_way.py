@@ -1,0 +1,105 @@
+"""What is in the way of a delivery: it has one of its names, and is not known to be of it. Changes nothing.
+
+A layout may call a set as anything else is called, and people put files into folders that they were given. So what a
+delivery removes or takes a name from must be what the sidecar or the state file here says that it is. All else is
+refused where it is, before anything is changed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from qa2pack.manifest.format.delivery_form import DeliveryForm
+from qa2pack.manifest.path import is_within, join, path_in
+from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.tarsplit.before import Before
+from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.naming import PART, DeliveryName
+from qa2pack.tarsplit.place.place import A_FILE, A_FOLDER, Place, PlaceError
+from qa2pack.tarsplit.tree.compare import others_in
+
+
+def check_kinds(place: Place, names: Iterable[bytes]) -> None:
+    """Refuse symlinks, pipes and the like, which no delivery writes; a store has none."""
+    if place.goes_on:
+        return
+    found = ((name, place.seen(name)) for name in names)
+    if wrong := [(name, seen.kind) for name, seen in found if seen and seen.kind not in (A_FILE, A_FOLDER)]:
+        raise Refused(*(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name), found=kind) for name, kind in wrong))
+
+
+def check_removed(
+    place: Place,
+    name: DeliveryName,
+    removed: Iterable[bytes],
+    before: Before,
+    unfinished: Callable[[bytes], CheckBatch | None],
+    *,
+    is_replacing: bool,
+) -> None:
+    """Refuse to remove what this delivery is not known to have written.
+
+    An unfinished file is of it if a run of this delivery was here. A complete tree must be as the sidecar says, but
+    for what is missing. An unfinished tree has to have only names that it would get now, because nothing says what
+    it had got; it is removed only to be replaced. An object has the history of what was delivered: it grows or is in
+    the way, whatever is missing in it.
+
+    Args:
+        unfinished: returns what the tree of this name is to become; None where that is not known.
+
+    Raises:
+        Refused: as it says.
+    """
+    for entry in removed:
+        path = join(place.path, entry)
+        bare = entry.removesuffix(PART)
+        if not _is_folder(place, entry):
+            if bare != entry and not before.is_known and bare not in (name.state, name.sender):
+                raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FILE))
+        elif bare != entry and before.is_known:
+            if not is_replacing:
+                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
+            batch = unfinished(bare)
+            _refuse(place, _others_of_part(batch) if batch else [entry])
+        elif entry in before.objects:
+            tree = before.objects[entry]
+            _refuse(place, [each.path for each in check_chunk(tree).problems] or [entry])
+        elif entry in before.trees:
+            tree = before.trees[entry]
+            _refuse(place, foreign_paths(tree, check_chunk(tree).problems))
+        else:
+            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER))
+
+
+def foreign_paths(batch: CheckBatch, problems: Iterable[Problem]) -> list[bytes]:
+    """Return the paths in a tree with a problem that is more than that something is missing."""
+    name = batch.row.name
+    return [each.path for each in problems if each.code is not Code.MISSING and is_within(each.path, name)]
+
+
+def in_the_way(place: Place, paths: Iterable[bytes]) -> list[Problem]:
+    """Return a problem for each of these paths, which are relative to the place."""
+    return [Problem(Code.FOLDER_IN_THE_WAY, join(place.path, path)) for path in paths]
+
+
+def _refuse(place: Place, paths: Iterable[bytes]) -> None:
+    if problems := in_the_way(place, paths):
+        raise Refused(*problems)
+
+
+def _others_of_part(batch: CheckBatch) -> Iterator[bytes]:
+    """Yield the paths of what has no name of the tree that was begun."""
+    if batch.row.form is DeliveryForm.OCFL:
+        return  # of which version it was to become is not known
+    part = batch.row.name + PART
+
+    def names(folder: bytes) -> list[bytes]:
+        return batch.place.names(path_in(part, folder))
+
+    yield from (join(part, other) for other in others_in(names, batch.part, batch.shape()))
+
+
+def _is_folder(place: Place, name: bytes) -> bool:
+    """Return whether something is in a folder of this name; a symlink is none."""
+    with suppress(PlaceError):
+        return bool(place.names(name))
+    return False

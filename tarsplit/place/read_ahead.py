@@ -1,0 +1,61 @@
+"""Read ahead: small files of a place read before their turn, for places that answer late.
+
+What was wrong with a file is told in its turn, where it is opened. So who opens it need not know how it is read.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from typing import Never, Self
+
+from qa2pack.manifest.fs.at_once import at_once
+from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
+
+_SMALL_BYTES = 256 << 10  # larger ones are read when it is their turn: many of them would fill the memory
+
+Opening = Callable[[], OpenedFile]
+
+
+def opening(place: Place, name: bytes, size: int) -> Opening:
+    """Return how to open a file in its turn, which raises as `Place.opened`; read it now if others wait meanwhile.
+
+    Args:
+        size: that it should have. Of a longer one only the beginning is read.
+    """
+    if at_once() == 1 or size > _SMALL_BYTES:
+        return partial(place.opened, name)
+    try:
+        with place.opened(name) as file:
+            return partial(_ReadFile, file.byte_count, _content(file, size))
+    except (FileNotFoundError, PlaceError) as error:
+        return partial(_failed, error)
+
+
+def _content(file: OpenedFile, size: int) -> bytes:
+    """Return so many bytes of a file, and one more where it has more."""
+    content = b""
+    while len(content) < size and (block := file.read(size + 1 - len(content))):
+        content += block
+    return content
+
+
+def _failed(error: Exception) -> Never:
+    raise error
+
+
+class _ReadFile:
+    def __init__(self, byte_count: int, content: bytes) -> None:
+        self.byte_count = byte_count
+        self._content = BytesIO(content)
+
+    def read(self, size: int) -> bytes:
+        return self._content.read(size)
+
+    def seek(self, offset: int) -> int:
+        return self._content.seek(offset)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass

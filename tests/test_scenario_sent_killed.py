@@ -1,0 +1,124 @@
+"""Sending to a plain store that is a folder, killed at each call that changes it: the same command goes on.
+
+A kill runs nothing more. So from one call on, all of them end the program, in every clean-up, too.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
+
+from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.progress import Silent
+from qa2pack.tarsplit import output_files
+from qa2pack.tarsplit.contents import choose_members
+from qa2pack.tarsplit.deliver import Destination, deliver
+from qa2pack.tarsplit.place import plain_upload
+from qa2pack.tarsplit.place.store import Store
+from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
+from qa2pack.tarsplit.sets import name_of_sets, with_sets
+from support.delivered_sets import RULES, UNIT, package_run
+from support.deliveries import PROJECT, make_package, plan
+
+FORMS = ("folder", "bag", "ocfl")
+
+
+class Killed(BaseException):
+    """The program ends here."""
+
+
+class Kill:
+    """Counts calls, and ends the program from one on."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = 1 << 30
+
+    def at(self, number: int) -> None:
+        """End the program at the call of this number, from 0, and at all after it."""
+        self.count, self.first = 0, number
+
+    def call(self) -> None:
+        """Count one more call."""
+        self.count += 1
+        if self.count > self.first:
+            raise Killed
+
+
+@pytest.fixture
+def kill(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kill]:
+    """What kills at a call that changes a folder by fsspec, or gives a file in it its name."""
+    kill = Kill()
+
+    def killing(real: Callable[..., Any], is_change: Callable[..., bool] = lambda *_, **__: True) -> Any:
+        def call(*words: Any, **options: Any) -> Any:
+            if is_change(*words, **options):
+                kill.call()
+            return real(*words, **options)
+
+        return call
+
+    monkeypatch.setattr(
+        LocalFileSystem, "_open", killing(LocalFileSystem._open, lambda *_, mode="rb", **__: mode != "rb")
+    )
+    for name in ("rm_file", "mv"):
+        monkeypatch.setattr(LocalFileSystem, name, killing(getattr(LocalFileSystem, name)))
+    monkeypatch.setattr(LocalFileOpener, "write", killing(LocalFileOpener.write))
+    monkeypatch.setattr(output_files, "rename", killing(output_files.rename))
+    yield kill
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def tars_of(folder: Path) -> Cut:
+    package = make_package(folder / PROJECT, {"qa/a.png": b"a" * 50_000, "script/b.py": b"b" * 60_000})
+    return plan(package, 70_000)
+
+
+def trees_of(folder: Path) -> Cut:
+    """Plan a folder, a bag and an object with the same two files."""
+    sets = (
+        f'[[delivery]]\nset = "{form}"\nform = "{form}"\nname = "P_{form}"\nselect = "**"\nalso = true\n'
+        for form in FORMS
+    )
+    package_run(folder, f"{UNIT}{RULES}{''.join(sets)}", {"one/a": b"a" * 2000, "b": b"b"})
+    package = Package(os.fsencode(folder / "P"))
+    members = choose_members(package, read_state(package), OpenedFiles())
+    members = with_sets(members, package.project, (), day="")
+    return plan_cut(CutRequest(name_of_sets(members, package.project, (), ""), 1 << 20), members, Silent())
+
+
+@pytest.mark.parametrize(("cut_of", "renames_over"), [(tars_of, True), (tars_of, False), (trees_of, True)])
+def test_kill_at_any_call_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: Kill, cut_of: Callable[[Path], Cut], *, renames_over: bool
+) -> None:
+    if not renames_over:  # as FTP and SMB
+        monkeypatch.setattr(plain_upload, "_OF_DISK", frozenset())
+        monkeypatch.setattr(plain_upload, "_RENAMES_OVER", frozenset())
+    cut = cut_of(tmp_path)
+    root = tmp_path / ("P" if cut_of is trees_of else PROJECT)
+
+    def send(to: Path) -> None:
+        where = Destination(os.fsencode(root), Store(f"file://{to}"))
+        assert not deliver(cut, where, engine=InlineEngine(), progress=Silent()).problems
+
+    send(tmp_path / "whole")
+    whole, count = files_in(tmp_path / "whole"), kill.count
+    assert count > 20
+    for number in range(count):
+        to = tmp_path / str(number)
+        kill.at(number)
+        with pytest.raises(Killed):
+            send(to)
+        kill.at(1 << 30)
+        send(to)
+        assert files_in(to) == whole, number
+        shutil.rmtree(to)
