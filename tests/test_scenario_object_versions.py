@@ -403,6 +403,22 @@ def test_object_of_which_no_sidecar_tells_grows_where_it_is_whole(grown: Path, t
     assert {path: data for path, data in before.items() if "/" in path}.items() <= after.items()
 
 
+def test_version_that_was_begun_of_such_an_object_is_undone(
+    first: Path, second: Path, third: Path, tmp_path: Path
+) -> None:
+    bare = shutil.copytree(first / "out", tmp_path / "bare")
+    (bare / "P_unit.manifest").unlink()
+    calls = stopped_delivery(second, shutil.copytree(bare, tmp_path / "out"), 1000)
+    for number in reversed(range(len(calls))):
+        shutil.rmtree(tmp_path / "out")
+        stopped_delivery(second, shutil.copytree(bare, tmp_path / "out"), number)
+        if [path.name for path in (tmp_path / "out").glob("P_object.part/*")] == ["inventory.json.sha512"]:
+            break
+    assert number
+    assert (ran := deliver_from(third, tmp_path / "out")).code == 0, ran.out
+    check_delivered(third, tmp_path / "out", 2)
+
+
 @pytest.mark.parametrize(
     "path", ["P_object/mine", "P_object/v1/content/P/unit/data/two/b", "P_object/v1/inventory.json", "Q.manifest"]
 )
