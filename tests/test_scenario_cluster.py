@@ -71,14 +71,18 @@ PLOTS = "X8c/uid___A002_X3c9295_X8c.ms.tsys.plots"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    """Two workers that come back when they are killed, and a scheduler that gives a batch up at the first death."""
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), local_cluster(2) as made:
+    """Two workers that come back when they are killed, and a scheduler that gives a batch up at the first death.
+
+    On a busy machine that takes longer than the 15 s after which a cluster gives a worker up for good.
+    """
+    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.deploy.lost-worker-timeout": "1h"}
+    with dask.config.set(settings), local_cluster(2) as made:
         yield made
 
 
 @pytest.fixture
 def workers(cluster: LocalCluster) -> LocalCluster:
-    """The two workers, when both have come back: one that is killed while it starts does not come again."""
+    """The two workers, when both have come back."""
     wait_until(lambda: len(names_of_workers(cluster)) == 2)
     return cluster
 
