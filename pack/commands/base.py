@@ -27,6 +27,7 @@ from qa2pack.pack.terminal.output_streams import report_os_error
 from qa2pack.pack.terminal.style import coloured
 
 if TYPE_CHECKING:
+    from qa2pack.manifest.problem import Problem
     from qa2pack.pack.settings.keys import Settings
 
 # typer's command-line parser has had two module names, so its classes are not imported by name.
@@ -129,13 +130,14 @@ def run_program(command: Any, words: Sequence[str] | None, name: str) -> int:
     except UsageFault as error:
         error.show()
         if "--json" in typed:
-            verb = typed[0] if name == "pack" and not typed[0].startswith("-") else name
-            _print_usage_fields(verb, error.format_message())
+            _print_usage_fields(_verb(typed, name), error.format_message())
         return Exit.USAGE
     except typer.Abort:
         return Exit.FAILED
     except OSError as error:  # help or version could not be written, or a path not be followed
         report_os_error(name, error)
+        if "--json" in typed and error.filename:  # one without a path is of stdout itself
+            _print_fields(_verb(typed, name), Exit.FAILED, f"{error.strerror}: {shown(error.filename)}")
         return Exit.FAILED
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
@@ -145,10 +147,20 @@ def run_program(command: Any, words: Sequence[str] | None, name: str) -> int:
 def _print_usage_fields(verb: str, message: str) -> None:
     """Print the JSON of a command line that is not understood, so its package is not known either."""
     from qa2pack.manifest.problem import Code, Problem
+
+    _print_fields(verb, Exit.USAGE, message, Problem(Code.USAGE, b"", found=message))
+
+
+def _print_fields(verb: str, code: Exit, message: str, *problems: "Problem") -> None:
+    """Print the JSON of a failure from before the command ran."""
     from qa2pack.pack.views.json_fields import print_fields, problem_fields
 
-    problems = problem_fields([Problem(Code.USAGE, b"", found=message)])
-    print_fields({"command": verb, "exit_code": Exit.USAGE, "package": None, "error": message, "problems": problems})
+    fields = {"command": verb, "exit_code": code, "package": None, "error": message}
+    print_fields({**fields, "problems": problem_fields(problems)})
+
+
+def _verb(typed: Sequence[str], name: str) -> str:
+    return typed[0] if name == "pack" and not typed[0].startswith("-") else name
 
 
 class Command(TyperCommand):
