@@ -24,7 +24,7 @@ from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.digest import digest_of_bytes, digest_of_rest
 from qa2pack.manifest.fs.throttle import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
 from qa2pack.pack.jobs.engines import Workers, started_engine
-from qa2pack.pack.settings.rate import parse_rate
+from qa2pack.pack.settings.bounds import parse_rate
 from support.commands import run_here
 from support.deliveries import PROJECT, adopt, check, cut_up, make_package
 from support.in_process import Delivery, make_reduction, write

@@ -15,8 +15,7 @@ import typer
 from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
 from qa2pack.manifest.path import shown
 from qa2pack.pack.commands.completion import offered_members
-from qa2pack.pack.settings.bounds import MOST_JOBS, MOST_WAIT_SECONDS
-from qa2pack.pack.settings.rate import parse_rate
+from qa2pack.pack.settings.bounds import MOST_JOBS, MOST_WAIT_SECONDS, parse_rate
 from qa2pack.pack.terminal.choices import Color, LogFormat, ProgressForm
 
 if TYPE_CHECKING:

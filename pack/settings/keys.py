@@ -226,7 +226,7 @@ def _has_two_values(texts: Sequence[str]) -> bool:
 def _is_rate(value: str) -> bool:
     from typer import BadParameter
 
-    from qa2pack.pack.settings.rate import parse_rate
+    from qa2pack.pack.settings.bounds import parse_rate
 
     try:
         parse_rate(value)
