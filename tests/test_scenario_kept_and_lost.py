@@ -161,7 +161,8 @@ def test_answer_of_several_repairs_says_that_only_the_last_is_rolled_back(
     assert repaired.code == 0
     assert f"only the last repair can be rolled back: {SECOND}" in repaired.out
     rolled_back = typed("rollback", delivery.path)
-    assert rolled_back.code == 0
+    assert rolled_back.code == 3
+    assert Code.TICKET_DAMAGED in rolled_back.out  # those that were written while the second script was missing
     assert f"made {SECOND}" in rolled_back.out
     assert "Only this member was rolled back; the others stay as they are." in rolled_back.out
     assert [script.exists() for script in two_members] == [True, False]

@@ -41,15 +41,15 @@ def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further
             wait=workers.wait,
         )
     remove_fetched(package)
-    return replace(done, problems=tuple(_damaged_tickets(package, done)))
+    return replace(done, problems=tuple(_damaged_tickets(package, done, opened)))
 
 
-def _damaged_tickets(package: Package, done: RolledBack) -> Iterator[Problem]:
+def _damaged_tickets(package: Package, done: RolledBack, opened: OpenedFiles) -> Iterator[Problem]:
     from qa2pack.executor.tickets.check import check_tickets  # slow to import, and not needed to be refused
 
     if not done.member or done.is_gone:
         return
     if done.renamed_from:
         package = Package(join(package.parent, done.renamed_from))
-    found = check_tickets(package, OpenedFiles(), is_quick=False)
+    found = check_tickets(package, opened, is_quick=False)
     yield from (problem for problem in found if not problem.code.is_warning)
