@@ -46,6 +46,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there
+from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
@@ -72,6 +73,10 @@ class RolledBack:
     is_of_package: bool = False
     is_gone: bool = False
     problems: tuple[Problem, ...] = ()
+
+    def package_of(self, package: Package) -> Package:
+        """Return a package that was rolled back, which may have another name again."""
+        return Package(join(package.parent, self.renamed_from)) if self.renamed_from else package
 
 
 def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it may be kept from it

@@ -10,7 +10,6 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 from qa2pack.pack.jobs.fetched import remove_fetched
@@ -49,7 +48,5 @@ def _damaged_tickets(package: Package, done: RolledBack, opened: OpenedFiles) ->
 
     if not done.member or done.is_gone:
         return
-    if done.renamed_from:
-        package = Package(join(package.parent, done.renamed_from))
-    found = check_tickets(package, opened, is_quick=False)
+    found = check_tickets(done.package_of(package), opened, is_quick=False)
     yield from (problem for problem in found if not problem.code.is_warning)

@@ -9,8 +9,6 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack.terminal.choices import LogFormat
 
 _COLOURS = re.compile(r"\x1b\[\d+m")  # as `style` writes them; in a name the first character is escaped
-
-
 _BEGINNING = re.compile(rb'(\{"time": ")?[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z')
 
 

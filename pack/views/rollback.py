@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.alma.member_ids import member_words
-from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.alma.package import read_state
+from qa2pack.manifest.path import shown
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
@@ -40,7 +40,7 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
         return
     if result.renamed_from:
         yield f"{style.good('Rolled back')}: the package has its name again"
-        yield f"  {shown(join(target.package.parent, result.renamed_from))}"
+        yield f"  {shown(result.package_of(target.package).path)}"
         return
     done, to_do = ("removed", "remove") if result.is_removal else ("made", "make")
     what = (
@@ -64,8 +64,8 @@ def _damage_lines(result: RolledBack, target: Target) -> Iterator[str]:
     from qa2pack.pack.jobs.members import members_of  # slow to import, and rarely needed
     from qa2pack.pack.views.damage import Damage
 
-    path = join(target.package.parent, result.renamed_from) if result.renamed_from else target.package.path
-    there = Target(Package(path), path if result.renamed_from else target.typed)  # its manifests are others now
+    package = result.package_of(target.package)
+    there = Target(package, package.path if result.renamed_from else target.typed)  # its manifests are others now
     damage = Damage(result.problems, there, members_of(read_state(there.package), there.opened))
     yield from damage.lines(shows_all=False)
     yield from damage.remedies()

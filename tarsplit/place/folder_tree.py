@@ -49,7 +49,7 @@ class FolderTree:
 
     def remove(self, name: bytes) -> None:
         """Remove a file."""
-        outfile.remove(join(join(self._root, self._folder) if self._folder else self._root, name))
+        outfile.remove(join(path_in(self._root, self._folder), name))
 
     @property
     def where(self) -> bytes:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
 from qa2pack.manifest.fs.presence import is_there
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, path_in
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.naming import PART
 from qa2pack.tarsplit.place.folder_tree import begun_file, is_at, names_in
@@ -37,7 +37,7 @@ class FolderVersion:
 
     def has(self, name: bytes, size: int, digest: bytes) -> bool:
         """Read a file beside the object, from where it will be moved, or else in it, and compare its digest."""
-        is_beside = is_there(join(join(self._beside, self._folder) if self._folder else self._beside, name))
+        is_beside = is_there(join(path_in(self._beside, self._folder), name))
         return is_at(self._beside if is_beside else self._object, self._folder, name, size, digest)
 
     @contextmanager
