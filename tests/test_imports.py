@@ -18,6 +18,7 @@ from support.source_code import (
     imported_packages,
     imported_tests,
     looks_that_hide_errors,
+    modules_in,
     parse,
     printing_calls,
     project_modules,
@@ -237,11 +238,10 @@ def _is_there(name: str) -> bool:
 
 
 def test_packages_are_imported_through_the_import_root_alone() -> None:
-    places = [path for folder in (*PACKAGES, "tests", "benchmarks", "demo") for path in (ROOT / folder).rglob("*.py")]
     wrong = [
-        f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in [*places, ROOT / "QA2_Packaging_module.py"]
-        for name, line in flat_imports(parse(path.name, path.read_text()).tree)
+        f"{module.name}:{line} imports {name}"
+        for module in modules_in(*PACKAGES, "tests", "benchmarks", "demo")
+        for name, line in flat_imports(module.tree)
     ]
     assert wrong == []
 
@@ -271,12 +271,11 @@ def test_unit_tests_are_named_after_what_they_test() -> None:
 
 def test_nothing_is_imported_from_a_test() -> None:
     """What two tests need stands in tests/support: a test that others import cannot be renamed, split or removed."""
-    places = [path for folder in ("benchmarks", "demo", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
     wrong = [
-        f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in places
-        if path.name != "test_imports.py"  # its examples, below, are such imports
-        for name, line in imported_tests(parse(path.name, path.read_text()).tree)
+        f"{module.name}:{line} imports {name}"
+        for module in modules_in("benchmarks", "demo", "tests")
+        if module.name != "tests/test_imports.py"  # its examples, below, are such imports
+        for name, line in imported_tests(module.tree)
     ]
     assert wrong == []
 
