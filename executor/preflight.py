@@ -92,7 +92,7 @@ def _renaming_problems(package: Package, plan: Described, opened: OpenedFiles) -
 def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
     """Look once more, right before the exchange, for what was done to that which is replaced since the plan was made.
 
-    Staging takes hours where it copies, and people work meanwhile.
+    Staging takes hours where it copies, and people go on working in the origin.
 
     Raises:
         Refused: something was; it would go, and nobody was asked.

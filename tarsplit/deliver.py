@@ -25,7 +25,7 @@ from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.before import read_before
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
-from qa2pack.tarsplit.earlier_versions import find_growths, undo_versions
+from qa2pack.tarsplit.earlier_versions import find_growths, remove_begun_versions
 from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
@@ -92,7 +92,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         fingerprint = writer.digest().hex()
         before = read_before(name, place, folder)
         check_alone()
-        undo_versions(cut, before, place, fingerprint)
+        remove_begun_versions(cut, before, place, fingerprint)
         state = before.of(fingerprint)
         finished = find_finished(cut, place, state, engine=engine, progress=progress)
         growths = find_growths(cut, place, before, state)

@@ -155,6 +155,8 @@ PRINTERS = {"pack/views/json_fields.py", "pack/jobs/engines.py"}
 
 # Folders and uids of ALMA's packages.
 _OF_ALMA = re.compile(r"ouss|(?<![-\w])(calibrated|product)(?![-\w])|uid___")
+# No terms: docs/glossary.md has one for each thing, as "roll back", "report" and "again".
+_NO_TERMS = re.compile(r"\b(anew|meanwhile|strangers?|told|undo(es|ing|ne)?)\b", re.IGNORECASE)
 _MODULE_NAMED = re.compile(r"`((?:manifest|executor|tarsplit|pack)(?:\.[a-z_]+)+)`")
 _NO_MODULES = {"pack.toml", "tarsplit.py", "tarsplit.size"}  # files, and a key
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed", "jinja2"}
@@ -363,6 +365,18 @@ def test_only_layouts_and_what_knows_alma_name_its_folders_and_uids() -> None:
 
 def test_folder_of_alma_is_seen() -> None:
     assert [text for text, _ in texts_with(parse("x.py", "x = b'a/sg_ouss_id'").tree, _OF_ALMA)] == ["a/sg_ouss_id"]
+
+
+def test_code_and_pages_have_the_terms_of_the_glossary() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    modules = [ROOT / module.name for module in project_modules()]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number} has {found[0]}"
+        for path in (*modules, *pages)
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        for found in _NO_TERMS.finditer(line)
+    ]
+    assert wrong == []
 
 
 def test_only_the_writers_change_the_file_system() -> None:

@@ -127,7 +127,7 @@ def _raise_environment_error(error: Exception, space_bytes: int, *, is_for_memor
     """Raise CasacoreEnvironmentError if no table can be at fault; casacore reports system errors as text.
 
     Args:
-        is_for_memory: the kernel has killed processes for want of memory meanwhile.
+        is_for_memory: the kernel has killed processes for want of memory since it began.
     """
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)

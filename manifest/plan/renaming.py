@@ -206,7 +206,7 @@ def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Pr
 
 
 def _changed_texts(member: bytes, header: Header) -> Iterator[Problem]:
-    """Yield a problem for each text that was changed by hand: it would be written anew."""
+    """Yield a problem for each text that was changed by hand: it would be overwritten."""
     for path, text in header.texts.items():
         status = status_of(join(member, path))
         if (

@@ -6,7 +6,7 @@ queried, never held in memory.
 A package is claimed before it is verified: by a lock of the kernel on one byte of a file beside the catalogue, which
 goes with the process that holds it. So two processes never verify one package at a time, and a process that was
 killed claims nothing. Locks of this kind belong to a process: two catalogues of one file in one process would not
-see each other's. The lock of the package itself is another one, which keeps it from being changed meanwhile.
+see each other's. The lock of the package itself is another one: while it is held, nobody changes the package.
 """
 
 import errno

@@ -12,7 +12,7 @@ import sqlite3
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 VERSION = 1
-_ID = 0x71613270  # "qa2p", by which SQLite files of other programs are told apart
+_ID = 0x71613270  # "qa2p", by which SQLite files of other programs are distinguished
 _WAIT_SECONDS = 600.0  # another process writes for milliseconds; on a machine that is overloaded, for longer
 
 # looked: what `facts.look_of` returned. seen_ns: when a walk found it last. gone_ns: since when it is not there.
