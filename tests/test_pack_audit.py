@@ -328,6 +328,12 @@ def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:
     assert [problem.code for problem in refused(shelf, every_seconds=1e9)] == [Code.CATALOGUE_UNUSABLE]
 
 
+def test_file_of_one_byte_is_no_catalogue_and_is_left(shelf: Shelf) -> None:
+    shelf.catalogue.write_bytes(b"y")
+    assert [problem.code for problem in refused(shelf)] == [Code.CATALOGUE_UNUSABLE]
+    assert shelf.catalogue.read_bytes() == b"y"
+
+
 def test_catalogue_of_another_program_is_refused_and_left(shelf: Shelf) -> None:
     with closing(sqlite3.connect(shelf.catalogue)) as other, other:
         other.execute("CREATE TABLE mine (a)")

@@ -95,6 +95,8 @@ def unusable(path: bytes, found: str) -> Refused:
 
 
 def _check(connection: sqlite3.Connection, path: bytes) -> None:
+    if os.path.getsize(path) == 1:  # which SQLite takes for a new file, and writes over
+        raise unusable(path, "file is not a database")
     if not _number(connection, "schema_version"):  # a new file
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(
