@@ -6,7 +6,7 @@ the delivery. The functions below say what a manifest has; the executor uses the
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from qa2pack.manifest.actions import Action, Mode
@@ -271,18 +271,16 @@ def received_notes(contents: Contents, header: Header) -> Notes:
     return Notes(totals=contents.totals, trees=trees)
 
 
-def is_of_member(record: FolderRecord, member: bytes) -> bool:
-    """Return whether a record, its path relative to the package, is of a folder of the member."""
-    folder = folder_of(member)
-    return not folder or is_within(record.path, folder)
+def is_of_any(path: bytes, members: Iterable[bytes]) -> bool:
+    """Return whether a folder, its path relative to the package, is of one of the members."""
+    return any(not folder or is_within(path, folder) for folder in map(folder_of, members))
 
 
-def wanted_records(records: Iterable[FolderRecord], members: Iterable[bytes]) -> Iterator[FolderRecord]:
+def wanted_records(records: Iterable[FolderRecord], members: Collection[bytes]) -> Iterator[FolderRecord]:
     """Yield the records of some members, and of the folders above them with what leads to these members alone."""
-    folders = [folder_of(member) for member in members]
-    above = folders_above(folders)
+    above = folders_above(map(folder_of, members))
     for record in records:
         if record.path in above:
             yield FolderRecord(path=record.path, folders=above[record.path])
-        elif any(not folder or is_within(record.path, folder) for folder in folders):
+        elif is_of_any(record.path, members):
             yield record
