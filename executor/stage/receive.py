@@ -6,10 +6,10 @@ after a restart of the system all are read again, because their files may not ha
 """
 
 import os
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
@@ -38,7 +38,6 @@ from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.safe_open import opened_beneath
-from qa2pack.manifest.layout.found_texts import found_texts
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.plan.receiving import (
@@ -50,6 +49,9 @@ from qa2pack.manifest.plan.receiving import (
 from qa2pack.manifest.problem import Problem, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.lock_rows import with_row_count
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.rules import Layout
 
 _FOLDER_MODE = 0o755
 _FOLDERS = 1000  # whose paths are in memory
@@ -174,7 +176,7 @@ def _write_manifest(member: bytes, plan: Header, source: DeliverySource, paths: 
     layout = load_layout(plan.layout) if plan.layout else None
     contents = contents_of(source.records_of(member), [member])
     has_readme = layout is None or layout.has_readme
-    texts = found_texts(layout, _files_of(member, source), os.listdir(paths.package.parent)) if layout else ()
+    texts = _found_texts(layout, member, source, os.listdir(paths.package.parent)) if layout else ()
     readme = _readme(folder) if has_readme and contents.mode is not Mode.FAKE else b""
     header = replace(
         received_header(plan, member, readme, texts),
@@ -188,10 +190,13 @@ def _write_manifest(member: bytes, plan: Header, source: DeliverySource, paths: 
         write_records(file, header, received_notes(contents, header), blobs)
 
 
-def _files_of(member: bytes, source: DeliverySource) -> Iterator[bytes]:
-    for record in source.records_of(member):
-        path = received_record(record, member).path
-        yield from (join(path, name) for name in record.names)
+def _found_texts(
+    layout: "Layout", member: bytes, source: DeliverySource, beside: Sequence[bytes]
+) -> tuple[bytes, ...]:
+    from qa2pack.manifest.layout.found_texts import found_texts  # slow to import, and most deliveries have no layout
+
+    records = (received_record(record, member) for record in source.records_of(member))
+    return found_texts(layout, (join(record.path, name) for record in records for name in record.names), beside)
 
 
 def _readme(folder: bytes) -> bytes:
