@@ -66,12 +66,12 @@ class Turn:
 
     Attributes:
         verified: path and result of each package.
-        busy: paths of packages on which another run works.
+        busy: packages on which another run worked.
         is_stopped: by a signal.
     """
 
     verified: list[tuple[bytes, Standing]] = field(default_factory=list)
-    busy: list[bytes] = field(default_factory=list)
+    busy: list[Shelved] = field(default_factory=list)
     is_stopped: bool = False
     byte_count: int = 0
     seconds: float = 0
@@ -115,13 +115,13 @@ def verify_in_turn(catalogue: Catalogue, how: Verifying, *, before_ns: int, unti
 def _verify_if_free(catalogue: Catalogue, package: Shelved, how: Verifying, turn: Turn, before_ns: int) -> None:
     with catalogue.claimed(package.number) as is_claimed:
         if not is_claimed:
-            turn.busy.append(package.path)
+            turn.busy.append(package)
             return
         if not catalogue.is_due(package.number, before_ns):  # another run has just been here
             return
         outcome = _outcome(Target(Package(package.path), package.path), how)
         if outcome is None:
-            turn.busy.append(package.path)
+            turn.busy.append(package)
             return
         catalogue.record(package.number, outcome, how.clock.now_ns())
     turn.verified.append((package.path, outcome.result))
