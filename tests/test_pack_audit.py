@@ -414,6 +414,16 @@ def test_json_has_all_that_is_known(capsys: Capsys, shelf: Shelf) -> None:
     assert [name for name in (*fields, *fields["summary"], *fields["wrong"][0]) if f"`{name}`" not in page] == []
 
 
+def test_progress_tells_which_package_is_verified_and_counts_each_anew(capsys: Capsys, shelf: Shelf) -> None:
+    ran = run_here(capsys, "audit", shelf.path, "--catalogue", shelf.catalogue, "--progress", "json")
+    ended = [event for line in ran.err.splitlines() if (event := json.loads(line))["event"] == "phase-end"]
+    member = "verify group_ouss_id/member_ouss_id"
+    assert [each["phase"] for each in ended] == [
+        f"{Path(name).name} ({at} of 3): {member}" for at, name in enumerate(NAMES, start=1)
+    ]
+    assert all(each["file_count"] == each["all_file_count"] > 0 for each in ended)
+
+
 def test_metrics_are_in_the_format_of_prometheus(shelf: Shelf, tmp_path: Path) -> None:
     shelf.path.joinpath("a").rename(shelf.path / 'a"\\\n')
     shelf.audit(metrics=os.fsencode(tmp_path / "shelf.prom"))

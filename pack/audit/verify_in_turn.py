@@ -4,10 +4,11 @@ No package is stopped half-way, because the next run would begin it anew and a l
 one that will not fit into what is left of the time is not begun; but the first of a run is, which waits longest.
 """
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import field
+from dataclasses import field, replace
 
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.executor.transaction.lock import LockedError
@@ -68,11 +69,13 @@ class Turn:
         verified: path and result of each package.
         busy: packages on which another run worked.
         is_stopped: by a signal.
+        passed_count: packages whose turn it was, verified or not.
     """
 
     verified: list[tuple[bytes, Standing]] = field(default_factory=list)
     busy: list[Shelved] = field(default_factory=list)
     is_stopped: bool = False
+    passed_count: int = 0
     byte_count: int = 0
     seconds: float = 0
 
@@ -95,21 +98,29 @@ def verify_in_turn(catalogue: Catalogue, how: Verifying, *, before_ns: int, unti
             verified before is in the catalogue.
     """
     turn = Turn()
+    due_count = catalogue.due_count(before_ns)
     while (package := catalogue.next_due(before_ns)) is not None:
         if how.stop.is_requested:
             turn.is_stopped = True
             return turn
         catalogue.pass_over(package.number)
+        turn.passed_count += 1
         if until_seconds is not None and turn.verified:
             left_seconds = until_seconds - how.clock.seconds()
             if turn.expected_seconds(package) >= left_seconds:
                 continue
         try:
-            _verify_if_free(catalogue, package, how, turn, before_ns)
+            place = f"{turn.passed_count:,} of {max(due_count, turn.passed_count):,}"
+            titled = replace(how, workers=how.workers.titled(f"{_name(package)} ({place}): "))
+            _verify_if_free(catalogue, package, titled, turn, before_ns)
         except (InterruptedByUser, KeyboardInterrupt):
             turn.is_stopped = True
             return turn
     return turn
+
+
+def _name(package: Shelved) -> str:
+    return os.fsdecode(os.path.basename(package.path))
 
 
 def _verify_if_free(catalogue: Catalogue, package: Shelved, how: Verifying, turn: Turn, before_ns: int) -> None:
