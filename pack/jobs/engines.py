@@ -52,7 +52,7 @@ class Workers:
         object.__setattr__(self, "progress", steady(self.progress))
 
     def titled(self, title: str) -> "Workers":
-        """Return workers whose progress tells for which of several works it is: the name of a phase begins with it."""
+        """Return workers for one of several works: in their progress the name of each phase begins with the title."""
         return replace(self, progress=steady(self.progress).titled(title))
 
 
