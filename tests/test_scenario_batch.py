@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,8 @@ def test_three_blocks_of_which_one_is_broken(capsys: Capsys, project: Path) -> N
         "broken in Q.S  not done: no-place",
         "sb2 in P.S     is planned by apply, after line 1",
         "3 jobs",
+        "Nothing has been changed yet. To apply what is planned:",
+        "  pack batch apply list.toml --mode=copy --jobs=1",
     ]
     applied = _batch(capsys, "apply")
     assert applied.code == Exit.FAILED
@@ -265,6 +268,8 @@ def test_later_job_without_an_origin_is_told_by_the_plan(capsys: Capsys, project
         "sb9 in P.S  not done: origin-missing",
         "sb2 in P.S  is planned by apply, after line 3",
         "3 jobs",
+        "Nothing has been changed yet. To apply what is planned:",
+        "  pack batch apply list.csv --mode=copy --jobs=1",
     ]
 
 
@@ -301,9 +306,34 @@ def test_each_folder_that_matches_is_an_origin(
     assert "data/sb1 in data/sb1.S " in _batch(capsys, "plan", *other).out
     monkeypatch.chdir(project)
     none = _batch(capsys, "plan", "--each", "MOUS_*", ".", "--package", "{name}.S")
-    assert (none.code, "no folder matches MOUS_*" in none.err) == (Exit.FAILED, True)
+    assert (none.code, "no folder matches MOUS_*" in none.err, "the list." in none.err) == (Exit.FAILED, True, False)
     alone = _batch(capsys, "plan", "--each", "sb*", ".")
     assert (alone.code, "--each and --package go together" in alone.err) == (Exit.USAGE, True)
+
+
+def test_advised_command_applies_what_was_planned_of_each_folder(capsys: Capsys, project: Path) -> None:
+    words = (
+        "--each",
+        "sb*",
+        ".",
+        "--package",
+        "made it/{name}.S",
+        "--mode",
+        "copy",
+        "--all",
+        "--quiet",
+        "--no-settings",
+    )
+    Path("made it").mkdir()
+    advised = shlex.split(run_here(capsys, "batch", "plan", *words).out.splitlines()[-1])
+    assert advised[:2] == ["pack", "batch"]
+    applied = run_here(capsys, *advised[1:])
+    assert applied.out.splitlines() == [
+        f"sb1 in 'made it/sb1.S'  applied: {_FIRST}",
+        f"sb2 in 'made it/sb2.S'  applied: {_FIRST}",
+        "2 jobs",
+    ]
+    assert run_here(capsys, "batch", "plan", *words).out.splitlines()[-1] == "2 jobs"
 
 
 def test_packages_beside_their_origins_are_no_origins(capsys: Capsys, project: Path) -> None:
@@ -425,7 +455,8 @@ def test_plan_of_a_later_job_is_not_applied_before_the_earlier_job(capsys: Capsy
 def test_plan_of_something_else_is_not_applied(capsys: Capsys, project: Path) -> None:
     run_here(capsys, "plan", "sb2", "P.S", "--quiet")
     ran = _batch(capsys, "apply")
-    assert ("plan-other" in ran.out, "pack batch plan LIST" in ran.err) == (True, True)
+    advised = "        pack batch plan list.toml --mode=copy --jobs=1\n"
+    assert ("plan-other" in ran.out, advised in ran.err) == (True, True)
     assert not Path("P.S").exists()
 
 

@@ -1,8 +1,10 @@
 """`pack batch`: plan, apply, verify or look at many packages, as a list or a pattern of folders says."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +13,7 @@ from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.pack.commands.base import Command, words_for_each
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
+    EveryOptions,
     KeepPreviousOption,
     RuleOptions,
     SignersOptions,
@@ -18,7 +21,7 @@ from qa2pack.pack.commands.options import (
     TrustOptions,
     WaitOption,
 )
-from qa2pack.pack.commands.plan_options import PlanOptions
+from qa2pack.pack.commands.plan_options import PlanOptions, typed_text
 
 
 class Step(StrEnum):
@@ -104,12 +107,12 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     from qa2pack.pack.commands.batch_tasks import BatchRun, tasks_of
     from qa2pack.pack.commands.several import Task, run_tasks
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.target import target_of
+    from qa2pack.pack.target import quoted, target_of
 
     if bool(each) != bool(package_template):
         raise typer.BadParameter("--each and --package go together")
-    names = {str(option.name) for option in row_options().values()}
-    words = words_for_each(context, names)
+    words = words_for_each(context, {str(option.name) for option in row_options().values()})
+    given = quoted(os.fsencode(source)) + typed_text(context, _given_names(context))
     how = BatchRun(
         run_options,
         trust.users(),
@@ -123,7 +126,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     def tasks() -> list[Task]:
         path = os.fsencode(source)
         jobs = jobs_of_folders(path, each, package_template, words) if each else jobs_of_list(path, words)
-        return tasks_of(step, jobs, how)
+        return tasks_of(step, [replace(job, given=given) for job in jobs], how)
 
     run_tasks(
         Attempt("batch", target_of(source), noun="list"),
@@ -132,4 +135,19 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
         is_json=run_options.json,
         is_output_all=step is Step.STATUS,
         shows_all=every and step is Step.PLAN,
+        next_lines=partial(_next_lines, given) if step is Step.PLAN else None,
     )
+
+
+def _given_names(context: typer.Context) -> set[str]:
+    """Return the options that another verb takes over, if they are typed: all but those of what is printed."""
+    of_one_verb = {"json", "quiet", "every", "quick", *EveryOptions._fields}
+    options = (param for param in context.command.params if param.param_type_name == "option")
+    return {str(option.name) for option in options} - of_one_verb
+
+
+def _next_lines(given: str, states: Collection[object]) -> Iterator[str]:
+    """Yield how to go on where a job is planned."""
+    if not {"planned", "later"}.isdisjoint(states):
+        yield "Nothing has been changed yet. To apply what is planned:"
+        yield f"  pack batch apply {given}"

@@ -18,7 +18,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import is_layout_path, load_layout
-from qa2pack.manifest.problem import Refused
+from qa2pack.manifest.problem import Refused, Remedy
 from qa2pack.pack.commands.base import Command, UsageFault, defaults_of, option_words
 from qa2pack.pack.commands.options import (
     EveryOptions,
@@ -35,6 +35,8 @@ from qa2pack.pack.jobs.readme_source import is_pipe
 from qa2pack.pack.target import quoted, target_of
 
 _PATHS = ("origin", "package")
+_NO_LIST = (Remedy("Correct --each, --package or the options:", ("pack batch --help",)),)
+_TO_ADD = 'to add a member: append = "member", or for all jobs --append member'
 _TRUTHS = {"true": True, "false": False}
 
 
@@ -100,7 +102,10 @@ def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]
         Refused: no folder matches, or two jobs want the same place.
     """
     rows = _folder_rows(folder, glob, package)
-    return _jobs(folder, rows, words, () if rows else (f"no folder matches {glob}",), base=b"")
+    try:
+        return _jobs(folder, rows, words, () if rows else (f"no folder matches {glob}",), base=b"")
+    except Refused as error:
+        raise Refused(*error.problems, remedies=_NO_LIST) from error
 
 
 def given_values_of(path: bytes, each: str, package: str) -> Iterator[Mapping[str, object]]:
@@ -291,7 +296,7 @@ def _clash(job: Job, others: Sequence[Job]) -> Iterator[str]:
         if (request.origin, request.values) == (other.request.origin, other.request.values):
             yield f"the same origin and package as in {other.place}"
         if is_replacing:
-            yield f'it would replace the package of {other.place}; to add a member, append = "member"'
+            yield f"it would replace the package of {other.place}; {_TO_ADD}"
         if (request.append is Append.REPLACE) != (other.request.append is Append.REPLACE):
             yield f"it would replace a member of a package that {other.place} makes or adds to"
         if request.append is Append.REPLACE and request.replaced == other.request.replaced:
