@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import pytest
 
 from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.pack.commands import run_log
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import batch as batch_job
 from support.commands import ROOT, Ran, run_here
@@ -609,6 +611,20 @@ def test_log_is_one_of_the_whole_run_and_outside_of_every_job(capsys: Capsys, pr
     assert _batch(capsys, "plan", "--log", "run.log").code == Exit.FAILED
     assert Path("run.log").read_text().count("pack batch plan") == 1
     assert "pack plan" not in Path("run.log").read_text().replace("pack plan: refused", "")
+
+
+@pytest.mark.parametrize("words", [("list.toml",), (".", "--each", "sb*", "--package", "{name}.S")])
+def test_jobs_are_those_with_which_the_log_was_compared(
+    capsys: Capsys, project: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    def change_the_jobs(log: bytes, texts: Iterable[tuple[str, bytes]]) -> None:
+        if "package" in dict(texts):  # those of a job
+            Path("list.toml").write_text('[[job]]\norigin = "sb1"\npackage = "other.S"\n')
+            Path("sb3").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(run_log, "check_log_apart", change_the_jobs)
+    ran = run_here(capsys, "batch", "status", *words, "--log", "run.log")
+    assert ("other.S" in ran.out, "sb3" in ran.out, "sb2 in " in ran.out) == (False, False, True)
 
 
 @pytest.mark.parametrize("place", ["sb2/run.log", "P.S/run.log", "list.toml", "header.txt"])

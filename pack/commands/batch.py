@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,11 @@ from qa2pack.pack.commands.options import (
     WaitOption,
 )
 from qa2pack.pack.commands.plan_options import PlanOptions, typed_text
+
+if TYPE_CHECKING:
+    from qa2pack.pack.commands.batch_rows import Rows
+
+_ROWS = "pack.batch.rows"
 
 
 class Step(StrEnum):
@@ -66,12 +72,29 @@ class BatchCommand(Command):
 
     def given(self, ctx: Any) -> Iterator[Mapping[str, Any]]:
         """Yield the values of the options, and those of each job."""
-        from qa2pack.pack.commands.batch_rows import given_values_of
+        from qa2pack.manifest.problem import Refused
+        from qa2pack.pack.commands.batch_rows import values_of
 
         yield from super().given(ctx)
-        yield from given_values_of(
-            os.fsencode(ctx.params["source"]), ctx.params["each"], ctx.params["package_template"]
+        with suppress(Refused, OSError):  # with which the command fails
+            yield from values_of(_rows(ctx))
+
+
+def _rows(context: Any) -> "Rows":
+    """Return the jobs as they are given; read once, so that the jobs are those with which the log was compared.
+
+    Raises:
+        Refused, OSError: as `rows_of_list`.
+    """
+    from qa2pack.pack.commands.batch_rows import rows_of_folders, rows_of_list
+
+    if _ROWS not in context.meta:
+        source, each = os.fsencode(context.params["source"]), context.params["each"]
+        context.meta[_ROWS] = (
+            rows_of_folders(source, each, context.params["package_template"]) if each else rows_of_list(source)
         )
+    rows: Rows = context.meta[_ROWS]
+    return rows
 
 
 command_class = BatchCommand
@@ -103,7 +126,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     Example: pack batch plan blocks.toml --mode hard
     """
     from qa2pack.executor.apply import ApplyOptions
-    from qa2pack.pack.commands.batch_rows import jobs_of_folders, jobs_of_list, row_options
+    from qa2pack.pack.commands.batch_rows import jobs_of, row_options
     from qa2pack.pack.commands.batch_tasks import BatchRun, tasks_of
     from qa2pack.pack.commands.several import Task, run_tasks
     from qa2pack.pack.errors.attempt import Attempt
@@ -124,9 +147,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     )
 
     def tasks() -> list[Task]:
-        path = os.fsencode(source)
-        jobs = jobs_of_folders(path, each, package_template, words) if each else jobs_of_list(path, words)
-        return tasks_of(step, [replace(job, given=given) for job in jobs], how)
+        return tasks_of(step, [replace(job, given=given) for job in jobs_of(_rows(context), words)], how)
 
     run_tasks(
         Attempt("batch", target_of(source), noun="list"),
