@@ -57,6 +57,8 @@ def test_version_that_cannot_be_written_is_reported(device: str, words: str) -> 
 
 def test_usage_names_arguments_without_braces(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(capsys, "plan", "--help").out.startswith("Usage: pack plan [OPTIONS] ORIGIN PACKAGE\n")
+    assert run_here(capsys, "audit", "--help").out.startswith("Usage: pack audit [OPTIONS] ROOT...\n")
+    assert run_here(capsys, "show", "--help").out.startswith("Usage: pack show [OPTIONS] [PACKAGE]...\n")
 
 
 @pytest.mark.parametrize(
