@@ -379,6 +379,15 @@ def test_quiet_audit_prints_only_what_is_wrong(capsys: Capsys, shelf: Shelf) -> 
     assert "\n    missing sg_ouss_id/group_ouss_id/member_ouss_id/script/scriptForImaging.py" in out
 
 
+def test_shelf_without_a_package_is_not_good_and_never_silent(capsys: Capsys, tmp_path: Path) -> None:
+    page = tmp_path / "shelf.html"
+    words = ("--catalogue", tmp_path / "catalogue", "--quiet", "--report", page)
+    (tmp_path / "shelf").mkdir()
+    ran = run_here(capsys, "audit", tmp_path / "shelf", *words)
+    assert (ran.code, ran.out.splitlines()[0]) == (Exit.PROBLEMS, f"There is no package below {tmp_path}/shelf")
+    assert "All as packaged" not in page.read_text()
+
+
 def test_folder_on_a_failing_disk_is_what_the_text_begins_with(shelf: Shelf) -> None:
     audited = shelf.audit()
     failing, closed = (
