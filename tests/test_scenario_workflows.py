@@ -57,9 +57,9 @@ def test_the_workflow_delivers_and_delivers_nothing_of_a_damaged_package(folder:
 def test_commands_of_the_processes_of_nextflow_package_and_deliver(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
-    values = dict(re.findall(r'^    params\.(\w+) = "\$\{launchDir\}/(.+)"$', PAGE, re.MULTILINE))
-    scripts = re.findall(r'^    process (\w+) \{$.*?"""\n(.*?)\n *"""$', PAGE, re.MULTILINE | re.DOTALL)
-    order = re.findall(r"^        ([A-Z]+)\(", PAGE, re.MULTILINE)
+    values = dict(re.findall(r'^params\.(\w+) = "\$\{launchDir\}/(.+)"$', PAGE, re.MULTILINE))
+    scripts = re.findall(r'^process (\w+) \{$.*?"""\n(.*?)\n *"""$', PAGE, re.MULTILINE | re.DOTALL)
+    order = re.findall(r"^    ([A-Z]+)\(", PAGE, re.MULTILINE)
     assert [name for name, _ in scripts] == order == ["PLAN", "APPLY", "VERIFY", "TARSPLIT"]
     for name, script in scripts:
         line = re.sub(r"\$\{(?:params\.)?(\w+)\}", lambda found: str(folder / values[found[1]]), script.strip())
