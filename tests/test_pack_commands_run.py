@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -23,10 +24,10 @@ Capsys = pytest.CaptureFixture[str]
 class Interrupted(PoolEngine):
     """An engine that gets a Ctrl-C just before its work."""
 
-    def __enter__(self) -> PoolEngine:
-        engine = super().__enter__()
+    def __enter__(self) -> Self:
+        super().__enter__()
         signal.raise_signal(signal.SIGINT)
-        return engine
+        return self
 
 
 def nothing(delivery: Delivery) -> None:
