@@ -1,6 +1,7 @@
 """Audits as processes of their own: two at a time, stopped by a signal, killed; and the page in a real browser."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from support.browser import CHROMIUM, Tab, opened_tab
 from support.commands import ROOT, run_redirected
 from support.report_pages import EVIL
 from support.shelves import NAMES, ONE, THREE, TWO, Shelf, Steps, make_shelf
+from support.tools import needs_tool
 
 SECONDS = 600
 
@@ -141,6 +143,20 @@ def test_stopped_audit_says_what_it_knows_and_the_next_goes_on(
     assert "Stopping" in err
     assert "Verified now: 1 package; left for the next run: 2\n" in out
     assert shelf.verified(shelf.audit(every_seconds=1e9)) == [TWO, THREE]
+
+
+def test_units_on_the_page_are_taken_by_systemd(tmp_path: Path) -> None:
+    analyze = needs_tool("systemd-analyze")
+    text = (ROOT / "docs/how-to/audit.md").read_text()
+    units = dict(re.findall(r"^<!-- file: (pack-audit\.\w+) -->\n```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert sorted(units) == ["pack-audit.service", "pack-audit.timer"]
+    for name, unit in units.items():
+        (tmp_path / name).write_text(unit.replace("ExecStart=pack ", f"ExecStart={sys.executable} "))
+    for name in units:  # what is not understood is only a warning
+        done = subprocess.run(
+            [analyze, "verify", tmp_path / name], capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture(scope="module")
