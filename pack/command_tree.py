@@ -27,8 +27,8 @@ def _top(
 
     The steps: `pack plan ORIGIN PACKAGE`, read the plan, `pack apply PACKAGE`, `pack verify PACKAGE`.
 
-    The documents are in the folder docs/ of the program: tutorial.md to begin with, how-to/ for a task,
-    commands.md, problems.md for a code in a message.
+    `man pack`, and `--help` of each command, come with it. The documents are in the folder docs/ of its sources:
+    tutorial.md to begin with, how-to/ for a task, commands.md, problems.md for a code in a message.
     """
 
 

@@ -42,6 +42,16 @@ def test_help_fits_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, run_here(capsys, "plan", "--help").out.splitlines())) <= 80
 
 
+def test_output_has_the_same_short_name_in_every_command() -> None:
+    options = [
+        (name, option.opts)
+        for name, command in command_tree(COMMANDS).commands.items()
+        for option in command.params
+        if option.name == "output"
+    ]
+    assert options == [(name, ["--output", "-o"]) for name in ("report", "export", "deliver", "tarsplit")]
+
+
 def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(capsys, "--version").out == f"qa2pack {__version__}\n"
 
@@ -58,6 +68,8 @@ def test_version_that_cannot_be_written_is_reported(device: str, words: str) -> 
 
 def test_usage_names_arguments_without_braces(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(capsys, "plan", "--help").out.startswith("Usage: pack plan [OPTIONS] ORIGIN PACKAGE\n")
+    assert run_here(capsys, "audit", "--help").out.startswith("Usage: pack audit [OPTIONS] ROOT...\n")
+    assert run_here(capsys, "show", "--help").out.startswith("Usage: pack show [OPTIONS] [PACKAGE]...\n")
 
 
 @pytest.mark.parametrize(

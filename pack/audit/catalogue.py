@@ -88,8 +88,9 @@ class Catalogue:
         return next(self._packages("shelf", where, before_ns), None)
 
     def is_due(self, number: int, before_ns: int) -> bool:
-        """Return whether a package was still not tried since this time, when it is claimed."""
-        rows = self._rows("SELECT ifnull(tried_ns < ?, 1) FROM package WHERE id = ?", before_ns, number)
+        """Return whether a package is there and was still not tried since this time."""
+        query = "SELECT gone_ns IS NULL AND ifnull(tried_ns < ?, 1) FROM package WHERE id = ?"
+        rows = self._rows(query, before_ns, number)
         return any(is_due for (is_due,) in rows)
 
     def due_count(self, before_ns: int) -> int:

@@ -173,8 +173,10 @@ class Command(TyperCommand):
         super().__init__(*args, **{**options, "epilog": options.get("epilog") or exit_code_lines()})
 
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
-        """Return the words of the usage line; required arguments are not in braces."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        """Return the words of the usage line; required arguments are not in braces, of several there are dots."""
+        several = {param.metavar for param in self.params if param.nargs == -1}
+        pieces = (piece.strip("{}") for piece in super().collect_usage_pieces(ctx))
+        return [f"{piece}..." if piece.strip("[]") in several else piece for piece in pieces]
 
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
         """Parse; a bad value is reported with its option or variable."""
