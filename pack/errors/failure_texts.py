@@ -222,10 +222,11 @@ REQUESTS: Mapping[Code, Row] = {
         "Name one of those that are there, or leave --set out.",
     ),
     Code.DELIVERY_SETS_MERGE: Row(
-        "Several delivery sets would have a file of this name.",
-        "Nothing in `name` of [[delivery]] tells the members apart, or two sets of one of them.",
-        "Put {member} into the name, or a variable that tells members apart, and package them again; or deliver one "
-        "member at a time with --member, each into a folder of its own.",
+        "This cannot be the name of a file of the delivery.",
+        "Several would have it: nothing in `name` of [[delivery]] tells the members apart, or two sets of one. Or "
+        "it ends as what is written beside files does, in .manifest, .md5sum and the like, or is too long for these.",
+        "Choose another name in [[delivery]], and package again; put {member} into it, or a variable that tells "
+        "members apart. Or deliver one member at a time with --member, each into a folder of its own.",
     ),
     Code.DELIVERY_DATE_MISSING: Row(
         "The name of the files of this delivery set has a date in it.",
