@@ -460,6 +460,18 @@ def test_sent_to_a_store_as_it_is_written_to_a_folder(home: Path, second: Path, 
     assert json.loads(run_redirected(*words).out)["kept_count"] == 1
 
 
+def test_file_that_an_older_version_has_leaves_no_folder_in_a_store(home: Path, tmp_path: Path) -> None:
+    to = f"file://{tmp_path}/store"
+    run = home / "run/in"
+    for change in (None, lambda: shutil.rmtree(run / "one/deep"), lambda: write(run / "two/alone/back", LARGE)):
+        if change:
+            change()
+        package_again(home)
+        assert (ran := deliver_from(home, to)).code == 0, ran.err
+    check_object(home, tmp_path / "store/P_object", 3)
+    assert checked_delivery(to) == []
+
+
 def test_stopped_sending_of_a_version_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     to = f"s3://{BUCKET}/out"
     words = ("deliver", home / "P", "--to", to, "--jobs", "1", "--json")

@@ -39,8 +39,12 @@ class StoreTree:
         return self._place.upload(join(self._folder, name), size)
 
     def remove(self, name: bytes) -> None:
-        """Remove a file."""
+        """Remove a file, and the folders that it was alone in, where the store has folders."""
         self._place.remove([join(self._folder, name)])
+        folder = self._folder
+        while folder != self._name and not self._place.names(folder):
+            self._place.remove([folder])
+            folder = folder.rpartition(b"/")[0]
 
     def _digest(self, path: bytes, size: int) -> bytes:
         with self._place.opened(path) as file:
