@@ -27,6 +27,7 @@ from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
 from qa2pack.tarsplit.earlier_versions import find_growths, undo_versions
 from qa2pack.tarsplit.growth import Growth
+from qa2pack.tarsplit.in_the_way import check_sidecar_part
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
@@ -74,7 +75,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     """Write the missing parts of the delivery.
 
     Raises:
-        Refused: too little free space, or another delivery of the same name is in the output folder.
+        Refused: too little free space, or something of another delivery or of somebody is in the way.
         OutputBusyError, StoreBusyError: another process writes this delivery.
         NotSignedError: the key cannot be used any more; all chunks are finished, and are in the state file.
         OSError, PlaceError: the output cannot be written; finished chunks stay and are in the state file.
@@ -84,7 +85,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     with (
         place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
         place.local({name.state, name.state + PART, name.manifest}.__contains__) as folder,
-        outfile.locked_part(join(folder, name.manifest)) as file,
+        outfile.locked_part(join(folder, name.manifest), partial(check_sidecar_part, place, name, folder)) as file,
     ):
         writer = StreamWriter(file, header_to_wire(cut.header))
         index = _write_records(cut, writer, progress)

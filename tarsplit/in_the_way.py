@@ -5,10 +5,13 @@ delivery removes or takes a name from must be what the sidecar or the state file
 refused where it is, before anything is changed.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from qa2pack.manifest.format.delivery_form import DeliveryForm
+from qa2pack.manifest.format.stream import MAGIC
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, path_in
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.tarsplit.before import Before
@@ -25,6 +28,23 @@ def check_kinds(place: Place, names: Iterable[bytes]) -> None:
     found = ((name, place.seen(name)) for name in names)
     if wrong := [(name, seen.kind) for name, seen in found if seen and seen.kind not in (A_FILE, A_FOLDER)]:
         raise Refused(*(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name), found=kind) for name, kind in wrong))
+
+
+def check_sidecar_part(place: Place, name: DeliveryName, folder: bytes, fd: int) -> None:
+    """Refuse a file with the name of the unfinished sidecar that no run has begun, as a browser leaves it.
+
+    A run that was killed in its first moments left nothing else: then the file begins as a sidecar does.
+
+    Args:
+        folder: where the files of the place are on this machine.
+        fd: of the file.
+
+    Raises:
+        Refused: as it says.
+    """
+    known = (name.manifest, name.before, name.state, name.state + PART)
+    if not MAGIC.startswith(os.pread(fd, len(MAGIC), 0)) and not any(is_there(join(folder, each)) for each in known):
+        raise Refused(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name.manifest + PART), found=A_FILE))
 
 
 def check_removed(

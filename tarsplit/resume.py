@@ -101,7 +101,7 @@ def find_leftovers(
             be of one.
     """
     name = cut.header.name
-    of_runs = name.manifest + PART, name.before, name.sender
+    of_runs = name.before, name.sender, *(() if place.goes_on else (name.manifest + PART,))  # that is the lock
     there = [entry for entry in place.names() if name.owns(entry) and entry not in of_runs]
     expected = _expected(cut) if state else (growing | _sidecar_files(cut)) if growing else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}

@@ -453,6 +453,24 @@ def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, wo
     assert files_in(home / "out") == {f"{there}/thesis": b"mine"}
 
 
+@pytest.mark.parametrize("word", ["", "--replace"])
+@pytest.mark.parametrize("to", ["--output", "--to"])
+def test_unfinished_sidecar_that_no_delivery_wrote_stays(home: Path, to: str, word: str) -> None:
+    shutil.rmtree(home / "out")
+    part = write(home / "out/P_unit.manifest.part", b"of a browser")
+    ran = run_redirected("deliver", home / "P", to, f"{'file://' * (to == '--to')}{home}/out", *filter(None, [word]))
+    assert (ran.code, "folder-in-the-way" in ran.err, str(part) in ran.err) == (1, True, True), ran.err
+    assert files_in(home / "out") == {part.name: b"of a browser"}
+
+
+@pytest.mark.parametrize("left", [b"", b"qa2p", b"qa2pack\n and more"])
+def test_unfinished_sidecar_of_a_run_that_had_just_begun_is_written_again(home: Path, left: bytes) -> None:
+    shutil.rmtree(home / "out")
+    write(home / "out/P_unit.manifest.part", left)
+    assert deliver(home).code == 0
+    assert checked_delivery(home / "out") == []
+
+
 @pytest.mark.parametrize("name", ["{project}", "{project}.pack", "run"])
 def test_set_that_is_called_as_the_package_does_not_take_its_place(home: Path, name: str) -> None:
     layout = (home / "layout.toml").read_text().replace('name = "P_files"', f'name = "{name}"')
