@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.stream import MAGIC
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, path_in
@@ -19,6 +18,7 @@ from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.naming import PART, DeliveryName
 from qa2pack.tarsplit.place.place import A_FILE, A_FOLDER, Place, PlaceError
 from qa2pack.tarsplit.tree.compare import others_in
+from qa2pack.tarsplit.tree.object_shape import InventoryError
 
 
 def check_kinds(place: Place, names: Iterable[bytes]) -> None:
@@ -108,14 +108,17 @@ def _refuse(place: Place, paths: Iterable[bytes]) -> None:
 
 def _others_of_part(batch: CheckBatch) -> Iterator[bytes]:
     """Yield the paths of what has no name of the tree that was begun."""
-    if batch.row.form is DeliveryForm.OCFL:
-        return  # of which version it was to become is not known
     part = batch.row.name + PART
+    try:
+        shape = batch.shape(is_made=False)
+    except InventoryError:  # an object is there to which nothing can be added
+        yield part
+        return
 
     def names(folder: bytes) -> list[bytes]:
         return batch.place.names(path_in(part, folder))
 
-    yield from (join(part, other) for other in others_in(names, batch.part, batch.shape()))
+    yield from (join(part, other) for other in others_in(names, batch.part, shape))
 
 
 def _is_folder(place: Place, name: bytes) -> bool:

@@ -433,7 +433,9 @@ def test_link_or_pipe_in_an_unfinished_tree_stays(home: Path, kind: str, path: s
     assert not (home / "out" / tree).exists()
 
 
-@pytest.mark.parametrize("path", ["P_files.part/unit/thesis", "P_bag.part/data/thesis"])
+@pytest.mark.parametrize(
+    "path", ["P_files.part/unit/thesis", "P_bag.part/data/thesis", "P_object.part/x", "P_object.part/v1/content/P/x"]
+)
 def test_unfinished_tree_with_a_file_of_somebody_is_not_replaced(home: Path, path: str) -> None:
     stopped_after_the_sets(home)
     changed_package(home)
