@@ -6,7 +6,7 @@ refused where it is, before anything is changed.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
 from qa2pack.manifest.format.stream import MAGIC
@@ -21,13 +21,29 @@ from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.object_shape import InventoryError
 
 
-def check_kinds(place: Place, names: Iterable[bytes]) -> None:
-    """Refuse symlinks, pipes and the like, which no delivery writes; a store has none."""
+def check_kinds(place: Place, names: Iterable[bytes], kept: Container[bytes], trees: Container[bytes]) -> None:
+    """Refuse symlinks, pipes and the like, which no delivery writes; a store has none.
+
+    So is a folder in place of a file, or a file in place of a folder, where it would be kept.
+
+    Args:
+        kept: those of the names that are not removed.
+        trees: names of the folders of the delivery.
+    """
     if place.goes_on:
         return
-    found = ((name, place.seen(name)) for name in names)
-    if wrong := [(name, seen.kind) for name, seen in found if seen and seen.kind not in (A_FILE, A_FOLDER)]:
-        raise Refused(*(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name), found=kind) for name, kind in wrong))
+    found = [(name, place.seen(name)) for name in names]
+    wrong = [
+        Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name), found=seen.kind)
+        for name, seen in found
+        if seen
+        and (
+            seen.kind not in (A_FILE, A_FOLDER)
+            or (name in kept and (seen.kind == A_FOLDER) is not (name.removesuffix(PART) in trees))
+        )
+    ]
+    if wrong:
+        raise Refused(*wrong)
 
 
 def check_sidecar_part(place: Place, name: DeliveryName, folder: bytes, fd: int) -> None:
@@ -58,7 +74,8 @@ def check_removed(
 ) -> None:
     """Refuse to remove what this delivery is not known to have written.
 
-    An unfinished file is of it if a run of this delivery was here. A complete tree must be as the sidecar says, but
+    An unfinished file is of it if a run of this delivery was here, and so is a file where it would have a tree. A
+    complete tree must be as the sidecar says, but
     for what is missing. An unfinished tree has to have only names that it would get now, because nothing says what
     it had got; it is removed only to be replaced. An object has the history of what was delivered: it grows or is in
     the way, whatever is missing in it.
@@ -73,7 +90,8 @@ def check_removed(
         path = join(place.path, entry)
         bare = entry.removesuffix(PART)
         if not _is_folder(place, entry):
-            if bare != entry and not before.is_known and bare not in (name.state, name.sender):
+            is_other = bare not in (name.state, name.sender) if bare != entry else unfinished(entry) is not None
+            if is_other and not before.is_known:
                 raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FILE))
         elif bare != entry and before.is_known:
             if not is_replacing:

@@ -109,7 +109,7 @@ def find_leftovers(
     kept |= {file + PART for file in growing} if state else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
-    check_kinds(place, there)
+    check_kinds(place, there, {*there}.difference(removed), trees)
     check_removed(place, name, removed, before, unfinished, is_replacing=is_replacing)
     if foreign and not is_replacing:
         raise Refused(*(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)) for entry in foreign))

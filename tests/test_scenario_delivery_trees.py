@@ -456,6 +456,31 @@ def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, wo
 
 
 @pytest.mark.parametrize("word", ["", "--replace"])
+@pytest.mark.parametrize("name", ["P_files", "P_object", "P_files.md5sum", "P_unit.manifest.md5sum"])
+def test_file_in_place_of_a_folder_and_folder_in_place_of_a_file_stay(home: Path, name: str, word: str) -> None:
+    path = home / "out" / name
+    if path.is_dir():
+        shutil.rmtree(path)
+        path.write_bytes(b"mine")
+    else:
+        path.unlink()
+        write(path / "thesis", b"mine")
+    before = entries_in(home / "out")
+    ran = deliver(home, *filter(None, [word]))
+    assert (ran.code, "folder-in-the-way" in ran.out, f"out/{name}" in ran.out) == (1, True, True), ran.out
+    assert entries_in(home / "out") == before
+
+
+@pytest.mark.parametrize("word", ["", "--replace"])
+def test_file_that_is_called_as_a_set_that_is_a_folder_stays(home: Path, word: str) -> None:
+    shutil.rmtree(home / "out")
+    write(home / "out/P_files", b"mine")
+    ran = deliver(home, *filter(None, [word]))
+    assert (ran.code, "in-the-way" in ran.out) == (1, True)
+    assert files_in(home / "out") == {"P_files": b"mine"}
+
+
+@pytest.mark.parametrize("word", ["", "--replace"])
 @pytest.mark.parametrize("to", ["--output", "--to"])
 def test_unfinished_sidecar_that_no_delivery_wrote_stays(home: Path, to: str, word: str) -> None:
     shutil.rmtree(home / "out")
