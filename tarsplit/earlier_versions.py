@@ -79,7 +79,8 @@ def _undo(place: Place, name: bytes, head: Inventory, number: int) -> None:
         tree.finish()
     begun = version_folder(number + 1)
     beside = [join(name + PART, path) for path in (begun, inventory[0], checksum[0])]
-    place.remove([join(name, begun), *(beside if place.names(name + PART) else ())])
+    on_their_way = [join(name, path + PART) for path in (inventory[0], checksum[0])] if place.goes_on else []
+    place.remove([join(name, begun), *on_their_way, *(beside if place.names(name + PART) else ())])
 
 
 def find_growths(cut: Cut, place: Place, before: Before, state: State | None) -> dict[int, Growth]:

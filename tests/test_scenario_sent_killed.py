@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import ocfl
 import pytest
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 
@@ -90,7 +91,12 @@ def trees_of(folder: Path) -> Cut:
         for form in FORMS
     )
     package_run(folder, f"{UNIT}{RULES}{''.join(sets)}", {"one/a": b"a" * 2000, "b": b"b"})
-    package = Package(os.fsencode(folder / "P"))
+    return sets_of(folder / "P")
+
+
+def sets_of(path: Path) -> Cut:
+    """Plan the delivery sets of a package."""
+    package = Package(os.fsencode(path))
     members = choose_members(package, read_state(package), OpenedFiles())
     members = with_sets(members, package.project, (), day="")
     return plan_cut(CutRequest(name_of_sets(members, package.project, (), ""), 1 << 20), members, Silent())
@@ -122,3 +128,43 @@ def test_kill_at_any_call_and_the_same_command_goes_on(
         send(to)
         assert files_in(to) == whole, number
         shutil.rmtree(to)
+
+
+def test_kill_at_any_call_that_sends_a_version_and_the_same_command_or_that_of_another_state_goes_on(
+    tmp_path: Path, kill: Kill
+) -> None:
+    layout = f'{UNIT}{RULES}[[delivery]]\nset = "object"\nform = "ocfl"\nname = "P_object"\nselect = "**"\n'
+    homes = [tmp_path / f"home{number}" for number in range(3)]
+    for number, home in enumerate(homes):
+        package_run(home, layout, {"one/a": b"a" * 2000, "one/b": b"%d" % number})
+    cuts = [sets_of(home / "P") for home in homes]
+
+    def send(number: int, to: Path) -> None:
+        where = Destination(os.fsencode(homes[number] / "P"), Store(f"file://{to}"))
+        assert not deliver(cuts[number], where, engine=InlineEngine(), progress=Silent()).problems
+
+    whole = []
+    send(0, tmp_path / "first")
+    for number in (1, 2):
+        send(number, shutil.copytree(tmp_path / "first", tmp_path / f"whole{number}"))
+        whole.append(files_in(tmp_path / f"whole{number}"))
+    kill.at(1 << 30)
+    send(1, shutil.copytree(tmp_path / "first", tmp_path / "counted"))
+    count = kill.count
+    assert count > 10
+    versions = set()
+    for number in range(2 * count):
+        to = shutil.copytree(tmp_path / "first", tmp_path / "killed")
+        kill.at(number // 2)
+        with pytest.raises(Killed):
+            send(1, to)
+        kill.at(1 << 30)
+        went_on = 1 + number % 2
+        send(went_on, to)
+        if (head := (to / "P_object/v3").exists()) is False:
+            assert files_in(to) == whole[went_on - 1], number
+        versions.add(head)
+        ok, validator = ocfl.Object().validate(str(to / "P_object"))
+        assert ok, (number, str(validator))
+        shutil.rmtree(to)
+    assert versions == {False, True}  # another state adds a third one where the sidecar of the second is there

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 import xxhash
 
 from qa2pack.manifest.path import join, path_in
-from qa2pack.tarsplit.naming import PART
 from qa2pack.tarsplit.place.place import Place, Upload
 
 _SMALL_BYTES = 1 << 10  # the checksum file of one inventory has the size of that of another
@@ -56,9 +55,8 @@ class StoreTree:
         return join(self._place.path, self._name)
 
     def names(self, folder: bytes) -> list[bytes]:
-        """Return what is in a folder, without files that a stop left on their way: they get their names yet."""
-        names = self._place.names(path_in(self._name, folder))
-        return [name for name in names if not name.endswith(PART) or name.removesuffix(PART) in names]
+        """Return what is in a folder."""
+        return self._place.names(path_in(self._name, folder))
 
     def finish(self) -> None:
         """Do nothing: each file is there."""
