@@ -205,12 +205,12 @@ class _Run:
         place, chunks = self.destination.place, self.cut.chunks
         if state is None or place.goes_on:
             return
-        listed = {
-            chunk.number: chunk
-            for chunk in state.chunks
-            if 0 <= chunk.number < len(chunks) and chunk.number not in self.growths
+        listed = {chunk.number: chunk for chunk in state.chunks}
+        there = {
+            n: listed.get(n) or self._unlisted(n)
+            for n, chunk in enumerate(chunks)
+            if chunk.made.is_tree and n not in self.growths and place.names(chunk.name)
         }
-        there = {n: chunk for n, chunk in listed.items() if chunks[n].made.is_tree and place.names(chunks[n].name)}
         batches = {number: self._check_batch(self._row(chunk), number, index) for number, chunk in there.items()}
         if batches:
             for number in find_whole_trees(batches, engine=engine, progress=progress):
@@ -220,10 +220,14 @@ class _Run:
         """Return what a tree of this name is to become; None if the delivery has none."""
         for number, chunk in enumerate(self.cut.chunks):
             if chunk.name == name and chunk.made.is_tree:
-                sums = tuple((each, "") for each in chunk.sums_beside(self.cut.header.checksums))
-                row = self._row(FinishedChunk(number, chunk.made.plain_bytes, "", sums))
-                return self._check_batch(row, number, index)
+                return self._check_batch(self._row(self._unlisted(number)), number, index)
         return None
+
+    def _unlisted(self, number: int) -> FinishedChunk:
+        """Return a tree as it is listed, but for its checksums, which are not known."""
+        chunk = self.cut.chunks[number]
+        sums = tuple((each, "") for each in chunk.sums_beside(self.cut.header.checksums))
+        return FinishedChunk(number, chunk.made.plain_bytes, "", sums)
 
     def keep_state(self) -> None:
         """Write the state file: the finished chunks."""

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
+from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
 from qa2pack.manifest.format.stream import MAGIC
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, path_in
@@ -75,10 +76,10 @@ def check_removed(
     """Refuse to remove what this delivery is not known to have written.
 
     An unfinished file is of it if a run of this delivery was here, and so is a file where it would have a tree. A
-    complete tree must be as the sidecar says, but
-    for what is missing. An unfinished tree has to have only names that it would get now, because nothing says what
-    it had got; it is removed only to be replaced. An object has the history of what was delivered: it grows or is in
-    the way, whatever is missing in it.
+    complete tree must be as the sidecar says, but for what is missing. An unfinished tree has to have only names
+    that it would get now, because nothing says what it had got; it is removed only to be replaced. In a store it has
+    its final name from the beginning. An object has the history of what was delivered: it grows or is in the way,
+    whatever is missing in it.
 
     Args:
         unfinished: returns what the tree of this name is to become; None where that is not known.
@@ -93,17 +94,17 @@ def check_removed(
             is_other = bare not in (name.state, name.sender) if bare != entry else unfinished(entry) is not None
             if is_other and not before.is_known:
                 raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FILE))
-        elif bare != entry and before.is_known:
-            if not is_replacing:
-                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
-            batch = unfinished(bare)
-            _refuse(place, _others_of_part(batch) if batch else [entry])
         elif entry in before.objects:
             tree = before.objects[entry]
             _refuse(place, [each.path for each in check_chunk(tree).problems] or [entry])
         elif entry in before.trees:
             tree = before.trees[entry]
             _refuse(place, foreign_paths(tree, check_chunk(tree).problems))
+        elif before.is_known if bare != entry else place.goes_on and before.has_state:
+            if not is_replacing:
+                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
+            batch = unfinished(bare)
+            _refuse(place, _others_of_unfinished(batch, entry) if batch else [entry])
         else:
             raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER))
 
@@ -124,19 +125,27 @@ def _refuse(place: Place, paths: Iterable[bytes]) -> None:
         raise Refused(*problems)
 
 
-def _others_of_part(batch: CheckBatch) -> Iterator[bytes]:
-    """Yield the paths of what has no name of the tree that was begun."""
-    part = batch.row.name + PART
+def _others_of_unfinished(batch: CheckBatch, tree: bytes) -> Iterator[bytes]:
+    """Yield the paths of what has no name of the tree that was begun.
+
+    Args:
+        tree: what it is called now.
+    """
+    place = batch.place
     try:
         shape = batch.shape(is_made=False)
-    except InventoryError:  # an object is there to which nothing can be added
-        yield part
+        is_complete = tree == batch.row.name and place.seen(join(tree, OBJECT_INVENTORY)) is not None
+    except InventoryError:
+        is_complete = True
+    if is_complete:  # an object gets its inventory last
+        yield tree
         return
 
     def names(folder: bytes) -> list[bytes]:
-        return batch.place.names(path_in(part, folder))
+        return place.names(path_in(tree, folder))
 
-    yield from (join(part, other) for other in others_in(names, batch.part, shape))
+    passing = PART if place.goes_on else b""  # there each file has another name until all of it is there
+    yield from (join(tree, other) for other in others_in(names, batch.part, shape, passing=passing))
 
 
 def _is_folder(place: Place, name: bytes) -> bool:

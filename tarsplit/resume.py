@@ -53,7 +53,8 @@ def find_finished(
 def find_whole_trees(batches: Mapping[int, CheckBatch], *, engine: Engine, progress: Progress) -> Iterator[int]:
     """Yield the numbers of the complete trees that are as they were written.
 
-    One in which something is missing is written again, file by file.
+    One in which something is missing is written again, file by file; so is one whose checksums are not known, because
+    the run ended before it listed them.
 
     Args:
         batches: the trees that an earlier run of the same delivery finished, by number.
@@ -65,11 +66,12 @@ def find_whole_trees(batches: Mapping[int, CheckBatch], *, engine: Engine, progr
     numbers = {batch.row.name: number for number, batch in batches.items()}
     foreign: list[Problem] = []
     for result in engine.run(check_chunk, deque(batches.values())):
-        batch = result.batch
-        progress.advance(byte_count=batch.row.byte_count)
+        batch, row = result.batch, result.batch.row
+        progress.advance(byte_count=row.byte_count)
         if not result.problems:
-            yield numbers[batch.row.name]
-        foreign += in_the_way(batch.place, foreign_paths(batch, result.problems))
+            yield numbers[row.name]
+        paths = foreign_paths(batch, result.problems)
+        foreign += in_the_way(batch.place, [path for path in paths if row.xxh128 or path != row.name])
     if foreign:
         raise Refused(*sorted(foreign, key=lambda problem: problem.path))
 

@@ -18,6 +18,8 @@ from qa2pack.manifest.fs import at_once
 from qa2pack.tarsplit.place import read_ahead
 from qa2pack.tarsplit.place.place import OpenedFile
 from qa2pack.tarsplit.place.store import Store
+from qa2pack.tarsplit.sidecar import open_sidecar
+from qa2pack.tarsplit.state import State, encode_state
 from support.calls_at_once import AT_ONCE, Counted, Late
 from support.commands import run_redirected
 from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_again
@@ -345,6 +347,27 @@ def test_complete_tree_keeps_its_file_whose_source_was_damaged_since(home: Path)
     (home / "out/P_files/unit/data/one/text").unlink()
     assert deliver(home).code == 4
     assert (home / "out/P_files.part/unit/data/two/b").read_bytes() == FILES["two/b"]
+
+
+@pytest.mark.parametrize("path", ["P_files/unit/data/two/b", "P_bag/data/P/unit/README", "P_object/thesis"])
+def test_complete_tree_that_a_stop_left_unlisted_is_read_before_it_is_mended(home: Path, path: str) -> None:
+    sidecar = home / "out/P_unit.manifest"
+    state = State(open_sidecar(os.fsencode(sidecar)).fingerprint)
+    sidecar.with_suffix(".state").write_bytes(encode_state(state))
+    whole = files_in(home / "out")
+    sidecar.unlink()
+    good = (home / "out" / path).read_bytes() if (home / "out" / path).exists() else None
+    write(home / "out" / path, b"mine")
+    (home / "out/P_bag/data/P/unit/data/one/text").unlink()  # it would be written again
+    before = entries_in(home / "out")
+    ran = deliver(home)
+    assert (ran.code, "folder-in-the-way" in ran.out, f"out/{path}" in ran.out) == (1, True, True), ran.out
+    assert entries_in(home / "out") == before
+    (home / "out" / path).unlink()
+    if good is not None:
+        write(home / "out" / path, good)
+    assert deliver(home).code == 0
+    assert {**files_in(home / "out"), "P_unit.state": whole["P_unit.state"]} == whole
 
 
 def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -> None:

@@ -4,6 +4,7 @@ A kill runs nothing more. So from one call on, all of them end the program, in e
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.problem import Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit import output_files
 from qa2pack.tarsplit.contents import choose_members
@@ -26,6 +28,7 @@ from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.sets import name_of_sets, with_sets
 from support.delivered_sets import RULES, UNIT, package_run
 from support.deliveries import PROJECT, make_package, plan
+from support.in_process import write
 
 FORMS = ("folder", "bag", "ocfl")
 
@@ -168,3 +171,38 @@ def test_kill_at_any_call_that_sends_a_version_and_the_same_command_or_that_of_a
         assert ok, (number, str(validator))
         shutil.rmtree(to)
     assert versions == {False, True}  # another state adds a third one where the sidecar of the second is there
+
+
+def test_tree_that_was_begun_of_an_earlier_state_is_replaced_but_for_a_file_of_somebody(
+    tmp_path: Path, kill: Kill
+) -> None:
+    cut = trees_of(tmp_path / "home0")
+    files = {"one/a": b"b" * 2000, "b": b"c"}
+    package_run(tmp_path / "home1", (tmp_path / "home0/layout.toml").read_text(), files)
+    other = sets_of(tmp_path / "home1/P")
+
+    def send(home: int, to: Path, *, is_replacing: bool = True) -> None:
+        where = Destination(os.fsencode(tmp_path / f"home{home}/P"), Store(f"file://{to}"), is_replacing=is_replacing)
+        assert not deliver((cut, other)[home], where, engine=InlineEngine(), progress=Silent()).problems
+
+    send(1, tmp_path / "whole")
+    whole, count = files_in(tmp_path / "whole"), kill.count
+    for number in range(5, count, 7):
+        to = tmp_path / str(number)
+        kill.at(number)
+        with pytest.raises(Killed):
+            send(0, to)
+        kill.at(1 << 30)
+        if (to / "P_ocfl/inventory.json").exists():
+            break  # from here on it is an object, to which a version is added
+        for tree in [path for path in to.glob("P_*") if path.is_dir()]:
+            with pytest.raises(Refused, match="in-the-way"):
+                send(1, to, is_replacing=False)
+            mine = write(tree / "thesis.part", b"mine")
+            with pytest.raises(Refused, match=re.escape(str(mine))):
+                send(1, to)
+            mine.unlink()
+        send(1, to)
+        assert files_in(to) == whole, number
+        shutil.rmtree(to)
+    assert number > 50
