@@ -12,7 +12,7 @@ from contextlib import suppress
 from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
 from qa2pack.manifest.format.stream import MAGIC
 from qa2pack.manifest.fs.presence import is_there
-from qa2pack.manifest.path import is_within, join, path_in
+from qa2pack.manifest.path import is_within, join, path_in, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
@@ -20,6 +20,8 @@ from qa2pack.tarsplit.naming import PART, DeliveryName
 from qa2pack.tarsplit.place.place import A_FILE, A_FOLDER, Place, PlaceError
 from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.object_shape import InventoryError
+
+_MOST_NAMED = 3  # other deliveries
 
 
 def check_kinds(place: Place, names: Iterable[bytes], kept: Container[bytes], trees: Container[bytes]) -> None:
@@ -106,7 +108,14 @@ def check_removed(
             batch = unfinished(bare)
             _refuse(place, _others_of_unfinished(batch, entry) if batch else [entry])
         else:
-            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER))
+            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER + _perhaps_of(place, name)))
+
+
+def _perhaps_of(place: Place, name: DeliveryName) -> str:
+    """Return in words which other deliveries of the project are there, as that of another day; the first of them."""
+    known = (each for each in place.names() if each.endswith((b".manifest", b".state")) and not name.owns(each))
+    found = [shown(each) for each in known if each.startswith(name.project + b"_")]
+    return f", perhaps of {' or '.join(found[:_MOST_NAMED])}" if found else ""
 
 
 def foreign_paths(batch: CheckBatch, problems: Iterable[Problem]) -> list[bytes]:

@@ -494,6 +494,19 @@ def test_file_in_place_of_a_folder_and_folder_in_place_of_a_file_stay(home: Path
     assert entries_in(home / "out") == before
 
 
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_folder_of_the_delivery_of_another_day_is_told_as_such(home: Path, is_finished: bool) -> None:
+    if not is_finished:
+        shutil.rmtree(home / "out/P_files")
+        damage(home / "P/unit/data/two/b", "changed")
+        assert deliver(home).code == 4  # midnight comes, and the command of the next day
+    ran = deliver(home, "-n", "2012-06-20", "--replace")
+    (problem,) = json.loads(ran.out)["problems"]
+    assert (ran.code, problem["code"]) == (1, "folder-in-the-way")
+    names = "P_unit.manifest" if is_finished else "P_unit.manifest or P_unit.state"
+    assert problem["found"] == f"a folder, perhaps of {names}"
+
+
 @pytest.mark.parametrize("word", ["", "--replace"])
 def test_file_that_is_called_as_a_set_that_is_a_folder_stays(home: Path, word: str) -> None:
     shutil.rmtree(home / "out")

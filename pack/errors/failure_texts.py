@@ -181,9 +181,10 @@ REQUESTS: Mapping[Code, Row] = {
     Code.FOLDER_IN_THE_WAY: Row(
         "Something that this delivery is not known to have written, as it is now, has the name of one of its files "
         "or sets, or is in one of its folders.",
-        "The set is called as something else there; or files were put into the delivered folder, or changed.",
+        "The set is called as something else there; or files were put into the delivered folder, or changed; or the "
+        "folder is of another delivery, as of another date, which may be unfinished.",
         "Look what it is, and move it away; then the same command writes what is missing. Nothing removes it, not "
-        "even --replace.",
+        "even --replace. What is of another delivery, the command of that one goes on with.",
     ),
     Code.NOT_A_DELIVERY_MANIFEST: Row(
         "This is not the .manifest of a delivery.",
