@@ -28,14 +28,15 @@ class KeptBatch:
 
 
 def find_finished(
-    cut: Cut, place: Place, state: State | None, *, engine: Engine, progress: Progress
-) -> Mapping[int, FinishedChunk] | None:
+    cut: Cut, place: Place, state: State, *, engine: Engine, progress: Progress
+) -> dict[int, FinishedChunk]:
     """Return the chunks, by number, that an earlier run finished and that are still there as they were.
 
-    None if there is no earlier run of the same delivery. A tree is not one of them: see `find_whole_trees`.
+    A tree is not one of them: see `find_whole_trees`.
+
+    Args:
+        state: of an earlier run of the same delivery.
     """
-    if state is None:
-        return None
     batches = deque(
         KeptBatch(place, cut.chunks[chunk.number].name, chunk)
         for chunk in state.chunks
