@@ -305,7 +305,7 @@ def _rolled_back_with_a_stop(monkeypatch: pytest.MonkeyPatch, typed: Typing, del
     with monkeypatch.context() as patch:
         patch.setattr("qa2pack.pack.jobs.rollback.Disk", lambda: FaultyDisk(Fault.STOP_BEFORE, at))
         try:
-            assert typed("rollback", delivery.path).code == 0
+            assert typed("rollback", delivery.path).code == Exit.PROBLEMS
         except Stopped:
             return True
     return False
