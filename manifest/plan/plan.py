@@ -17,7 +17,7 @@ class Plan:
     """A plan before it is written.
 
     Attributes:
-        devices: device numbers of the sources, each with one path in the member.
+        devices: device numbers of the sources, each with the path of one of them.
     """
 
     header: Header
@@ -27,7 +27,7 @@ class Plan:
 
     @property
     def devices(self) -> Mapping[int, bytes]:
-        """The device numbers of the sources, each with one path in the member."""
+        """The device numbers of the sources, each with the path of one of them."""
         return self.gathered.devices
 
 

@@ -19,7 +19,7 @@ class Findings:
 
     Attributes:
         counts: files and bytes by role folder.
-        devices: device numbers of the sources, each with one path in the package.
+        devices: device numbers of the sources, each with the path of one of them.
         new_files, new_bytes: of files that are created, not linked.
         holes: by path in the member, the bytes that a copy of a sparse file does not write.
         foreign: skipped files of other programs inside trees; whether each is a folder.

@@ -162,9 +162,9 @@ PLANNING: Mapping[Code, Row] = {
         "Rename one of them, or leave one out: --exclude GLOB",
     ),
     Code.CROSS_DEVICE: Row(
-        "Hard links cannot reach the package: it is on another file system.",
-        "Origin and package lie on different disks.",
-        "Choose a destination on the disk of the origin, or use --mode copy",
+        "Hard links cannot reach the package: it is on another file system or mount.",
+        "Origin and package lie on different disks, or on one that is mounted at two places, as in containers.",
+        "Choose a destination on the disk and mount of the origin, or use --mode copy",
     ),
     Code.NO_HARD_LINKS: Row(
         "The disk of the package has no hard links.",
@@ -385,9 +385,10 @@ PLANNING: Mapping[Code, Row] = {
         "Put copies in place of the package and its control folder (cp -a, rm -r, mv), or name another destination.",
     ),
     Code.MOUNT_POINT: Row(
-        "The destination is a mount point.",
-        "Its control folder, beside it, would be on another file system, so nothing could be published in one step.",
-        "Choose a folder below the mount point.",
+        "This is a mount point, where the work would rename, replace, link or remove.",
+        "The system renames, replaces and removes no mount point, and hard links do not lead out of one.",
+        "Choose a destination below the mount point. Or unmount what is mounted in a package or origin, and copy it "
+        "there.",
     ),
     Code.PLAN_MISSING: Row(
         "There is no plan to apply.",

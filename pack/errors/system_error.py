@@ -26,7 +26,11 @@ _KNOWN = {
         "Raise the limit (ulimit -u), or end other programs first.",
     ),
     errno.EMLINK: (Code.LINK_LIMIT, "a file has as many hard links as its file system takes.", "Use --mode copy."),
-    errno.EXDEV: (Code.CROSS_DEVICE, "a hard link would lead to another file system.", "Use --mode copy."),
+    errno.EXDEV: (
+        Code.CROSS_DEVICE,
+        "a hard link or a renaming would lead to another file system or mount.",
+        "Was one mounted since the plan was made? Unmount it, or roll back and plan again, which tells what to do.",
+    ),
 }
 
 _PYTHON_SAYS = "no usable temporary directory"  # as ENOENT, whatever is with the folders: tempfile.gettempdir
