@@ -71,21 +71,57 @@ def test_selection_from_a_table_that_is_packaged_beside_it_works(delivery: Deliv
     assert row_count(member / f"calibration/{UID}.calibration/b.gcal") == 6
 
 
+def write_virtual(table: Path, manager: str, spec: dict[str, str], *, rows: int) -> None:
+    """Make a table of which the column TIME has no values of its own."""
+    dminfo = {"*1": {"TYPE": manager, "NAME": "v", "COLUMNS": ["TIME"], "SPEC": spec}}
+    columns = [
+        tables.makescacoldesc("TIME", 0.0, datamanagertype=manager, datamanagergroup="v"),
+        tables.makescacoldesc("SCAN", 0.0),
+    ]
+    tables.table(str(table), tables.maketabdesc(columns), nrow=rows, dminfo=dminfo, ack=False).close()
+
+
 @pytest.mark.parametrize("is_packaged", [True, False])
 def test_column_whose_values_are_in_another_table_needs_that_one(delivery: Delivery, is_packaged: bool) -> None:
     whole = (block(delivery) if is_packaged else delivery.origin.parent) / "whole.gcal"
-    forwarding = block(delivery) / "a.gcal"
-    write_calibration_table(whole)
-    with tables.table(str(whole), ack=False) as opened:
-        count = opened.nrows()
-    forward = {"TYPE": "ForwardColumnEngine", "NAME": "f", "COLUMNS": ["TIME"], "SPEC": {"FORWARDTABLE": str(whole)}}
-    column = tables.makescacoldesc("TIME", 0.0, datamanagertype="ForwardColumnEngine", datamanagergroup="f")
-    tables.table(str(forwarding), tables.maketabdesc([column]), nrow=count, dminfo={"*1": forward}, ack=False).close()
+    write_calibration_table(whole, rows=6)
+    write_virtual(block(delivery) / "a.gcal", "ForwardColumnEngine", {"FORWARDTABLE": str(whole)}, rows=6)
     if not is_packaged:
         assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.gcal", "rows in whole.gcal")]
         return
     member = taken_away(delivery)
-    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == count
+    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == 6
+
+
+def test_column_that_is_computed_from_another_table_is_refused(delivery: Delivery) -> None:
+    """Beside it or not: the name is looked for from where a program was started."""
+    whole, table = block(delivery) / "whole.gcal", block(delivery) / "a.gcal"
+    write_calibration_table(whole, rows=6)
+    expression = f"[select TIME from '{whole}'][rownumber()-1]"
+    write_virtual(table, "VirtualTaQLColumn", {"TAQLCALCEXPR": expression}, rows=6)
+    ((code, path, found),) = refused(delivery)
+    assert (code, path) == (Code.TABLE_REFERS, "sb1/X8c/a.gcal")
+    assert found.startswith("values that TaQL takes from another table: [select TIME from")
+
+
+def test_column_that_is_computed_from_the_table_itself_works(delivery: Delivery) -> None:
+    write_virtual(block(delivery) / "a.gcal", "VirtualTaQLColumn", {"TAQLCALCEXPR": "SCAN + 1"}, rows=6)
+    member = taken_away(delivery)
+    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == 6
+
+
+@pytest.mark.parametrize("manager", ["ForwardColumnEngine", "VirtualTaQLColumn"])
+def test_copy_as_the_advice_says_has_values_of_its_own(delivery: Delivery, manager: str) -> None:
+    whole, virtual = delivery.origin.parent / "whole.gcal", delivery.origin.parent / "virtual.gcal"
+    write_calibration_table(whole, rows=6)
+    spec = {"FORWARDTABLE": str(whole), "TAQLCALCEXPR": f"[select TIME from '{whole}'][rownumber()-1]"}
+    write_virtual(virtual, manager, spec, rows=6)
+    with tables.table(str(virtual), ack=False) as tb:
+        usual = {"*1": {"TYPE": "StandardStMan", "NAME": "usual", "SPEC": {}, "COLUMNS": tb.colnames()}}
+        tb.copy(str(block(delivery) / "a.gcal"), deep=True, valuecopy=True, dminfo=usual).close()
+    member = taken_away(delivery)
+    whole.rename(whole.with_name("gone.gcal"))
+    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == 6
 
 
 def test_subtable_outside_of_the_table_is_refused(delivery: Delivery) -> None:

@@ -23,6 +23,7 @@ from qa2pack.executor.casa.environment import check_casacore, run_isolated
 from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
 from qa2pack.executor.casa.skeleton import file_names, make_skeleton, make_view, space_for
 from qa2pack.executor.casa.table import opened_table, read_shape, tile_bytes
+from qa2pack.manifest.casa.aips_io import UnreadableTableError
 from qa2pack.manifest.casa.column_split import (
     CONTAINERS,
     CasacoreEnvironmentError,
@@ -32,7 +33,6 @@ from qa2pack.manifest.casa.column_split import (
     UnknownManagersError,
     manager_files,
 )
-from qa2pack.manifest.casa.table_dat import UnreadableTableError
 from qa2pack.manifest.fs.scratch import SCRATCH_PREFIX
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code

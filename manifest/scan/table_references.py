@@ -28,12 +28,14 @@ class Reference:
         path: its folder in the package.
         name: name of the other table, as written.
         is_rows: the other table holds rows of this one; False for a subtable.
+        elsewhere: in words, what comes from where no name tells; then there is no name.
     """
 
     source: bytes
     path: bytes
-    name: bytes
-    is_rows: bool
+    name: bytes = b""
+    is_rows: bool = False
+    elsewhere: str = ""
 
 
 def references(names: TableNames, source: bytes, path: bytes, exclude: Sequence[str]) -> Iterator[Reference]:
@@ -42,6 +44,8 @@ def references(names: TableNames, source: bytes, path: bytes, exclude: Sequence[
         for name in group:
             if not _is_inside(name) or _excluded_by(located(name, source), source, exclude):
                 yield Reference(source, path, name, is_rows)
+    for values in names.elsewhere:
+        yield Reference(source, path, elsewhere=values)
 
 
 def reference_problems(
@@ -90,6 +94,9 @@ class _View:
 
     def problems(self, reference: Reference) -> Iterator[Problem]:
         """Yield a problem if the reference does not hold in the package."""
+        if reference.elsewhere:
+            yield Problem(Code.TABLE_REFERS, os.path.join(self.root, reference.source), found=reference.elsewhere)
+            return
         glob, is_held = self._look_up(reference)
         if is_held and not glob:
             return
