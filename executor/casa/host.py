@@ -175,8 +175,11 @@ def _bound(asked: Question) -> None:
 
 
 def _bound_memory() -> None:
-    with open("/proc/self/statm") as statm:
-        used = int(statm.read().split()[0]) * resource.getpagesize()
+    try:
+        with open("/proc/self/statm") as statm:
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+    except FileNotFoundError:  # no /proc, which is no fault of the table
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     limits = resource.getrlimit(resource.RLIMIT_AS)
     known = [each for each in limits if each != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_AS, (min([used + ENOUGH_BYTES, *known]), limits[1]))

@@ -352,9 +352,9 @@ PLANNING: Mapping[Code, Row] = {
         "This table is of no use without another one, which the package would not have where it looks for it.",
         "It is a selection (a reference table), a concatenation, a multi-MS of another name, or has a subtable "
         "elsewhere, or a column whose values another table or the ASDM has.",
-        "Put a complete copy in its place (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True); of a column "
-        "with values elsewhere as docs/how-to/casa.md shows), or put the other table beside it so that it is packaged "
-        "too, or leave it out: --exclude GLOB",
+        "Put a complete copy in its place (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True); with "
+        "values elsewhere as docs/how-to/casa.md says), or put the other table beside it so that it is packaged too, "
+        "or leave it out: --exclude GLOB",
     ),
     Code.TABLE_PART_EXCLUDED: Row(
         "This table would not open, or not as what it is: something that it needs is excluded.",
