@@ -1,5 +1,6 @@
 """Packages with tables that refer to others: refused, or of use wherever they are taken."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -156,6 +157,41 @@ def test_index_that_lies_in_its_own_measurement_set_is_no_reason_to_refuse(deliv
     write_small_measurement_set(table, seed=1)
     select_rows(table, table / "SORTED_TABLE")
     taken_away(delivery)
+
+
+def write_image(image: Path, name: str, **fields: object) -> Path:
+    """Make an image that is made of others, as casacore 3 and CARTA read it."""
+    write(image / name, json.dumps({"Version": 1, "DataType": "float", "MiscInfo": {}, **fields}).encode())
+    return image
+
+
+def test_image_whose_parts_are_elsewhere_is_refused(delivery: Delivery) -> None:
+    image, part = block(delivery) / "a.plots/a.image", delivery.origin.parent / "n1.image"
+    write_calibration_table(part)
+    write_image(image, "imageconcat.json", Axis=3, Images=[str(part)])
+    assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.plots/a.image", "pixels in n1.image")]
+
+
+def test_image_whose_parts_are_in_it_or_beside_it_is_packaged(delivery: Delivery) -> None:
+    plots = block(delivery) / "a.plots"
+    image = write_image(plots / "a.image", "imageconcat.json", Axis=3, Images=["././n1.image", "./n2.fits"])
+    write_calibration_table(image / "n1.image")
+    write(plots / "n2.fits", b"")
+    delivery.plan(Mode.COPY)
+
+
+def test_image_that_is_computed_from_others_is_refused(delivery: Delivery) -> None:
+    write_image(block(delivery) / "a.plots/a.image", "imageexpr.json", ImageExpr="'n1.image' + 1")
+    found = "pixels computed from other images: 'n1.image' + 1"
+    assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.plots/a.image", found)]
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[" * 100_000, b"[]", b'{"Images": 3}', b'{"Images": [3]}'])
+def test_file_with_the_name_of_an_image_and_another_content_is_no_reason_to_refuse(
+    delivery: Delivery, text: bytes
+) -> None:
+    write(block(delivery) / "a.plots/imageconcat.json", text)
+    delivery.plan(Mode.COPY)
 
 
 def test_empty_files_may_be_in_place_of_any_table(delivery: Delivery) -> None:

@@ -143,12 +143,14 @@ class TableNames:
         rows: tables that its rows, or the values of a column, are in, as written.
         keywords: tables that keywords of the table and of its columns name, as written.
         elsewhere: in words, values of columns that come from where no path of a table tells; see `values_elsewhere`.
+        images: the parts of an image, as written; see `image_files`.
     """
 
     kind: Kind = Kind.PLAIN
     rows: tuple[bytes, ...] = ()
     keywords: tuple[bytes, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    images: tuple[bytes, ...] = ()
 
 
 def read_table_names(table: bytes) -> TableNames:

@@ -349,9 +349,9 @@ PLANNING: Mapping[Code, Row] = {
         "Look at what was found, ease it (ulimit -a shows limits), and run the command again.",
     ),
     Code.TABLE_REFERS: Row(
-        "This table is of no use without another one, which the package would not have where it looks for it.",
+        "This table or image is of no use without another, which the package would not have where it looks for it.",
         "It is a selection (a reference table), a concatenation, a multi-MS of another name, or has a subtable "
-        "elsewhere, or a column whose values another table or the ASDM has.",
+        "elsewhere, or a column whose values another table or the ASDM has; or an image that is made of others.",
         "Put a complete copy in its place (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True); with "
         "values elsewhere as docs/how-to/casa.md says), or put the other table beside it so that it is packaged too, "
         "or leave it out: --exclude GLOB",
