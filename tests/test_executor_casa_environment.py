@@ -1,5 +1,6 @@
 """casacore has surroundings of its own, and what is wrong with those is never put on a table."""
 
+import errno
 import os
 import resource
 import signal
@@ -145,6 +146,16 @@ def test_file_system_that_is_full_is_named(table: Path, tmp_path: Path, monkeypa
             describe_table(os.fsencode(table))
 
 
+def fill(_: Path) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_disk_that_became_full_and_is_free_again_is_not_said_to_have_enough() -> None:
+    with pytest.raises(CasacoreEnvironmentError) as caught:
+        run_isolated(fill, space_bytes=0)
+    assert caught.value.expected == "more free space"
+
+
 @pytest.fixture
 def limit() -> Iterator[None]:
     """Give back afterwards how many files may be open and how large one may be."""
@@ -217,8 +228,9 @@ def test_casacore_that_opens_no_table_at_all_is_no_fault_of_the_table(
 def test_no_folder_for_temporary_files_is_no_fault_of_the_table(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(table.parent)
     monkeypatch.setattr("tempfile.tempdir", str(table.parent))  # as Python has it where all others are missing
-    with pytest.raises(CasacoreEnvironmentError, match="no usable temporary directory"):
+    with pytest.raises(CasacoreEnvironmentError, match="no usable temporary directory") as caught:
         run_isolated(make_table, space_bytes=0)
+    assert (caught.value.path, caught.value.code) == (b"/tmp", Code.SCRATCH_FULL)  # which advises what helps
 
 
 def test_current_folder_that_was_removed_is_in_nobodys_way(
