@@ -333,8 +333,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.MANAGER_UNKNOWN: Row(
         "The table names a data manager for which casacore would load a library or open other tables, so it is not "
         "opened.",
-        "It was made with a plug-in, which is code and therefore not loaded; or a column is forwarded to another table "
-        "or computed by TaQL; or somebody has tampered with it.",
+        "It was made with a plug-in, which is code and therefore not loaded; or a column is forwarded to another "
+        "table or computed by TaQL; or somebody has tampered with it.",
         "Copy the table with CASA into one with the usual managers, as docs/how-to/casa.md says, leave it out "
         "(--exclude GLOB), or package it unopened: --as-is",
     ),
