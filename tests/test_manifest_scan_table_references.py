@@ -1,6 +1,8 @@
 """Packages with tables that refer to others: refused, or of use wherever they are taken."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -192,6 +194,23 @@ def test_file_with_the_name_of_an_image_and_another_content_is_no_reason_to_refu
 ) -> None:
     write(block(delivery) / "a.plots/imageconcat.json", text)
     delivery.plan(Mode.COPY)
+
+
+def test_table_that_a_failing_disk_does_not_give_is_not_taken_for_one_that_needs_nothing(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, table = delivery.origin.parent / "whole.gcal", block(delivery) / "a.gcal"
+    write_calibration_table(whole)
+    select_rows(whole, table)
+    real = os.open
+
+    def failing(path: bytes | str, *arguments: int, **options: int) -> int:
+        if path == bytes(table / "table.dat"):  # hashing it succeeds, because that opens it within its folder
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", failing)
+    assert refused(delivery) == [(Code.UNREADABLE, "sb1/X8c/a.gcal/table.dat", "Input/output error")]
 
 
 def test_empty_files_may_be_in_place_of_any_table(delivery: Delivery) -> None:

@@ -40,7 +40,7 @@ class Weights(StrEnum):
 
 
 class TableBrokenError(PackError):
-    """A folder with a `table.dat` that cannot be read as a table; nothing was changed.
+    """A folder with a `table.dat` that cannot be read as a table, or not at all; nothing was changed.
 
     Attributes:
         path: the table's folder.

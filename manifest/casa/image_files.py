@@ -6,7 +6,7 @@ it holds nowhere but here. The files are those of casacore's `ImageConcat.tcc` a
 """
 
 from qa2pack.manifest.casa.table_dat import TableNames
-from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
+from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, read_control
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import join, shown
 
@@ -15,7 +15,11 @@ IMAGE_FILES = frozenset({_CONCATENATION, _EXPRESSION})
 
 
 def read_image_names(image: bytes) -> TableNames:
-    """Return what the image in a folder says of others; nothing if it cannot be read or understood."""
+    """Return what the image in a folder says of others; nothing if it cannot be understood.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     parts = _field(join(image, _CONCATENATION), "Images")
     if isinstance(parts, list) and parts:
         return TableNames(images=tuple(_bytes(part) for part in parts if isinstance(part, str)))
@@ -31,7 +35,7 @@ def _field(path: bytes, name: str) -> object:
     try:
         data = read_control(real_path(path), limit_bytes=LARGE_BYTES)  # a link after a move
         fields = json.loads(data.decode(errors="surrogateescape"))
-    except (OSError, ValueError, RecursionError):
+    except (FileNotFoundError, ControlFileError, ValueError, RecursionError):
         return None
     return fields.get(name) if isinstance(fields, dict) else None
 

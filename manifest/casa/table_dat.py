@@ -9,6 +9,7 @@ Managers are read with certainty or not at all, since a name that were overlooke
 named, what cannot be understood is left out: that a table is broken is for casacore to say.
 """
 
+import errno
 import os
 import stat
 import struct
@@ -56,6 +57,7 @@ _MANAGER_COUNT = 1 << 16
 # Some 10 kB in most tables. That of a selection grows with its rows, but says first from which table they are.
 _HEAD_BYTES = 1 << 20
 _MOST_BYTES = 1 << 30
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)  # nothing, a loop of links, a socket
 
 
 class NoTableError(UnreadableTableError):
@@ -154,10 +156,18 @@ class TableNames:
 
 
 def read_table_names(table: bytes) -> TableNames:
-    """Return what the table in a folder says of others; nothing if it cannot be read."""
+    """Return what the table in a folder says of others; nothing if it is none.
+
+    Raises:
+        OSError: it cannot be read; taken for nothing, the table would be packaged without what it needs.
+    """
     try:
         return read_table_file(table).names()
-    except (OSError, UnreadableTableError):
+    except UnreadableTableError:
+        return TableNames()
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
         return TableNames()
 
 
