@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import sqlite3
@@ -315,6 +316,19 @@ def test_full_disk_of_the_catalogue_is_named_as_such(shelf: Shelf, tmp_path: Pat
         with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC) as caught:
             shelf.audit()
         assert caught.value.filename == os.fsencode(shelf.catalogue)
+
+
+def test_catalogue_that_the_system_refuses_to_write_is_not_called_damaged(shelf: Shelf) -> None:
+    """As under `ulimit -f`."""
+    shelf.audit()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO) as caught:
+            shelf.audit()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == os.fsencode(shelf.catalogue)
 
 
 def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:

@@ -45,7 +45,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.CATALOGUE_UNUSABLE: Row(
         "The catalogue of packages cannot be used.",
-        "The file is damaged, of another program, or on a disk that is full or of another machine.",
+        "The file is damaged, or of another program.",
         "Move it away, with its .lock, -wal and -shm, or name another file by --catalogue; the next audit begins a "
         "new one, in which no package is verified yet.",
     ),
