@@ -182,7 +182,7 @@ def read_table_file(table: bytes) -> TableFile:
     """
     path = os.path.join(table, b"table.dat")  # a link after a move
     with open(path, "rb", opener=lambda name, _: os.open(name, _FLAGS)) as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UnreadableTableError("table.dat is not a regular file")
         found = parse_table_file(file.read(_HEAD_BYTES))
         if found.kind != Kind.PLAIN or len(found.data) < _HEAD_BYTES:
