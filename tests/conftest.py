@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from qa2pack.manifest.actions import Mode
+from support.delivered_sets import extract_safely
 from support.hosts import end_hosts, hosts_as_before
 from support.in_process import Delivery, make_reduction
 from support.receiver import Receiver
@@ -89,9 +90,7 @@ def casa_reduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reduction folder of a project, with measurement sets written by CASA. Shared: not to be changed."""
     folder = tmp_path_factory.mktemp("casa")
     with tarfile.open(_ARCHIVE) as archive:
-        if hasattr(tarfile, "data_filter"):
-            archive.extraction_filter = staticmethod(tarfile.data_filter)  # Debian 12 has Python 3.11.2, without it
-        archive.extractall(folder)
+        extract_safely(archive, folder)
     (project,) = folder.iterdir()
     return project
 

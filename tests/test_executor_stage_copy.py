@@ -19,6 +19,7 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.errors.problem_view import problem_text
+from support.file_systems import mounted
 from support.in_process import write
 from support.tools import needs_root, needs_tool
 
@@ -243,27 +244,21 @@ def test_part_whose_sync_failed_is_never_used(tmp_path: Path, source: Path) -> N
 
 
 @contextmanager
-def mounted(image: Path, folder: Path, make: list[str]) -> Iterator[Path]:
+def made_and_mounted(image: Path, folder: Path, make: list[str]) -> Iterator[Path]:
     """Mount a fresh file system that shares blocks, or skip with the reason."""
     needs_root("mount a file system")
     program = needs_tool(make[0])
     with image.open("wb") as file:
         file.truncate(512 << 20)
     subprocess.run([program, *make[1:], image], check=True, capture_output=True)
-    folder.mkdir()
-    done = subprocess.run(["mount", "-o", "loop", image, folder], capture_output=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"this system does not mount it: {done.stderr.decode().strip()}")
-    try:
+    with mounted(folder, "-o", "loop", os.fspath(image)):
         yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.mark.parametrize("make", [["mkfs.xfs", "-q"], ["mkfs.btrfs", "-q"]], ids=["xfs", "btrfs"])
 @pytest.mark.parametrize("copy", [small, big])
 def test_blocks_are_shared_where_the_file_system_can(tmp_path: Path, make: list[str], copy: object) -> None:
-    with mounted(tmp_path / "image", tmp_path / "mount", make) as folder:
+    with made_and_mounted(tmp_path / "image", tmp_path / "mount", make) as folder:
         path = write(folder / "source", os.urandom(64 << 20))
         sync_file_system(Disk(), os.fsencode(folder))
         before = os.statvfs(folder).f_bfree

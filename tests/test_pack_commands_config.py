@@ -12,6 +12,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.files import key_lines
 from qa2pack.pack.settings.keys import KEYS
 from support.commands import ROOT, run_here
+from support.tools import needs_root
 
 Capsys = pytest.CaptureFixture[str]
 _NEAR = """# of the project
@@ -146,6 +147,7 @@ def test_value_that_the_other_settings_do_not_allow_is_shown_as_refused(
 
 
 def test_files_that_count_and_files_left_aside_are_shown(capsys: Capsys, folder: Path) -> None:
+    needs_root("give a file to another user")
     os.chown(folder / "pack.toml", 12_345, -1)
     (folder / "below").mkdir()
     shown = run_here(capsys, "config", "show", "below/sb1").out

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -13,6 +12,7 @@ from qa2pack.manifest.format.files import open_plan
 from qa2pack.pack import api
 from qa2pack.pack.exit_codes import Exit
 from support.commands import ROOT, run_here
+from support.file_systems import file_in_memory
 from support.in_process import Delivery
 
 
@@ -38,7 +38,7 @@ def test_header_may_come_from_a_pipe_of_the_shell(delivery: Delivery) -> None:
 def test_header_in_shared_memory_is_remembered_by_its_path(
     capsys: pytest.CaptureFixture[str], delivery: Delivery
 ) -> None:
-    with NamedTemporaryFile(dir="/dev/shm") as header:
+    with file_in_memory() as header:
         run_here(capsys, "plan", delivery.origin, delivery.path, "--readme", header.name)
         made_with = open_plan(delivery.package.plan).header.made_with
         assert made_with and made_with.readme == header.name.encode()

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -18,6 +17,7 @@ from qa2pack.pack.commands import run_log
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import batch as batch_job
 from support.commands import ROOT, Ran, run_here
+from support.file_systems import file_in_memory
 from support.in_process import make_reduction, write
 from support.snapshots import snapshot
 
@@ -418,7 +418,7 @@ def test_plan_is_made_again_when_origin_options_or_readme_changed(capsys: Capsys
 
 
 def test_job_with_a_header_in_memory_or_from_an_open_file_is_planned_once(capsys: Capsys, project: Path) -> None:
-    with NamedTemporaryFile(dir="/dev/shm") as header:
+    with file_in_memory() as header:
         write(Path(header.name), b"PI name: A\n")
         for path in (header.name, f"/proc/self/fd/{header.fileno()}"):
             _batch(capsys, "plan", "--readme", path)

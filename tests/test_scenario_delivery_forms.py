@@ -13,8 +13,9 @@ import pytest
 
 from qa2pack.tarsplit.place import s3_upload
 from support.commands import run_redirected
-from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_run
+from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, extract_safely, package_run
 from support.s3_servers import BUCKET, s3_server
+from support.signatures import Key
 
 LAYOUT = f"""{UNIT}{RULES}[[delivery]]
 set = "compressed"
@@ -84,7 +85,7 @@ def test_other_programs_read_each_form(world: Path, tmp_path: Path) -> None:
         archive.extractall(tmp_path)
     for name in (*TGZ, "P.tar"):
         with tarfile.open(world / "out" / name) as tar:
-            tar.extractall(tmp_path, filter="data")
+            extract_safely(tar, tmp_path)
     shutil.copy(world / "out/README.tar", tmp_path / "P/unit/README")
     subprocess.run(["diff", "-r", world / "P/unit", tmp_path / "P/unit"], check=True)
     assert run_redirected("verify", "--manifest", world / "out/P_unit.manifest", tmp_path / "P").code == 0
@@ -177,10 +178,8 @@ def test_compressed_tar_is_sent_to_s3_whatever_its_size_becomes(world: Path, mon
     assert len(proxy.parts_sent()) == 1
 
 
-def test_signed_delivery_has_the_strong_checksum_of_every_file(world: Path, tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    words = ("--output", tmp_path / "out", "--sign", key, "--jobs", "1", "--json")
+def test_signed_delivery_has_the_strong_checksum_of_every_file(world: Path, tmp_path: Path, key: Key) -> None:
+    words = ("--output", tmp_path / "out", "--sign", key.path, "--jobs", "1", "--json")
     said = json.loads(run_redirected("deliver", world / "P", *words).out)
     assert {each["name"]: sorted(each["checksums"]) for each in said["chunks"]} == {
         **{name: ["md5", "sha256"] for name in (*TGZ, "P.zip", "README.tar")},

@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
+from support.file_systems import mounted
 from support.in_process import Delivery
 from support.tools import needs_root
 from support.worlds import Change, Scenario, World, make_world, scratch_root
@@ -33,16 +33,8 @@ _BIG_BYTES = 3 << 20
 def small_disk(place: Path, options: str) -> Iterator[Path]:
     """Mount a file system of this size in memory."""
     needs_root("mount a small file system")
-    place.mkdir()
-    mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "qa2pack-test", place], capture_output=True, text=True, check=False
-    )
-    if mounting.returncode:
-        pytest.skip(f"no small file system can be mounted here: {mounting.stderr.strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
+    with mounted(place, "-t", "tmpfs", "-o", options, "qa2pack-test") as disk:
+        yield disk
 
 
 @pytest.fixture(params=["size=16m", "size=64m,nr_inodes=400"], ids=["bytes", "inodes"])

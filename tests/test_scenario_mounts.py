@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,9 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
+from support.file_systems import mounted
 from support.in_process import Delivery
 from support.origin_bytes import read_files, roll_back
-from support.tools import needs_tool
 from support.two_members import FIRST, SECOND
 
 PACKAGE = "2011.0.00229.S"
@@ -31,13 +30,8 @@ LOG = "X8c/ipython.log"
 def mounted_copy(place: Path, aside: Path) -> Iterator[None]:
     """Mount a copy of what is there, made at `aside`: one more mount of the same file system, with the same files."""
     (shutil.copytree if place.is_dir() else shutil.copy2)(place, aside)
-    mount = subprocess.run([needs_tool("mount"), "--bind", aside, place], capture_output=True, check=False)
-    if mount.returncode:
-        pytest.skip(f"this user may not mount: {mount.stderr.decode().strip()}")
-    try:
+    with mounted(place, "--bind", os.fspath(aside)):
         yield
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def refused(step: Callable[[], object]) -> list[tuple[Code, str]]:

@@ -8,7 +8,6 @@ without the content of files that are still waiting for their blocks.
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from support.faulty_disk import SplitMemory, WatchedDisk
+from support.file_systems import mounted
 from support.outcomes import Layouts, check_goes_back, check_goes_on, check_visible
 from support.tools import needs_root, needs_tool
 from support.worlds import Change, Scenario, scratch_root
@@ -52,18 +52,6 @@ class ImageCopyingDisk(WatchedDisk):
         return result
 
 
-@contextmanager
-def mounted(image: Path, place: Path) -> Iterator[None]:
-    """Mount the image of an ext4."""
-    mounting = subprocess.run(["mount", "-o", "loop", image, place], capture_output=True, text=True, check=False)
-    if mounting.returncode:
-        pytest.skip(f"an image cannot be mounted here: {mounting.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", place], check=True)
-
-
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder with a fresh image in it and a place to mount it."""
@@ -84,7 +72,7 @@ def folder() -> Iterator[Path]:
 )
 def test_power_cut_on_ext4(folder: Path, scenario: Scenario, has_neighbour: bool) -> None:
     image, place, copies = folder / "image", folder / "place", folder / "copies"
-    with mounted(image, place):
+    with mounted(place, "-o", "loop", os.fspath(image)):
         laid = Layouts(place).get(scenario)
         subprocess.run(["sync", "--file-system", place], check=True)
         neighbour = place / "neighbour" if has_neighbour else None
@@ -93,7 +81,7 @@ def test_power_cut_on_ext4(folder: Path, scenario: Scenario, has_neighbour: bool
     names = sorted(copies.iterdir())
     assert len(names) > 20
     for number, copy in enumerate(names):
-        with mounted(copy, place):
+        with mounted(place, "-o", "loop", os.fspath(copy)):
             check_visible(laid)
             turns[number % 2](laid, boot="another")
         copy.unlink()

@@ -396,7 +396,7 @@ def test_place_that_may_not_be_written_is_refused(capsys: Capsys) -> None:
     with folder_of_everybody() as folder:
         receiver = Receiver(folder, capsys)
         receiver.deliver()
-        receiver.path.parent.chmod(0o755)
+        receiver.path.parent.chmod(0o555)
         with as_ordinary_user():
             ran = receiver.receive()
         assert (ran.code, receiver.is_untouched) == (1, True)

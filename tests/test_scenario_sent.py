@@ -20,6 +20,7 @@ from support.deliveries import DAY, PROJECT, make_package
 from support.file_systems import small_disk
 from support.s3_servers import BREAK, BUCKET, PASS, Proxy, s3_server
 from support.sftp_server import sftp_server
+from support.tools import needs_tool
 
 Capsys = pytest.CaptureFixture[str]
 MIB = 1 << 20
@@ -346,7 +347,7 @@ def test_full_disk_of_a_server_ends_the_run_and_with_room_the_same_command_goes_
         words = ("tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1")
         ran = run_here(capsys, *words)
         assert (ran.code, "store-failed" in ran.err, f"{STEM}.manifest" in os.listdir(disk)) == (4, True, False)
-        subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
+        subprocess.run([needs_tool("mount"), "-o", "remount,size=1m", disk], check=True)
         assert run_here(capsys, *words).code == 0
         assert run_here(capsys, "tarsplit", "--check", disk, package).code == 0
 

@@ -9,7 +9,8 @@ import pytest
 
 from support.commands import ROOT
 
-_ON_EACH_DEBIAN = {"bash", "setsid", "unshare"}
+_ON_EACH_DEBIAN = {"bash", "setsid", "unshare", "umount"}
+_IN_EACH_SYSTEM = {"bash", "cp", "diff", "gzip", "md5sum", "sh", "sha256sum", "sync", "tar"}
 TEST = "tests/test_tools.py::test_that_needs_a_program_nobody_has"
 
 
@@ -37,3 +38,17 @@ def test_each_program_that_a_test_needs_is_installed_by_test_tools() -> None:
     needed = set(re.findall(r'needs_tool\("([^"]+)"\)', tests))
     assert "zsh" in needed
     assert needed <= installed | _ON_EACH_DEBIAN | {"ssh-agent", "ssh-add"}  # they come with ssh-keygen
+
+
+def test_programs_that_a_machine_may_lack_are_asked_for_before_they_are_called() -> None:
+    called = re.compile(r'(?:subprocess\.\w+|Popen)\(\s*\[\s*"([a-z][\w.-]*)"')
+    for path in (ROOT / "tests").rglob("*.py"):
+        text = path.read_text()
+        asked = set(re.findall(r'needs_tool\("([^"]+)"\)', text))
+        asked |= {"ssh-add"} if "ssh-agent" in asked else set()
+        assert set(called.findall(text)) <= {*_IN_EACH_SYSTEM, *asked}, path
+
+
+def test_tests_need_no_newer_python_than_the_program() -> None:
+    new_in_3_11_4 = re.compile(r"extractall\(.*filter=")
+    assert [path for path in (ROOT / "tests").rglob("*.py") if new_in_3_11_4.search(path.read_text())] == []

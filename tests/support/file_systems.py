@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -32,14 +33,16 @@ def folder_elsewhere(near: Path) -> Iterator[Path]:
 @contextmanager
 def mounted(place: Path, *arguments: str) -> Iterator[Path]:
     """Mount something at `place` and yield it; `arguments` are those of mount(8) before the place."""
-    place.mkdir(exist_ok=True)
-    done = subprocess.run([needs_tool("mount"), *arguments, place], capture_output=True, check=False)
+    mount, umount = needs_tool("mount"), needs_tool("umount")
+    if not place.is_file():
+        place.mkdir(exist_ok=True)
+    done = subprocess.run([mount, *arguments, place], capture_output=True, check=False)
     if done.returncode:
         pytest.skip(f"this user may not mount: {done.stderr.decode().strip()}")
     try:
         yield place
     finally:
-        subprocess.run(["umount", "--lazy", place], check=True)  # a manifest may be open for the next look into it
+        subprocess.run([umount, "--lazy", place], check=True)  # a manifest may be open for the next look into it
 
 
 @contextmanager
@@ -50,10 +53,19 @@ def small_disk(place: Path, *, size: int = 1 << 20, inodes: int = 1000) -> Itera
 
 
 @contextmanager
+def file_in_memory() -> Iterator[IO[bytes]]:
+    """Yield an open file in shared memory, whose path names one that outlives no restart."""
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("/dev/shm cannot be written here")
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        yield file
+
+
+@contextmanager
 def read_only(folder: Path, place: Path) -> Iterator[Path]:
     """Mount `folder` once more at `place`, where nothing can be written."""
     with mounted(place, "--bind", os.fspath(folder)):
-        subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
+        subprocess.run([needs_tool("mount"), "-o", "remount,ro,bind", place], check=True)
         yield place
 
 
@@ -100,7 +112,7 @@ def exfat_disk(place: Path) -> Iterator["ExfatDisk"]:
     """Mount an empty exFAT: no hard links, no colons, case is folded, and inode numbers are others at each mount."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a disk")
-    make, losetup = _tool("mkfs.exfat"), _tool("losetup")
+    make, losetup, umount = _tool("mkfs.exfat"), _tool("losetup"), needs_tool("umount")
     image = place.with_name(place.name + ".image")
     with open(image, "wb") as file:
         file.truncate(64 << 20)
@@ -114,7 +126,7 @@ def exfat_disk(place: Path) -> Iterator["ExfatDisk"]:
         disk.mount()
         yield disk
     finally:
-        subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)
+        subprocess.run([umount, "--lazy", place], check=False, capture_output=True)
         subprocess.run([losetup, "-d", disk.device], check=True)
 
 
@@ -135,7 +147,7 @@ class ExfatDisk:
 
     def mount_again(self) -> None:
         """Take it off and mount it again: numbers are given to files in the order in which they are asked for."""
-        subprocess.run(["umount", self.path], check=True)
+        subprocess.run([needs_tool("umount"), self.path], check=True)
         self.mount()
 
 
