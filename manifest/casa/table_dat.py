@@ -57,7 +57,9 @@ _MANAGER_COUNT = 1 << 16
 # Some 10 kB in most tables. That of a selection grows with its rows, but says first from which table they are.
 _HEAD_BYTES = 1 << 20
 _MOST_BYTES = 1 << 30
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)  # nothing, a loop of links, a socket
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+# Nothing, a loop of links, a folder, a socket.
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
 class NoTableError(UnreadableTableError):
@@ -179,9 +181,8 @@ def read_table_file(table: bytes) -> TableFile:
         UnreadableTableError: it does not begin as casacore writes it, or is larger than any.
     """
     path = os.path.join(table, b"table.dat")  # a link after a move
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+    with open(path, "rb", opener=lambda name, _: os.open(name, _FLAGS)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UnreadableTableError("table.dat is not a regular file")
         found = parse_table_file(file.read(_HEAD_BYTES))
         if found.kind != Kind.PLAIN or len(found.data) < _HEAD_BYTES:
