@@ -5,13 +5,14 @@ others. An expression may name images anywhere in it, and casacore looks for the
 it holds nowhere but here. The files are those of casacore's `ImageConcat.tcc` and `ImageExpr.tcc`.
 """
 
+import json
+
 from qa2pack.manifest.casa.table_dat import TableNames
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, read_control
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import join, shown
 
 _CONCATENATION, _EXPRESSION = b"imageconcat.json", b"imageexpr.json"
-IMAGE_FILES = frozenset({_CONCATENATION, _EXPRESSION})
 
 
 def read_image_names(image: bytes) -> TableNames:
@@ -30,8 +31,6 @@ def read_image_names(image: bytes) -> TableNames:
 
 
 def _field(path: bytes, name: str) -> object:
-    import json  # nearly no reduction has such an image
-
     try:
         data = read_control(real_path(path), limit_bytes=LARGE_BYTES)  # a link after a move
         fields = json.loads(data.decode(errors="surrogateescape"))

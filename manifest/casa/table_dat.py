@@ -18,7 +18,6 @@ from enum import StrEnum
 
 from qa2pack.manifest.casa.aips_io import Reader, UnreadableTableError
 from qa2pack.manifest.casa.table_keywords import Named, keywords
-from qa2pack.manifest.casa.values_elsewhere import forwarded, values_elsewhere
 from qa2pack.manifest.dataclass import dataclass
 
 # Compiled into casacore, and opening nothing but the table's own files. ForwardColumnEngine opens a table that a
@@ -128,15 +127,17 @@ class TableFile:
         for name, named in keywords(self.data):
             found[named].add(name)
         said = {named: sorted(found[named]) for named in Named}
+        subtables = tuple(said[Named.SUBTABLE])
         try:
             managers = self.managers()
         except UnreadableTableError:
-            managers = frozenset()
-        return TableNames(
-            rows=tuple(forwarded(managers, said)),
-            keywords=tuple(said[Named.SUBTABLE]),
-            elsewhere=tuple(values_elsewhere(managers, said)),
-        )
+            return TableNames(keywords=subtables)
+        if managers <= TRUSTED:
+            return TableNames(keywords=subtables)
+        from qa2pack.manifest.casa.values_elsewhere import forwarded, values_elsewhere  # of few tables
+
+        rows, elsewhere = forwarded(managers, said), values_elsewhere(managers, said)
+        return TableNames(rows=tuple(rows), keywords=subtables, elsewhere=tuple(elsewhere))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 
 DESCRIPTION = b"table.dat"
+OF_IMAGES = frozenset({b"imageconcat.json", b"imageexpr.json"})  # see `manifest.casa.image_files`
 
 
 class Needed(StrEnum):

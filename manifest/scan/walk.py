@@ -15,7 +15,6 @@ from itertools import chain
 from typing import TypeVar
 
 from qa2pack.manifest.casa.column_split import is_table_file
-from qa2pack.manifest.casa.image_files import IMAGE_FILES, read_image_names
 from qa2pack.manifest.casa.table_dat import TableNames, read_table_names
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.at_once import at_once, each
@@ -39,7 +38,7 @@ from qa2pack.manifest.scan.broken_tables import table_faults
 from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
 from qa2pack.manifest.scan.known_folder import known_folder, records_within
 from qa2pack.manifest.scan.record_builder import Columns, changed, unreadable
-from qa2pack.manifest.scan.table_references import DESCRIPTION, references, torn_table
+from qa2pack.manifest.scan.table_references import DESCRIPTION, OF_IMAGES, references, torn_table
 
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
@@ -145,7 +144,9 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
         result.warnings.extend(table_faults(table))
     if may_refer:
         _add_references(options, subtree, read_table_names, result)
-    if not IMAGE_FILES.isdisjoint(names):
+    if not OF_IMAGES.isdisjoint(names):
+        from qa2pack.manifest.casa.image_files import read_image_names  # nearly no reduction has such an image
+
         _add_references(options, subtree, read_image_names, result)
     found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
