@@ -338,6 +338,14 @@ def test_advised_command_applies_what_was_planned_of_each_folder(capsys: Capsys,
     assert run_here(capsys, "batch", "plan", *words).out.splitlines()[-1] == "2 jobs"
 
 
+def test_progress_names_the_origin_of_each_job(capsys: Capsys, project: Path) -> None:
+    words = ("--each", "sb*", ".", "--package", "{name}.S", "--mode", "copy", "--progress", "json")
+    for verb, names in (("plan", ["sb1", "sb2"]), ("apply", ["sb1", "sb2"]), ("verify", ["sb1.S", "sb2.S"])):
+        objects = [line for line in run_here(capsys, "batch", verb, *words).err.splitlines() if line.startswith("{")]
+        titles = [each["phase"].split(": ")[0] for each in map(json.loads, objects) if "phase" in each]
+        assert list(dict.fromkeys(titles)) == names
+
+
 def test_packages_beside_their_origins_are_no_origins(capsys: Capsys, project: Path) -> None:
     each = ("--each", "sb*", ".", "--package", "{name}.S")
     _batch(capsys, "plan", *each)
