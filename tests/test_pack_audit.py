@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import sqlite3
@@ -317,6 +318,19 @@ def test_full_disk_of_the_catalogue_is_named_as_such(shelf: Shelf, tmp_path: Pat
         assert caught.value.filename == os.fsencode(shelf.catalogue)
 
 
+def test_catalogue_that_the_system_refuses_to_write_is_not_called_damaged(shelf: Shelf) -> None:
+    """As under `ulimit -f`."""
+    shelf.audit()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO) as caught:
+            shelf.audit()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == os.fsencode(shelf.catalogue)
+
+
 def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:
     shelf.audit()
     with closing(sqlite3.connect(shelf.catalogue)) as catalogue:
@@ -326,6 +340,12 @@ def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:
         file.seek((page - 1) * size)
         file.write(b"\xff" * size)
     assert [problem.code for problem in refused(shelf, every_seconds=1e9)] == [Code.CATALOGUE_UNUSABLE]
+
+
+def test_file_of_one_byte_is_no_catalogue_and_is_left(shelf: Shelf) -> None:
+    shelf.catalogue.write_bytes(b"y")
+    assert [problem.code for problem in refused(shelf)] == [Code.CATALOGUE_UNUSABLE]
+    assert shelf.catalogue.read_bytes() == b"y"
 
 
 def test_catalogue_of_another_program_is_refused_and_left(shelf: Shelf) -> None:

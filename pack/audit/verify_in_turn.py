@@ -1,6 +1,6 @@
 """Verifying the packages of a shelf in turn, the longest unverified first, until the time is over.
 
-No package is stopped half-way, because the next run would begin it anew and a large one would never be finished. So
+No package is stopped half-way, because the next run would begin it again and a large one would never be finished. So
 one that will not fit into what is left of the time is not begun; but the first of a run is, which waits longest.
 """
 

@@ -286,7 +286,7 @@ def _beside(base: bytes, text: str) -> str:
 
 
 def _clashes(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield what cannot be meant: one job would undo another, or could never be seen as done."""
+    """Yield what cannot be meant: one job would replace what another made, or could never be seen as done."""
     for job in jobs:
         yield from (f"{job.place}: {clash}" for clash in list(_clash(job, tuple(all_earlier(job))))[:1])
 
