@@ -65,6 +65,20 @@ def test_sdist_holds_the_whole_program_once(sdist: Path) -> None:
     assert len(names) == len(set(names))
 
 
+def test_links_of_the_pages_lead_to_files_that_the_sdist_has(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {member.name.partition("/")[2] for member in archive.getmembers()}
+    pages = ["README.md", *(os.path.relpath(page, ROOT) for page in (ROOT / "docs").rglob("*.md"))]
+    linked = {
+        os.path.normpath(os.path.join(os.path.dirname(page), link))
+        for page in pages
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+    }
+    folders = {os.path.dirname(name) for name in names}
+    assert linked - names - folders == set()
+    assert "release/requirements.txt" in names  # which docs/install.md names
+
+
 def test_wheel_of_the_sdist_holds_the_program_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}

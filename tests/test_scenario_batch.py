@@ -68,7 +68,10 @@ def test_three_blocks_of_which_one_is_broken(capsys: Capsys, project: Path) -> N
         "broken in Q.S  not done: no-place",
         "sb2 in P.S     is planned by apply, after line 1",
         "3 jobs",
-        "Nothing has been changed yet. To apply what is planned:",
+        "Nothing has been changed yet.",
+        "To read the whole plans:",
+        "  pack batch plan list.toml --mode=copy --jobs=1 --all",
+        "To apply what is planned:",
         "  pack batch apply list.toml --mode=copy --jobs=1",
     ]
     applied = _batch(capsys, "apply")
@@ -270,7 +273,10 @@ def test_later_job_without_an_origin_is_told_by_the_plan(capsys: Capsys, project
         "sb9 in P.S  not done: origin-missing",
         "sb2 in P.S  is planned by apply, after line 3",
         "3 jobs",
-        "Nothing has been changed yet. To apply what is planned:",
+        "Nothing has been changed yet.",
+        "To read the whole plans:",
+        "  pack batch plan list.csv --mode=copy --jobs=1 --all",
+        "To apply what is planned:",
         "  pack batch apply list.csv --mode=copy --jobs=1",
     ]
 
@@ -327,6 +333,7 @@ def test_advised_command_applies_what_was_planned_of_each_folder(capsys: Capsys,
         "--no-settings",
     )
     Path("made it").mkdir()
+    assert "To read the whole plans:" not in run_here(capsys, "batch", "plan", *words).out
     advised = shlex.split(run_here(capsys, "batch", "plan", *words).out.splitlines()[-1])
     assert advised[:2] == ["pack", "batch"]
     applied = run_here(capsys, *advised[1:])
@@ -336,6 +343,14 @@ def test_advised_command_applies_what_was_planned_of_each_folder(capsys: Capsys,
         "2 jobs",
     ]
     assert run_here(capsys, "batch", "plan", *words).out.splitlines()[-1] == "2 jobs"
+
+
+def test_progress_names_the_origin_of_each_job(capsys: Capsys, project: Path) -> None:
+    words = ("--each", "sb*", ".", "--package", "{name}.S", "--mode", "copy", "--progress", "json")
+    for verb, names in (("plan", ["sb1", "sb2"]), ("apply", ["sb1", "sb2"]), ("verify", ["sb1.S", "sb2.S"])):
+        objects = [line for line in run_here(capsys, "batch", verb, *words).err.splitlines() if line.startswith("{")]
+        titles = [each["phase"].split(": ")[0] for each in map(json.loads, objects) if "phase" in each]
+        assert list(dict.fromkeys(titles)) == names
 
 
 def test_packages_beside_their_origins_are_no_origins(capsys: Capsys, project: Path) -> None:
@@ -609,7 +624,7 @@ def test_locked_package_is_told_and_the_rest_goes_on(capsys: Capsys, project: Pa
 
 def test_log_is_one_of_the_whole_run_and_outside_of_every_job(capsys: Capsys, project: Path) -> None:
     assert _batch(capsys, "plan", "--log", "run.log").code == Exit.FAILED
-    assert Path("run.log").read_text().count("pack batch plan") == 1
+    assert Path("run.log").read_text().count("begin: pack batch plan") == 1
     assert "pack plan" not in Path("run.log").read_text().replace("pack plan: refused", "")
 
 

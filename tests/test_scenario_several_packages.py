@@ -38,6 +38,17 @@ def test_verify_of_several_ends_in_a_table_and_the_worst_code(capsys: Capsys, pr
     assert "grown sg_ouss_id" in ran.out.split("one/one.S  all")[0]  # what is wrong comes before the table
 
 
+def test_progress_of_several_names_each_and_of_one_none(capsys: Capsys, project: Path) -> None:
+    def phases(*packages: str) -> list[str]:
+        ran = run_here(capsys, "verify", *packages, "--jobs", "1", "--progress", "json")
+        objects = [json.loads(line) for line in ran.err.splitlines() if line.startswith("{")]
+        return [each["phase"] for each in objects if each["event"] == "phase-begin"]
+
+    (name,) = phases("one/one.S")
+    assert name.startswith("verify ")
+    assert phases("one/one.S", "two/two.S") == phases() == [f"one/one.S: {name}", f"two/two.S: {name}"]
+
+
 def test_json_of_several_lists_what_each_gives_alone(capsys: Capsys, project: Path) -> None:
     for verb in (("verify", "--jobs", "1"), ("status",), ("show",)):
         alone = [json.loads(run_here(capsys, *verb, f"{name}/{name}.S", "--json").out) for name in ("one", "two")]

@@ -156,7 +156,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
         is_json=run_options.json,
         is_output_all=step is Step.STATUS,
         shows_all=every and step is Step.PLAN,
-        next_lines=partial(_next_lines, given) if step is Step.PLAN else None,
+        next_lines=partial(_next_lines, given, are_shown=every) if step is Step.PLAN else None,
     )
 
 
@@ -167,8 +167,13 @@ def _given_names(context: typer.Context) -> set[str]:
     return {str(option.name) for option in options} - of_one_verb
 
 
-def _next_lines(given: str, states: Collection[object]) -> Iterator[str]:
-    """Yield how to go on where a job is planned."""
-    if not {"planned", "later"}.isdisjoint(states):
-        yield "Nothing has been changed yet. To apply what is planned:"
-        yield f"  pack batch apply {given}"
+def _next_lines(given: str, states: Collection[object], *, are_shown: bool) -> Iterator[str]:
+    """Yield how to go on where a job is planned; a plan is read before it is applied."""
+    if {"planned", "later"}.isdisjoint(states):
+        return
+    yield "Nothing has been changed yet."
+    if not are_shown:
+        yield "To read the whole plans:"
+        yield f"  pack batch plan {given} --all"
+    yield "To apply what is planned:"
+    yield f"  pack batch apply {given}"

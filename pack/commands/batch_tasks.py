@@ -58,7 +58,7 @@ def _task(step: str, job: Job, run: BatchRun, view_of: Callable[[Job, BatchRun],
 
 
 def _planned(job: Job, run: BatchRun) -> View:
-    with shown_workers(run.options, run.trusted, run.wait_seconds) as workers:
+    with shown_workers(run.options, run.trusted, run.wait_seconds, title=f"{job.origin}: ") as workers:
         return job_view(job, batch_job.plan_job(job, workers), has_plan=run.shows_all)
 
 
@@ -69,14 +69,14 @@ def _applied(job: Job, run: BatchRun) -> View:
 
     for line in resume_lines(job.target):
         print(line, file=sys.stderr)
-    with shown_workers(run.options, run.trusted, run.wait_seconds) as workers:
+    with shown_workers(run.options, run.trusted, run.wait_seconds, title=f"{job.origin}: ") as workers:
         found = batch_job.apply_job(job, replace(run.apply_options, announce=announce), workers)
         view = job_view(job, found)
         return with_delivery(view, deliver_applied(found.applied, job.target, workers)) if found.applied else view
 
 
 def _verified(job: Job, run: BatchRun) -> View:
-    with shown_workers(run.options) as workers:
+    with shown_workers(run.options, title=f"{job.target.quoted}: ") as workers:
         return verified_view(job.target, workers, run.trust, is_quick=run.is_quick, shows_all=run.shows_all)
 
 

@@ -47,16 +47,17 @@ def verify(
     from qa2pack.pack.target import Target
     from qa2pack.pack.views.view import View
 
+    is_one = len(package or ()) == 1
     if sum((quick, chunks is not None, manifest is not None)) > 1:
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
-    if (chunks is not None or manifest is not None) and len(package or ()) != 1:
+    if (chunks is not None or manifest is not None) and not is_one:
         raise typer.BadParameter("--chunks and --manifest are of one package: name it")
     if chunks is not None:
         signers.check_on_this_machine(run_options.cluster)
     trust = signers.trust()
 
     def view_of(target: Target) -> View:
-        with shown_workers(run_options) as workers:
+        with shown_workers(run_options, title="" if is_one else f"{target.quoted}: ") as workers:
             if chunks is None and manifest is None:
                 return verified_view(target, workers, trust, is_quick=quick, shows_all=every)
             from qa2pack.pack.delivery.check import check_deliveries, check_unpacked

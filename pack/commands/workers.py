@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from qa2pack.executor.transaction.lock import Wait
@@ -16,28 +17,30 @@ from qa2pack.pack.terminal.progress import shown_progress
 
 @contextmanager
 def shown_workers(
-    options: RunOptions | ClusterRunOptions, trusted: frozenset[int] = frozenset(), wait_seconds: int = 0
+    options: RunOptions | ClusterRunOptions,
+    trusted: frozenset[int] = frozenset(),
+    wait_seconds: int = 0,
+    *,
+    title: str = "",
 ) -> Iterator[Workers]:
     """Yield the workers of a command, with progress display.
 
     Args:
         trusted: ids of other users whose control folders are accepted.
         wait_seconds: how long another run that locks the package is waited for.
+        title: of one of several works; the name of each phase begins with it.
     """
     wait = Wait(wait_seconds, partial(_report_wait, wait_seconds))
     with shown_progress(ProgressForm.NONE if options.quiet else options.progress) as progress:
-        if isinstance(options, RunOptions):
-            yield Workers(options.jobs, progress, trusted=trusted, wait=wait)
-        else:
-            yield Workers(
-                options.jobs,
-                progress,
-                options.cluster,
-                options.bandwidth,
-                trusted=trusted,
+        workers = Workers(options.jobs, progress, trusted=trusted, wait=wait)
+        if isinstance(options, ClusterRunOptions):
+            workers = replace(
+                workers,
+                cluster=options.cluster,
+                bandwidth=options.bandwidth,
                 is_insecure=options.insecure_cluster,
-                wait=wait,
             )
+        yield workers.titled(title)
 
 
 def _report_wait(seconds: int, holder: str) -> None:
