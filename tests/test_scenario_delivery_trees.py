@@ -479,14 +479,22 @@ def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, wo
 
 
 @pytest.mark.parametrize("word", ["", "--replace"])
-@pytest.mark.parametrize("name", ["P_files", "P_object", "P_files.md5sum", "P_unit.manifest.md5sum"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "P_files",
+        "P_object",
+        "P_files.md5sum",
+        *(f"P_unit.{end}" for end in ("manifest.md5sum", "manifest.part", "state")),
+    ],
+)
 def test_file_in_place_of_a_folder_and_folder_in_place_of_a_file_stay(home: Path, name: str, word: str) -> None:
     path = home / "out" / name
     if path.is_dir():
         shutil.rmtree(path)
         path.write_bytes(b"mine")
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)
         write(path / "thesis", b"mine")
     before = entries_in(home / "out")
     ran = deliver(home, *filter(None, [word]))
