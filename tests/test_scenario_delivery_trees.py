@@ -515,6 +515,16 @@ def test_folder_of_the_delivery_of_another_day_is_told_as_such(home: Path, is_fi
     assert problem["found"] == f"a folder, perhaps of {names}"
 
 
+def test_folder_whose_sidecar_is_damaged_stays_and_that_is_told(home: Path) -> None:
+    damage(home / "out/P_unit.manifest", "changed")
+    before = entries_in(home / "out")
+    ran = deliver(home, "--replace")
+    (problem,) = json.loads(ran.out)["problems"]
+    assert (ran.code, problem["code"]) == (1, "folder-in-the-way")
+    assert problem["found"] == "a folder; P_unit.manifest, which would tell of it, is damaged"
+    assert entries_in(home / "out") == before
+
+
 @pytest.mark.parametrize("word", ["", "--replace"])
 def test_file_that_is_called_as_a_set_that_is_a_folder_stays(home: Path, word: str) -> None:
     shutil.rmtree(home / "out")
