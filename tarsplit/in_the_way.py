@@ -112,7 +112,7 @@ def check_removed(
 
 
 def _perhaps_of(place: Place, name: DeliveryName, before: Before) -> str:
-    """Return in words whose a folder may be: of this delivery, if its sidecar is damaged, or of others of the project."""
+    """Return in words whose a folder may be: of this delivery with a damaged sidecar, or of others of the project."""
     there = place.names()
     if name.manifest in there and before.completed is None:
         return f"; {shown(name.manifest)}, which would tell of it, is damaged"

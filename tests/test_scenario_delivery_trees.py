@@ -468,6 +468,15 @@ def test_unfinished_tree_with_a_file_of_somebody_is_not_replaced(home: Path, pat
     assert (home / "out" / path).read_bytes() == b"mine"
 
 
+def test_folder_that_is_called_as_an_unfinished_file_is_not_replaced(home: Path) -> None:
+    stopped_after_the_sets(home)
+    changed_package(home)
+    mine = write(home / "out/P_files.md5sum.part/thesis", b"mine")
+    ran = deliver(home, "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.out, f"{mine.parent}" in ran.out) == (1, True, True), ran.out
+    assert mine.read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("there", ["P_files", "P_files.part", "P_files/empty"])
 @pytest.mark.parametrize("word", ["", "--replace"])
 def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, word: str) -> None:
