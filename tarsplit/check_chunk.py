@@ -214,7 +214,7 @@ class _Entries:
             return self._reader.read(size)
         except EndedError:
             if self.problems:
-                return b""  # its size was told already
+                return b""  # its size was reported already
             raise
 
     def _compare_in_parts(self, entry: Entry) -> None:

@@ -26,7 +26,7 @@ from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.before import Before, read_before
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
-from qa2pack.tarsplit.earlier_versions import find_growths, undo_versions
+from qa2pack.tarsplit.earlier_versions import find_growths, remove_begun_versions
 from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.in_the_way import check_sidecar_part
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
@@ -162,7 +162,7 @@ class _Run:
         """
         cut, place = self.cut, self.destination.place
         self.check_alone()
-        undo_versions(cut, before, place, self.fingerprint)
+        remove_begun_versions(cut, before, place, self.fingerprint)
         state = before.of(self.fingerprint)
         self.keeps_trees = state is not None
         self.growths = find_growths(cut, place, before, state)

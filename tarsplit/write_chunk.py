@@ -45,7 +45,7 @@ class ChunkBatch:
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
         keeps: what a tree has of an earlier run is of the same delivery.
-        growth: what an object has to which a version is added; None for what is made anew.
+        growth: what an object has to which a version is added; None for one that is new.
     """
 
     number: int

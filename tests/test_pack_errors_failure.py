@@ -116,7 +116,11 @@ def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) 
             "the system is short of something, mostly of processes or threads that you may",
         ),
         (errno.EMLINK, Code.LINK_LIMIT, "a file has as many hard links as its file system takes. Use --mode copy."),
-        (errno.EXDEV, Code.CROSS_DEVICE, "a hard link would lead to another file system. Use --mode copy."),
+        (
+            errno.EXDEV,
+            Code.CROSS_DEVICE,
+            "a hard link or a renaming would lead to another file system or mount. Was one",
+        ),
         (errno.ENOTCONN, Code.SYSTEM_ERROR, "the system says: odd."),
     ],
 )
@@ -270,7 +274,9 @@ def test_fault_of_the_program_leaves_a_report_to_send(delivery: Delivery) -> Non
     assert found is not None
     report = Path(found[1])
     try:
-        assert "ZeroDivisionError: oops" in report.read_text()
+        versions, command, *rest = report.read_text().splitlines()
+        assert re.fullmatch(r"qa2pack \S+, Python 3\S+, Linux.*", versions)
+        assert (command, rest[-1]) == (f"command: {sys.argv!a}", "ZeroDivisionError: oops")
     finally:
         report.unlink()
 

@@ -45,7 +45,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.CATALOGUE_UNUSABLE: Row(
         "The catalogue of packages cannot be used.",
-        "The file is damaged, of another program, or on a disk that is full or of another machine.",
+        "The file is damaged, or of another program.",
         "Move it away, with its .lock, -wal and -shm, or name another file by --catalogue; the next audit begins a "
         "new one, in which no package is verified yet.",
     ),
@@ -138,7 +138,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.STORE_BUSY: Row(
         "Another run sends the same delivery to this store.",
-        "The command was given twice; or a run was killed on another machine, or before this one was started anew, "
+        "The command was given twice; or a run was killed on another machine, or before this one was restarted, "
         "and so nobody knows that it has ended.",
         "Wait for it, or choose another folder with --to. If it has ended, go on in its place with --take-over",
     ),
@@ -266,7 +266,7 @@ REQUESTS: Mapping[Code, Row] = {
     Code.SIGNATURE_WEAK: Row(
         "It is signed, but knows its tars by checksums that do not exclude a forgery.",
         "Its manifest was signed by hand, and the delivery was made with md5 alone, or without checksums.",
-        "Ask whoever made it to make it anew, with --sign and --replace: it has sha256 then.",
+        "Ask whoever made it to make it again, with --sign and --replace: it has sha256 then.",
     ),
     Code.SSH_KEYGEN_MISSING: Row(
         "The program ssh-keygen, which makes and checks signatures, is not on this machine, or is too old.",
@@ -336,7 +336,7 @@ REQUESTS: Mapping[Code, Row] = {
         (_ROLL_BACK,),
     ),
     Code.NOT_COMPARABLE: Row(
-        "A part of the package cannot be read, so it cannot be told whether it was changed since.",
+        "A part of the package cannot be read, so it is not known whether it was changed since.",
         "It belongs to another user, or the disk has an error.",
         "When it can be read again:",
         (_ROLL_BACK,),

@@ -61,7 +61,7 @@ class PlainUpload:
             self._sent += len(new)
 
     def finish(self) -> str:
-        """Compare the size, give the file its name, and return the checksum that is told, if any.
+        """Compare the size, give the file its name, and return the checksum that the place says, if any.
 
         Raises:
             OSError: what the store has is not what was sent.
