@@ -108,12 +108,15 @@ def check_removed(
             batch = unfinished(bare)
             _refuse(place, _others_of_unfinished(batch, entry) if batch else [entry])
         else:
-            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER + _perhaps_of(place, name)))
+            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER + _perhaps_of(place, name, before)))
 
 
-def _perhaps_of(place: Place, name: DeliveryName) -> str:
-    """Return in words which other deliveries of the project are there, as that of another day; the first of them."""
-    known = (each for each in place.names() if each.endswith((b".manifest", b".state")) and not name.owns(each))
+def _perhaps_of(place: Place, name: DeliveryName, before: Before) -> str:
+    """Return in words whose a folder may be: of this delivery with a damaged sidecar, or of others of the project."""
+    there = place.names()
+    if name.manifest in there and before.completed is None:
+        return f"; {shown(name.manifest)}, which would tell of it, is damaged"
+    known = (each for each in there if each.endswith((b".manifest", b".state")) and not name.owns(each))
     found = [shown(each) for each in known if each.startswith(name.project + b"_")]
     return f", perhaps of {' or '.join(found[:_MOST_NAMED])}" if found else ""
 

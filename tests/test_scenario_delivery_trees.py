@@ -468,6 +468,15 @@ def test_unfinished_tree_with_a_file_of_somebody_is_not_replaced(home: Path, pat
     assert (home / "out" / path).read_bytes() == b"mine"
 
 
+def test_folder_that_is_called_as_an_unfinished_file_is_not_replaced(home: Path) -> None:
+    stopped_after_the_sets(home)
+    changed_package(home)
+    mine = write(home / "out/P_files.md5sum.part/thesis", b"mine")
+    ran = deliver(home, "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.out, f"{mine.parent}" in ran.out) == (1, True, True), ran.out
+    assert mine.read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("there", ["P_files", "P_files.part", "P_files/empty"])
 @pytest.mark.parametrize("word", ["", "--replace"])
 def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, word: str) -> None:
@@ -479,14 +488,22 @@ def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, wo
 
 
 @pytest.mark.parametrize("word", ["", "--replace"])
-@pytest.mark.parametrize("name", ["P_files", "P_object", "P_files.md5sum", "P_unit.manifest.md5sum"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "P_files",
+        "P_object",
+        "P_files.md5sum",
+        *(f"P_unit.{end}" for end in ("manifest.md5sum", "manifest.part", "state")),
+    ],
+)
 def test_file_in_place_of_a_folder_and_folder_in_place_of_a_file_stay(home: Path, name: str, word: str) -> None:
     path = home / "out" / name
     if path.is_dir():
         shutil.rmtree(path)
         path.write_bytes(b"mine")
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)
         write(path / "thesis", b"mine")
     before = entries_in(home / "out")
     ran = deliver(home, *filter(None, [word]))
@@ -505,6 +522,16 @@ def test_folder_of_the_delivery_of_another_day_is_told_as_such(home: Path, is_fi
     assert (ran.code, problem["code"]) == (1, "folder-in-the-way")
     names = "P_unit.manifest" if is_finished else "P_unit.manifest or P_unit.state"
     assert problem["found"] == f"a folder, perhaps of {names}"
+
+
+def test_folder_whose_sidecar_is_damaged_stays_and_that_is_told(home: Path) -> None:
+    damage(home / "out/P_unit.manifest", "changed")
+    before = entries_in(home / "out")
+    ran = deliver(home, "--replace")
+    (problem,) = json.loads(ran.out)["problems"]
+    assert (ran.code, problem["code"]) == (1, "folder-in-the-way")
+    assert problem["found"] == "a folder; P_unit.manifest, which would tell of it, is damaged"
+    assert entries_in(home / "out") == before
 
 
 @pytest.mark.parametrize("word", ["", "--replace"])
