@@ -11,6 +11,7 @@ from itertools import chain
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import remove_tree
+from qa2pack.executor.probe.mounts import mounts_in_the_way
 from qa2pack.executor.space import file_system_of, free_bytes, needed_bytes
 from qa2pack.executor.tickets.size import TICKET_COUNT
 from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
@@ -23,14 +24,16 @@ from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.mount import mount_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
-from qa2pack.manifest.path import UnsafePathError, is_within, join
+from qa2pack.manifest.path import UnsafePathError, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_package, paths_of
 from qa2pack.manifest.plan.obstacles import renamed_by_hand, taken_beside, ticket_obstacles
 from qa2pack.manifest.plan.replacement import extra_going, hand_made, not_linked_again
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Count, Size, Space
+from qa2pack.manifest.scan.batches import OTHER_MOUNT
 
 
 def check_plan(package: Package, plan: Described, opened: OpenedFiles) -> None:
@@ -66,6 +69,7 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
     yield from ticket_obstacles(package)
     state = read_state(package)
     yield from taken_beside(package, state, header.beside, opened)
+    yield from mounts_in_the_way(package, header)
     if state.standing is not header.standing:
         extra: list[Problem] = []
         if header.standing is DestinationKind.PACKAGE and state.members:
@@ -82,6 +86,7 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
 def _renaming_problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterator[Problem]:
     """Yield what has changed in the package of the old name, and what has got the new name since."""
     header, old = plan.header, Package(join(package.parent, plan.header.renamed_from))
+    yield from mounts_in_the_way(package, header)
     yield from (Problem(Code.NAME_TAKEN, path) for path in (package.path, *package.tickets) if is_there(path))
     if header.origin != old.path:
         yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(old.path), os.fsdecode(header.origin))
@@ -97,7 +102,10 @@ def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
     Raises:
         Refused: something was; it would go, and nobody was asked.
     """
-    problems = list(_made_since(package, plan, read_state(package), opened))
+    problems = [
+        *mounts_in_the_way(package, plan.header),
+        *_made_since(package, plan, read_state(package), opened),
+    ]
     if problems:
         raise Refused(*problems)
 
@@ -176,7 +184,7 @@ def check_space(
     """Compare free space, inodes and device numbers that a plan needs with those of the destination.
 
     Args:
-        devices: device numbers of the sources, each with one path in the member.
+        devices: device numbers of the sources, each with the path of one of them.
 
     Raises:
         Refused: has all problems.
@@ -191,31 +199,26 @@ def check_space(
 
 
 def _device_problems(package: Package, header: Header, devices: Mapping[int, bytes]) -> Iterator[Problem]:
-    if _is_elsewhere(package.control, package.parent):
+    mounts = list(mounts_in_the_way(package, header))
+    yield from mounts
+    if not mounts and _is_elsewhere(package.control, package.parent):  # as a subvolume is, which is not mounted
         yield Problem(Code.MOUNT_POINT, package.control)  # a tree staged there could not be published by a rename
     if header.mode is not Mode.HARD:
         return
     own = os.stat(package.parent).st_dev
     for device, path in devices.items():
         if device != own:
-            yield Problem(Code.CROSS_DEVICE, path, "the file system of the package", "another one")
-    if own in devices and _mount_of(header.origin) != _mount_of(package.parent):
-        yield Problem(Code.CROSS_DEVICE, header.origin, "the mount of the package", "another one")
+            which = "mount" if device == OTHER_MOUNT else "file system"
+            yield Problem(Code.CROSS_DEVICE, path, f"the {which} of the package", _other_mount(path))
+
+
+def _other_mount(path: bytes) -> str:
+    mount = mount_of(path)
+    return f"another one, at {shown(mount.point)}" if mount else "another one"
 
 
 def _is_elsewhere(path: bytes, parent: bytes) -> bool:
     return is_folder(path) and os.stat(path).st_dev != os.stat(parent).st_dev
-
-
-def _mount_of(folder: bytes) -> str:
-    """Return the mount id of a folder: no hard links can be made between two mounts of one file system."""
-    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with open(f"/proc/self/fdinfo/{fd}") as file:
-            lines = file.read().splitlines()
-    finally:
-        os.close(fd)
-    return next((line for line in lines if line.startswith("mnt_id:")), "")
 
 
 def _origin_problems(header: Header) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import read_journal
-from qa2pack.executor.transaction.journal_records import Begin, Publishing, Record
+from qa2pack.executor.transaction.journal_records import Publishing, Record
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import (
     journal_path,
@@ -36,7 +36,7 @@ from qa2pack.executor.transaction.paths import (
     renaming_path,
     transaction_paths,
 )
-from qa2pack.executor.transaction.recovery import Facts, Goal, Step, begin_of, decide
+from qa2pack.executor.transaction.recovery import Facts, Goal, Step, begin_of, commit_of, decide
 from qa2pack.executor.transaction.renaming import locked_old, successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
@@ -63,7 +63,8 @@ class RolledBack:
         renamed_from: the name that the package has again; empty if it was not renamed.
         is_of_package: the whole package was made or replaced, not a member or group of it.
         is_gone: there was no package before, so there is none now.
-        problems: ticket files that came back and are not as packaged; the caller compares them.
+        is_restored: what had been replaced or removed came back from where it was kept.
+        problems: what came back and is not as packaged; the caller compares it.
     """
 
     member: bytes = b""
@@ -72,6 +73,7 @@ class RolledBack:
     renamed_from: bytes = b""
     is_of_package: bool = False
     is_gone: bool = False
+    is_restored: bool = False
     problems: tuple[Problem, ...] = ()
 
     def package_of(self, package: Package) -> Package:
@@ -119,7 +121,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         if records:
             check_published(package, records, opened=opened, engine=engine, disk=disk)
             roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-            done = _rolled_back(begin_of(records), was_finished=False)
+            done = _rolled_back(records, was_finished=False)
         else:
             _remove_litter(package, disk)
             _check_reach(package, opened, further=further)
@@ -211,10 +213,11 @@ def _roll_back_finished(
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
     roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-    return _rolled_back(begin, was_finished=True)
+    return _rolled_back(records, was_finished=True)
 
 
-def _rolled_back(begin: Begin, *, was_finished: bool) -> RolledBack:
+def _rolled_back(records: Sequence[Record], *, was_finished: bool) -> RolledBack:
+    begin = begin_of(records)
     publishing = begin.publishing
     return RolledBack(
         begin.member,
@@ -223,4 +226,5 @@ def _rolled_back(begin: Begin, *, was_finished: bool) -> RolledBack:
         renamed_from=begin.renamed_from,
         is_of_package=publishing in (Publishing.NEW, Publishing.EXCHANGE, Publishing.TWO_RENAMES),
         is_gone=publishing is Publishing.NEW,
+        is_restored=publishing.has_previous and commit_of(records) is not None,
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.probe.mounts import mounts_in_what_goes
 from qa2pack.executor.publish.origin_links import look_at_origin
 from qa2pack.executor.since_repair import since_repair
 from qa2pack.executor.transaction.history import last_finished
@@ -82,8 +83,11 @@ def check_published(
 def check_places(paths: TransactionPaths) -> None:
     """Refuse to unpublish the package where the system would not let it be taken away.
 
-    A folder that gets another parent must itself be writable, because its `..` changes: rename(2), EACCES.
+    What is mounted in it would be removed with it, before the system refuses. A folder that gets another parent must
+    itself be writable, because its `..` changes: rename(2), EACCES.
     """
+    if mounts := list(mounts_in_what_goes(paths)):
+        raise CannotUndoError(*mounts)
     target = () if paths.publishing.is_removal else (paths.target,)
     found = {os.path.dirname(path): "sticky" for path in (*target, *paths.package.tickets) if _is_kept_by_owner(path)}
     for place in (paths.package.parent, os.path.dirname(paths.target), *target):

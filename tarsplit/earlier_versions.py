@@ -7,7 +7,7 @@ one by now, the version that was begun is removed. An object of which no sidecar
 for a while, goes on from what its own inventory says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 
 from qa2pack.manifest.bundle.ocfl_object import Inventory, object_files, version_folder
@@ -79,7 +79,8 @@ def _remove_next(place: Place, name: bytes, head: Inventory, number: int) -> Non
         tree.finish()
     begun = version_folder(number + 1)
     beside = [join(name + PART, path) for path in (begun, inventory[0], checksum[0])]
-    place.remove([join(name, begun), *(beside if place.names(name + PART) else ())])
+    on_their_way = [join(name, path + PART) for path in (inventory[0], checksum[0])] if place.goes_on else []
+    place.remove([join(name, begun), *on_their_way, *(beside if place.names(name + PART) else ())])
 
 
 def find_growths(cut: Cut, place: Place, before: Before, state: State | None) -> dict[int, Growth]:
@@ -98,44 +99,41 @@ def find_growths(cut: Cut, place: Place, before: Before, state: State | None) ->
         return {
             n: Growth(earlier, _stored(delivered.get(objects[n]), place, earlier)) for n, earlier in begun.items()
         }
-    found = (
-        (n, _grown(delivered[name], place) if name in delivered else _others(place, name, cut.header.project))
-        for n, name in objects.items()
-    )
-    return {n: growth for n, growth in found if growth}
+    unlisted = {name for name in objects.values() if name not in delivered and place.names(name)}
+    unlisted -= _listed_in(place, unlisted) if unlisted else set()
+    found = {n: _grown(delivered[name], place) for n, name in objects.items() if name in delivered}
+    found |= {n: _unlisted(place, name, cut.header.project) for n, name in objects.items() if name in unlisted}
+    return {n: growth for n, growth in found.items() if growth}
 
 
 def _objects(cut: Cut) -> dict[int, bytes]:
     return {n: chunk.name for n, chunk in enumerate(cut.chunks) if chunk.made.form is DeliveryForm.OCFL}
 
 
-def _others(place: Place, name: bytes, project: bytes) -> Growth | None:
-    """Return what an object has of which no sidecar tells; one of another delivery stays as its sidecar says.
+def _unlisted(place: Place, name: bytes, project: bytes) -> Growth | None:
+    """Return what an object has of which no sidecar tells, if it is whole.
 
     Args:
         project: that it has to be of.
     """
-    if not place.names(name) or _is_of_another(place, name):
-        return None
     whole = whole_object(place, name)
     if whole is None or not all(path.startswith(project + b"/") for path in whole.head.state()):
         return None
     return Growth(EarlierVersion(whole.head.version, whole.head.sha512), dict(whole.stored))
 
 
-def _is_of_another(place: Place, name: bytes) -> bool:
-    """Return whether a sidecar tells of an object; one that is damaged may have done so."""
+def _listed_in(place: Place, names: Set[bytes]) -> Set[bytes]:
+    """Return the objects of which a sidecar tells: they stay as it says. All, where one is damaged that may do so."""
+    listed: set[bytes] = set()
     with place.local(lambda each: each.endswith(b".manifest")) as folder:
-        return any(_tells_of(join(folder, each), name) for each in find_sidecars(folder))
-
-
-def _tells_of(manifest: bytes, name: bytes) -> bool:
-    try:
-        return any(row.name == name for row in open_sidecar(manifest).chunks)
-    except NotADeliveryError:
-        return False
-    except StreamError:
-        return True
+        for each in find_sidecars(folder):
+            try:
+                listed.update(row.name for row in open_sidecar(join(folder, each)).chunks)
+            except NotADeliveryError:
+                continue
+            except StreamError:
+                return names
+    return names & listed
 
 
 def _grown(batch: CheckBatch, place: Place) -> Growth | None:

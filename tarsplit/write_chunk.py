@@ -168,13 +168,13 @@ def _write_tree(batch: ChunkBatch) -> ChunkResult:
     try:
         out.check_others(batch.part)
         _write_shares(batch, out)
+        out.finish()
     except StrayError as stray:
         problem = Problem(Code.EXTRA, stray.path, "only files that the delivery names", stray.found)
         return ChunkResult(batch.number, problem=problem)
     except _StoppedError:
         out.give_up()
         raise
-    out.finish()
     lists = shape.lists
     return ChunkResult(batch.number, amount.byte_count, lists.of_all, lists.results(), is_kept=out.is_kept)
 

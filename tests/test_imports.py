@@ -60,7 +60,7 @@ tarsplit   in_the_way
 tarsplit   before
 tarsplit   check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
-tarsplit   taken_before tree/ growth
+tarsplit   taken_before tree/ growth chunk_names
 tarsplit   container/
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set

@@ -11,10 +11,12 @@ import pytest
 
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.exit_codes import Exit
-from support.commands import run_here
+from support.commands import run_here, run_redirected
 from support.in_process import Delivery, write
 from support.snapshots import snapshot
+from support.two_members import SECOND
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -146,6 +148,81 @@ def test_ticket_file_that_was_damaged_where_it_was_kept_is_reported(
     assert f"ticket-damaged ../{delivery.path.name}.ticket.tar: found" in rolled_back.out
     assert run_here(capsys, *_advised(rolled_back.out, "pack readme")).code == 0
     assert delivery.problems() == []
+
+
+def _gone_file(file: Path) -> None:
+    file.unlink()
+
+
+def _shorter(file: Path) -> None:
+    file.unlink()  # the published one may be the same file
+    file.touch()
+
+
+def _other_content(file: Path) -> None:
+    size = file.stat().st_size
+    file.unlink()
+    file.write_bytes(bytes(size))
+
+
+def _other_kind(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _gone_folder(file: Path) -> None:
+    shutil.rmtree(file.parent)
+
+
+_DAMAGES: dict[Callable[[Path], None], str] = {
+    _gone_file: "missing",
+    _shorter: "truncated",
+    _other_content: "changed",
+    _other_kind: "wrong-type",
+    _gone_folder: "missing",
+}
+
+
+def _change_kept(two: Delivery, kind: str) -> Path:
+    """Change the package so that the second member is kept, and return where."""
+    match kind:
+        case "replaced package":
+            two.plan(Mode.COPY)
+            two.apply(keep_previous=KeepPrevious.YES)
+        case "replaced member":
+            two.plan(Mode.COPY, append=Append.REPLACE, replaced=SECOND.encode())
+            two.apply(keep_previous=KeepPrevious.YES)
+        case "removed member":
+            assert run_redirected("remove", two.path, "--member", SECOND).code == 0
+        case _:
+            assert run_redirected("rename", two.path, "2011.0.00230.S").code == 0
+    control = next(path for path in two.path.parent.glob("*.pack/previous/*/tree")).parent
+    member = control / "tree/sg_ouss_id" / SECOND
+    return member if member.is_dir() else control / "tree"
+
+
+@pytest.mark.parametrize("kind", ["replaced package", "replaced member", "removed member", "renamed package"])
+def test_what_comes_back_undamaged_is_told_to_be_so_far(two: Delivery, kind: str, capsys: Capsys) -> None:
+    kept = _change_kept(two, kind)
+    os.utime(kept / "README")  # it is read, and has the content that it had
+    (kept / "added").touch()  # somebody's own
+    name = "2011.0.00230.S" if kind == "renamed package" else two.path.name
+    ran = run_here(capsys, "rollback", two.path.parent / name)
+    assert (ran.code, ran.out.splitlines()[-1].strip()) == (0, f"pack verify {two.path}")
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+@pytest.mark.parametrize("kind", ["replaced package", "replaced member", "removed member", "renamed package"])
+def test_member_that_was_damaged_where_it_was_kept_is_reported(
+    two: Delivery, kind: str, damage: Callable[[Path], None], capsys: Capsys
+) -> None:
+    kept = _change_kept(two, kind)
+    (file,) = kept.glob("script/*Imaging.py")
+    damage(file)
+    name = "2011.0.00230.S" if kind == "renamed package" else two.path.name
+    ran = run_here(capsys, "rollback", two.path.parent / name)
+    path = f"sg_ouss_id/{SECOND}/script" + ("" if damage is _gone_folder else f"/{file.name}")
+    assert (ran.code, f"\n{_DAMAGES[damage]} {path}" in ran.out) == (Exit.PROBLEMS, True)
 
 
 def _advised(printed: str, command: str) -> list[str]:

@@ -116,7 +116,11 @@ def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) 
             "the system is short of something, mostly of processes or threads that you may",
         ),
         (errno.EMLINK, Code.LINK_LIMIT, "a file has as many hard links as its file system takes. Use --mode copy."),
-        (errno.EXDEV, Code.CROSS_DEVICE, "a hard link would lead to another file system. Use --mode copy."),
+        (
+            errno.EXDEV,
+            Code.CROSS_DEVICE,
+            "a hard link or a renaming would lead to another file system or mount. Was one",
+        ),
         (errno.ENOTCONN, Code.SYSTEM_ERROR, "the system says: odd."),
     ],
 )

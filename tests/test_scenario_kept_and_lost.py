@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.problem import Code
+from qa2pack.pack.exit_codes import Exit
 from support.commands import Ran, run_here
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.in_process import Delivery, make_reduction, write
@@ -242,7 +243,7 @@ def test_another_mtime_alone_does_not_keep_from_a_rollback(typed: Typing, delive
     assert repaired.code == 0
     os.utime(source, ns=(0, 0))
     assert f"pack rollback {delivery.path}" in typed("status", delivery.path).out
-    assert typed("rollback", delivery.path).code == 0
+    assert typed("rollback", delivery.path).code == Exit.PROBLEMS  # what is missing again is told
     assert not script.exists()
 
 
@@ -268,7 +269,7 @@ def test_repair_of_what_could_be_had_is_rolled_back(
     assert repaired.code == 3
     assert image.read_bytes() == right
     assert f"pack rollback {delivery.path}" in repaired.out
-    assert typed("rollback", delivery.path).code == 0
+    assert typed("rollback", delivery.path).code == Exit.PROBLEMS
     assert image.read_bytes() != right
     assert not listing.exists()
 
@@ -290,7 +291,7 @@ def test_rollback_of_a_partial_repair_goes_on_after_any_stop(
     repaired, at = read_files(delivery.path), 1
     while _rolled_back_with_a_stop(monkeypatch, typed, delivery, at):
         ended = typed("rollback", delivery.path)
-        assert ended.code == 0 or Code.PLAN_WAITS in ended.err  # only the last sync was left to do
+        assert ended.code == Exit.PROBLEMS or Code.PLAN_WAITS in ended.err  # only the last sync was left to do
         assert read_files(delivery.path) == damaged
         assert typed("apply", delivery.path).code == 0
         assert read_files(delivery.path) == repaired
@@ -304,7 +305,7 @@ def _rolled_back_with_a_stop(monkeypatch: pytest.MonkeyPatch, typed: Typing, del
     with monkeypatch.context() as patch:
         patch.setattr("qa2pack.pack.jobs.rollback.Disk", lambda: FaultyDisk(Fault.STOP_BEFORE, at))
         try:
-            assert typed("rollback", delivery.path).code == 0
+            assert typed("rollback", delivery.path).code == Exit.PROBLEMS
         except Stopped:
             return True
     return False

@@ -13,6 +13,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import main
+from qa2pack.pack.exit_codes import Exit
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.file_systems import exfat_disk
 from support.in_process import Delivery, make_reduction, write
@@ -128,7 +129,7 @@ def test_file_in_the_place_of_a_role_folder_does_not_take_the_other_members_away
     damaged = shape(delivery.path)
     assert run("repair", delivery.path, "--remove-extra", "--member", "member_ouss_id") == 0
     assert delivery.problems() == []
-    assert run("rollback", delivery.path) == 0
+    assert run("rollback", delivery.path) == Exit.PROBLEMS  # what comes back is as damaged as it was
     assert shape(delivery.path) == damaged
 
 

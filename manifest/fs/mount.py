@@ -1,10 +1,19 @@
-"""Mount of a path: kind, source and options of the file system that it is on, as the kernel lists them. Read-only."""
+"""Mounts: kind, source and options of the file system that a path is on, and where others are mounted. Read-only.
+
+A mount point can be neither renamed nor replaced, and no hard link leads from one mount to another, be they of one
+file system with one device number (bind mounts, as containers have them). Only the list of the kernel shows those.
+"""
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.path import is_within
+
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,27 +21,81 @@ class Mount:
     """A mounted file system.
 
     Attributes:
+        number: of the mount; device: `major:minor`, of the file system.
+        point: the path that it is mounted at.
         kind: as `ext4` or `nfs4`.
         source: the device, or the export of a server.
         options: of this mount, then those of the file system.
     """
 
+    number: bytes
+    device: bytes
+    point: bytes
     kind: str
     source: str
     options: str
 
 
+@dataclass(frozen=True, slots=True)
+class OtherMounts:
+    """The other mounts of the file system that a folder is on: no hard links lead from there to the folder.
+
+    Attributes:
+        own: mount point of the folder's own mount.
+        points: those of the others.
+    """
+
+    own: bytes = b"/"
+    points: tuple[bytes, ...] = ()
+
+    def have(self, path: bytes) -> bool:
+        """Return whether a resolved path is on one of these mounts; the innermost counts."""
+        around = [point for point in (self.own, *self.points) if is_within(path, point)]
+        return bool(around) and max(around, key=len) != self.own
+
+
 def mount_of(path: bytes) -> Mount | None:
     """Return the mount of a path, or of the nearest folder above it that exists; None where the kernel shows none."""
     with suppress(OSError):
-        fd = _opened(path)
-        try:
-            number = _field(f"/proc/self/fdinfo/{fd}", r"mnt_id:\s*(\d+)")
-            with open("/proc/self/mountinfo", encoding="utf-8", errors="backslashreplace") as file:
-                return next((_parsed(line) for line in file if line.split(maxsplit=1)[0] == number), None)
-        finally:
-            os.close(fd)
+        number = _number_of(path)
+        return next((mount for mount in _mounts() if mount.number == number), None)
     return None
+
+
+def mount_points_in(paths: Iterable[bytes]) -> list[bytes]:
+    """Return the mount points that are one of the paths, or below one; none where the kernel shows none."""
+    places = [real_path(path) for path in paths]
+    with suppress(OSError):
+        inside = (mount for mount in _mounts() if any(is_within(mount.point, place) for place in places))
+        return sorted({mount.point for mount in inside if _is_visible(mount)})
+    return []
+
+
+def other_mounts(folder: bytes) -> OtherMounts:
+    """Return the other mounts of the folder's file system."""
+    own = mount_of(folder)
+    if own is None:
+        return OtherMounts()
+    with suppress(OSError):
+        others = (mount for mount in _mounts() if mount.device == own.device and mount.number != own.number)
+        return OtherMounts(own.point, tuple(mount.point for mount in others if _is_visible(mount)))
+    return OtherMounts(own.point)
+
+
+def _is_visible(mount: Mount) -> bool:
+    """Return whether a path leads to the mount: another one may be mounted over it, or over a folder above it."""
+    with suppress(OSError):
+        return _number_of(mount.point) == mount.number
+    return False
+
+
+def _number_of(path: bytes) -> bytes:
+    fd = _opened(path)
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+            return next((line.split()[1] for line in file if line.startswith(b"mnt_id:")), b"")
+    finally:
+        os.close(fd)
 
 
 def _opened(path: bytes) -> int:
@@ -45,14 +108,15 @@ def _opened(path: bytes) -> int:
             path = os.path.dirname(path)
 
 
-def _field(path: str, pattern: str) -> str:
-    with open(path, encoding="ascii") as file:
-        found = re.search(pattern, file.read())
-    return found[1] if found else ""
+def _mounts() -> Iterator[Mount]:
+    """Yield all mounts: see proc_pid_mountinfo(5). Blanks in the fields of a line are octal escapes."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        for line in file:
+            own, _, rest = line.partition(b" - ")
+            number, _, device, _, point, options, *_ = own.split(b" ")
+            kind, source, more, *_ = (*rest.decode(errors="backslashreplace").rstrip("\n").split(" "), "", "")
+            yield Mount(number, device, _unescaped(point), kind, source, f"{options.decode('ascii')},{more}")
 
 
-def _parsed(line: str) -> Mount:
-    """Return the mount of a line: see proc_pid_mountinfo(5). Blanks in its fields are octal escapes."""
-    own, _, rest = line.partition(" - ")
-    kind, source, options = rest.strip().split(" ")
-    return Mount(kind, source, f"{own.split()[5]},{options}")
+def _unescaped(field: bytes) -> bytes:
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), field)

@@ -21,6 +21,7 @@ from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
+from qa2pack.manifest.fs.mount import mount_points_in
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
@@ -232,7 +233,8 @@ def _is_mount_point(package: Package) -> bool:
     if not is_plain_folder(package.path):
         return False
     here, above = os.lstat(package.path), os.stat(package.parent)
-    return here.st_dev != above.st_dev or os.path.samestat(here, above)
+    is_same_disk = here.st_dev == above.st_dev and not os.path.samestat(here, above)
+    return not is_same_disk or real_path(package.path) in mount_points_in([package.path])
 
 
 def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Problem]:

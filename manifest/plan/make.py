@@ -11,19 +11,20 @@ from dataclasses import replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append, is_of_cycle0
-from qa2pack.manifest.alma.package import MEMBER_FOLDERS, README
+from qa2pack.manifest.alma.package import MEMBER_FOLDERS, README, Package
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.written import WrittenFile
+from qa2pack.manifest.fs.mount import OtherMounts, other_mounts
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.deliveries import rows_of_sets
 from qa2pack.manifest.layout.given import with_absolute_paths
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import is_within, shown
 from qa2pack.manifest.plan.bundles import Bundles, scan_bundles, without_insides
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
@@ -44,13 +45,14 @@ from qa2pack.manifest.plan.written import choose_writes, late_sizes
 from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
-from qa2pack.manifest.scan.collect import Gathered, gather
+from qa2pack.manifest.scan.collect import gather
 from qa2pack.manifest.scan.earlier_manifests import (
     earlier_descriptions,
     known_in_bundles,
     known_split_sources,
     known_streams,
 )
+from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.scan.make_batches import scan_batches
 from qa2pack.manifest.scan.table_references import reference_problems
 
@@ -270,10 +272,20 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         known=() if request.rehash else known_streams(package, destination.state, request.origin, destination.opened),
         package=real_path(request.package),
         device=os.stat(package.parent).st_dev,
+        other_mounts=_mounts_of_sources(request, package),
         may_copy=request.mode is Mode.TICKET,
         replaced=_replaced(destination, member),
         member=member,
     )
+
+
+def _mounts_of_sources(request: PlanRequest, package: Package) -> OtherMounts:
+    """Return the other mounts of the package's file system that sources can be on: mostly none."""
+    others = other_mounts(package.parent)
+    if request.follow_outside:
+        return others
+    origin = request.origin
+    return replace(others, points=tuple(p for p in others.points if is_within(p, origin) or is_within(origin, p)))
 
 
 def _replaced(destination: Destination, member: bytes) -> bytes:

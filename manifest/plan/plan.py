@@ -9,7 +9,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.scan.gathered import Gathered
 
 
 @dataclass(slots=True)
@@ -17,7 +17,7 @@ class Plan:
     """A plan before it is written.
 
     Attributes:
-        devices: device numbers of the sources, each with one path in the member.
+        devices: device numbers of the sources, each with the path of one of them.
     """
 
     header: Header
@@ -27,7 +27,7 @@ class Plan:
 
     @property
     def devices(self) -> Mapping[int, bytes]:
-        """The device numbers of the sources, each with one path in the member."""
+        """The device numbers of the sources, each with the path of one of them."""
         return self.gathered.devices
 
 

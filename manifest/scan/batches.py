@@ -1,14 +1,18 @@
 """Scan batches and their results: small picklable values, sent to workers and back."""
 
+import os
 from dataclasses import field
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import FileState
+from qa2pack.manifest.fs.mount import OtherMounts
 from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.scan.digest_cache import KnownStream
 from qa2pack.manifest.scan.findings import Findings
+
+OTHER_MOUNT = -1  # in place of the device number of sources on another mount of the package's file system
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class ScanOptions:
             package stay, and are packaged like other files.
         member: absolute path that the new member will have.
         device: device number of the package's file system.
+        other_mounts: where this file system is mounted, too.
         may_copy: copy what cannot be linked, instead of leaving the refusal to preflight.
     """
 
@@ -47,7 +52,14 @@ class ScanOptions:
     replaced: bytes = b""
     member: bytes = b""
     device: int = 0
+    other_mounts: OtherMounts = OtherMounts()
     may_copy: bool = False
+
+    def is_far(self, source: bytes, device: int) -> bool:
+        """Return whether no hard link can lead from a source, relative to the root or absolute, to the package."""
+        return device != self.device or (
+            bool(self.other_mounts.points) and self.other_mounts.have(os.path.join(self.root, source))
+        )
 
     def is_in_package(self, target: bytes) -> bool:
         """Return whether a resolved path is in the package."""

@@ -18,7 +18,7 @@ from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Size, Time
-from qa2pack.manifest.scan.batches import BigFile, ScanOptions, ScanResult
+from qa2pack.manifest.scan.batches import OTHER_MOUNT, BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.scan.broken_files import unsound_files
 from qa2pack.manifest.scan.digest_cache import KnownFolder
 from qa2pack.manifest.scan.link_and_owner_checks import (
@@ -132,9 +132,12 @@ class Columns:
     def _actions_for(self, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes:
         """Return the actions of many files; if all are linked, it is one action and no file is created."""
         is_linking = self._action is Action.LINK or self._action is Action.MOVE
-        if is_linking and LOCK_NAME not in names and {status.st_dev for status in stats} <= {self.options.device}:
+        is_near = not self.options.other_mounts.points and {status.st_dev for status in stats} <= {
+            self.options.device
+        }
+        if is_linking and LOCK_NAME not in names and is_near:
             return bytes([self._action]) * len(stats)
-        return bytes(map(self._action_for, names, stats))
+        return bytes(map(self._action_for, names, [join(self._source, name) for name in names], stats))
 
     def _add(self, name: bytes, fd: int) -> None:
         """Add one file of the record's own source folder, which is open as `fd`."""
@@ -242,8 +245,7 @@ class Columns:
     def _note_findings(self, folders: Sequence[bytes], states: StateColumns) -> None:
         """Add the problems and warnings of these files to the result."""
         result, path = self._result, self._path
-        for device in set(states.devices):
-            result.devices.setdefault(device, join(path, self._names[states.devices.index(device)]))
+        self._note_devices(states.devices)
         names = [*self._names, *folders]
         result.warnings.extend(self.options.names.warnings(path, names))
         result.warnings.extend(self.options.names.case_warnings_in(path, names))
@@ -258,6 +260,15 @@ class Columns:
         self._note_holes()
         result.problems.extend(path_problems(self.options.member, self._path, names))
 
+    def _note_devices(self, devices: Sequence[int]) -> None:
+        root, others = self.options.root, self.options.other_mounts
+        found = {device: self._sources[devices.index(device)] for device in set(devices)}
+        if others.points:
+            far = [source for source in self._sources if others.have(os.path.join(root, source))]
+            found |= {OTHER_MOUNT: far[0]} if far else {}
+        for device, source in found.items():
+            self._result.devices.setdefault(device, os.path.join(root, source))
+
     def _file_states(self, states: StateColumns) -> FileStates:
         if self._has_mixed_sources:
             return FileStates(self.options.root, self._sources, self._actions, states)
@@ -268,9 +279,10 @@ class Columns:
             return
         columns = zip(self._names, self._sources, self._actions, self._stats, strict=True)
         for name, source, action, status in columns:
-            is_far = status.st_dev != self.options.device
-            is_copied = action == Action.COPY or (action == Action.MOVE and is_far)
-            if is_copied and (holes := hole_bytes(os.path.join(self.options.root, source), status)):
+            is_far = action == Action.MOVE and self.options.is_far(source, status.st_dev)
+            if (action == Action.COPY or is_far) and (
+                holes := hole_bytes(os.path.join(self.options.root, source), status)
+            ):
                 self._result.holes[join(self._path, name)] = holes
 
     def _seen(self, source: bytes, name: bytes, fd: int, entry: "os.DirEntry[str] | None" = None) -> _Look | Problem:
@@ -321,10 +333,10 @@ class Columns:
         self._sources.append(source)
         self._stats.append(status)
         self._digests.append(digest)
-        self._actions.append(self._action_for(name, status))
+        self._actions.append(self._action_for(name, source, status))
 
-    def _action_for(self, name: bytes, status: os.stat_result) -> Action:
-        action, is_far = self._action, status.st_dev != self.options.device
+    def _action_for(self, name: bytes, source: bytes, status: os.stat_result) -> Action:
+        action, is_far = self._action, self.options.is_far(source, status.st_dev)
         if action is Action.LINK and is_far and self.options.may_copy:
             count_one(self._result.sums, Code.W_COPIED, join(self._path, name))
             action = Action.COPY

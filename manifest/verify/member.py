@@ -47,6 +47,7 @@ class FolderBatch:
     Attributes:
         first: index of the file in the first record with which to begin.
         sums: of each record the sha256 of its files, one after the other; none: they are not compared.
+        reads_touched: see `verify_tree`.
     """
 
     root: bytes
@@ -54,6 +55,7 @@ class FolderBatch:
     is_quick: bool
     first: int = 0
     sums: tuple[bytes, ...] = ()
+    reads_touched: bool = False
 
     def part(self, start: int, end: int, first: int = 0) -> "FolderBatch":
         """Return the batch of some records, from a file of the first of them on."""
@@ -105,6 +107,7 @@ def verify_tree(
     engine: Engine,
     progress: Progress,
     sums: Iterator[bytes] | None = None,
+    reads_touched: bool = False,
 ) -> Iterator[Problem]:
     """Yield a problem, its path relative to `root`, for each difference from the records.
 
@@ -113,18 +116,20 @@ def verify_tree(
         blobs: encoded records of the member's manifest.
         is_quick: compare names, types and sizes only, read nothing.
         sums: of each record the sha256 of its files, one after the other, which is then compared as well.
+        reads_touched: if quick, read nevertheless what has another mtime than recorded.
     """
-    batches = _batches(root, blobs, sums, is_quick=is_quick)
+    batches = _batches(root, blobs, sums, is_quick=is_quick, reads_touched=reads_touched)
     for result in run_streamed(engine, verify_batch, batches, lambda done: done.more):
         progress.advance(file_count=result.file_count, byte_count=result.byte_count)
         yield from result.problems
 
 
 def _batches(
-    root: bytes, blobs: Iterable[bytes], sums: Iterator[bytes] | None, *, is_quick: bool
+    root: bytes, blobs: Iterable[bytes], sums: Iterator[bytes] | None, *, is_quick: bool, reads_touched: bool
 ) -> Iterator[FolderBatch | BigFileBatch]:
     for group in grouped_blobs(blobs):
-        yield FolderBatch(root, group, is_quick, sums=tuple(islice(sums, len(group))) if sums else ())
+        own_sums = tuple(islice(sums, len(group))) if sums else ()
+        yield FolderBatch(root, group, is_quick, sums=own_sums, reads_touched=reads_touched)
     if sums:
         next(sums, None)  # whether the list ends where the records do
 
@@ -259,7 +264,8 @@ def _verify_file(
         else:
             size = 0 if record.actions[index] == Action.DUMMY else record.sizes[index]
             digest, sha256 = record.digest(index), batch.sha256(index)
-            if batch.is_quick or size == 0 or (digest == NO_DIGEST and not sha256):
+            is_unread = batch.is_quick and not (batch.reads_touched and _is_touched(record, index, entry))
+            if is_unread or size == 0 or (digest == NO_DIGEST and not sha256):
                 _compare_sizes(path, size, entry.stat(follow_symlinks=False).st_size, result)
             else:
                 file = BigFileBatch(batch.root, path, size, digest, sha256)
@@ -267,6 +273,10 @@ def _verify_file(
     except OSError as error:
         result.problems.append(Problem(Code.UNREADABLE, path, found=error.strerror or ""))
     result.file_count += 1
+
+
+def _is_touched(record: FolderRecord, index: int, entry: "os.DirEntry[str]") -> bool:
+    return entry.stat(follow_symlinks=False).st_mtime_ns != record.mtimes[index]
 
 
 def _compare_row_counts(lock: bytes, planned: bytes, dir_fd: int, result: VerifyResult) -> None:

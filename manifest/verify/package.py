@@ -1,7 +1,7 @@
 """Verify a package: every member against its manifest, and that there are no unexpected files."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -78,6 +78,30 @@ def verify_package(
                 )
             except SumListError as error:
                 yield Problem(Code.SIGNATURE_WRONG, folder_of(member) or PACKAGE_ITSELF, found=str(error))
+
+
+def verify_restored(
+    package: Package, members: Iterable[bytes], opened: OpenedFiles, *, engine: Engine, progress: Progress
+) -> Iterator[Problem]:
+    """Yield a problem, its path relative to the package, for all that is lost or damaged in members that came back.
+
+    Where they were kept anything may have happened to them, and nobody looked. Content is read only where a file's
+    mtime is another one. What was added is as it was, and no damage.
+    """
+    for member in members:
+        folder = folder_of(member)
+        try:
+            manifest = opened.manifest_of(member, package.manifest(member))
+        except StreamError as error:
+            yield unusable_manifest(error, folder)
+            continue
+        except FileNotFoundError:
+            continue  # it had none before either
+        progress.phase(f"verify {member_words(member)}", file_count=manifest.notes.file_count, byte_count=0)
+        blobs, root = manifest.stream.blobs(), package.member(member)
+        for problem in verify_tree(root, blobs, is_quick=True, reads_touched=True, engine=engine, progress=progress):
+            if problem.code not in (Code.EXTRA, Code.EXTRA_FOLDER):
+                yield replace(problem, path=join(folder, problem.path).rstrip(b"/"))
 
 
 def _verify_member(

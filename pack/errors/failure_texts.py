@@ -45,7 +45,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.CATALOGUE_UNUSABLE: Row(
         "The catalogue of packages cannot be used.",
-        "The file is damaged, of another program, or on a disk that is full or of another machine.",
+        "The file is damaged, or of another program.",
         "Move it away, with its .lock, -wal and -shm, or name another file by --catalogue; the next audit begins a "
         "new one, in which no package is verified yet.",
     ),
@@ -181,9 +181,10 @@ REQUESTS: Mapping[Code, Row] = {
     Code.FOLDER_IN_THE_WAY: Row(
         "Something that this delivery is not known to have written, as it is now, has the name of one of its files "
         "or sets, or is in one of its folders.",
-        "The set is called as something else there; or files were put into the delivered folder, or changed.",
+        "The set is called as something else there; or files were put into the delivered folder, or changed; or the "
+        "folder is of another delivery, as of another date, which may be unfinished.",
         "Look what it is, and move it away; then the same command writes what is missing. Nothing removes it, not "
-        "even --replace.",
+        "even --replace. What is of another delivery, the command of that one goes on with.",
     ),
     Code.NOT_A_DELIVERY_MANIFEST: Row(
         "This is not the .manifest of a delivery.",
@@ -222,10 +223,11 @@ REQUESTS: Mapping[Code, Row] = {
         "Name one of those that are there, or leave --set out.",
     ),
     Code.DELIVERY_SETS_MERGE: Row(
-        "Several delivery sets would have a file of this name.",
-        "Nothing in `name` of [[delivery]] tells the members apart, or two sets of one of them.",
-        "Put {member} into the name, or a variable that tells members apart, and package them again; or deliver one "
-        "member at a time with --member, each into a folder of its own.",
+        "This cannot be the name of a file of the delivery.",
+        "Several would have it: nothing in `name` of [[delivery]] tells the members apart, or two sets of one. Or "
+        "it ends as what is written beside files does, in .manifest, .md5sum and the like, or is too long for these.",
+        "Choose another name in [[delivery]], and package again; put {member} into it, or a variable that tells "
+        "members apart. Or deliver one member at a time with --member, each into a folder of its own.",
     ),
     Code.DELIVERY_DATE_MISSING: Row(
         "The name of the files of this delivery set has a date in it.",

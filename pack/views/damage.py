@@ -41,8 +41,12 @@ class Damage:
     target: Target
     members: Sequence[Member]
 
-    def lines(self, *, shows_all: bool) -> Iterator[str]:
-        """Yield a line for each problem, those of one code and cause together; without `shows_all` the first few."""
+    def lines(self, *, shows_all: bool, rest: str = "--all or --json lists them") -> Iterator[str]:
+        """Yield a line for each problem, those of one code and cause together; without `shows_all` the first few.
+
+        Args:
+            rest: what lists the others.
+        """
         groups: dict[tuple[Code, str], list[Problem]] = {}
         for problem in self.problems if shows_all else _one_per_ticket_file(self.problems):
             # Where many files have one cause it is what was found, in words; sizes and digests differ.
@@ -54,7 +58,7 @@ class Damage:
             yield from (problem_text(problem) + sources.get(problem.path, "") for problem in listed)
             if len(group) > len(listed):
                 words = f"{code}: found {shown(cause)}" if cause else str(code)
-                yield f"and {len(group) - len(listed):,} more {words} (--all or --json lists them)"
+                yield f"and {len(group) - len(listed):,} more {words} ({rest})"
 
     def remedies(self) -> Iterator[str]:
         """Yield what each code means and what to do; of damaged files once for each member."""

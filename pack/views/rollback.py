@@ -18,7 +18,7 @@ def rollback_view(result: RolledBack, target: Target) -> View:
 
     def lines(style: Style) -> Iterator[str]:
         yield from _lines(result, target, style)
-        yield from _damage_lines(result, target)
+        yield from _damage_lines(result, target, style)
 
     return View(
         lines=lines,
@@ -28,6 +28,7 @@ def rollback_view(result: RolledBack, target: Target) -> View:
             "was_finished": result.was_finished,
             **path_fields("renamed_from", result.renamed_from),
             "is_gone": result.is_gone,
+            "is_restored": result.is_restored,
             "problems": problem_fields(result.problems),
         },
         code=Exit.PROBLEMS if result.problems else Exit.DONE,
@@ -58,14 +59,17 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
         yield "  Only this member was rolled back; the others stay as they are."
 
 
-def _damage_lines(result: RolledBack, target: Target) -> Iterator[str]:
+def _damage_lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
+    package = result.package_of(target.package)
+    there = Target(package, package.path if result.renamed_from else target.typed)  # its manifests are others now
+    if result.is_restored and not result.problems:
+        yield "Compared: names, sizes and times. To compare all content, too:"
+        yield f"  {style.bold(f'pack verify {there.quoted}')}"
     if not result.problems:
         return
     from qa2pack.pack.jobs.members import members_of  # slow to import, and rarely needed
     from qa2pack.pack.views.damage import Damage
 
-    package = result.package_of(target.package)
-    there = Target(package, package.path if result.renamed_from else target.typed)  # its manifests are others now
-    damage = Damage(result.problems, there, members_of(read_state(there.package), there.opened))
-    yield from damage.lines(shows_all=False)
+    damage = Damage(result.problems, there, members_of(read_state(package), there.opened))
+    yield from damage.lines(shows_all=False, rest="pack verify lists them")
     yield from damage.remedies()

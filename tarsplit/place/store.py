@@ -17,7 +17,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
-from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of
+from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of, in_blocks
 from qa2pack.tarsplit.place.s3_upload import S3Upload
 from qa2pack.tarsplit.place.sender import sole_sender
 from qa2pack.tarsplit.place.store_tree import StoreTree
@@ -227,7 +227,7 @@ class _OpenedFile:
         self._path = path
         self._shown = shown
         fs.invalidate_cache()
-        self._file = fs.open(path, "rb", block_size=READ_BYTES, cache_type="readahead")
+        self._file = fs.open(path, "rb", cache_type="readahead", **in_blocks(fs, READ_BYTES))
 
     @property
     def byte_count(self) -> int:

@@ -1,0 +1,55 @@
+"""Mounts: which mount points are at or below a path, and which other mounts of a file system there are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.fs.mount import OtherMounts, mount_of, mount_points_in, other_mounts
+from support.file_systems import mounted, small_disk
+
+
+def test_mount_points_at_and_below_a_path_are_found_whatever_they_are_called(tmp_path: Path) -> None:
+    name = "a b\\n\n"
+    with small_disk(tmp_path / "other"), small_disk(tmp_path / name) as disk:
+        inner = disk / "inner"
+        with mounted(inner, "--bind", os.fspath(tmp_path)):
+            expected = [os.fsencode(disk), os.fsencode(inner)]
+            assert mount_points_in([os.fsencode(disk)]) == expected
+            assert mount_points_in([os.fsencode(inner)]) == expected[1:]
+            assert mount_points_in([os.fsencode(inner) + b"2"]) == []
+
+
+def test_mount_point_under_another_mount_is_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "inner").mkdir(parents=True)
+    with small_disk(folder / "inner"), small_disk(folder):
+        (folder / "inner").mkdir()
+        assert mount_points_in([os.fsencode(folder)]) == [os.fsencode(folder)]
+
+
+def test_file_system_that_is_mounted_twice_has_another_mount(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "one") as one:
+        (one / "folder").mkdir()
+        with mounted(tmp_path / "two", "--bind", os.fspath(one / "folder")) as two:
+            others = other_mounts(os.fsencode(one))
+            assert others == OtherMounts(os.fsencode(one), (os.fsencode(two),))
+            assert others.have(os.fsencode(two / "file"))
+            assert not others.have(os.fsencode(one / "folder/file"))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [(b"/a/x", False), (b"/a/b", True), (b"/a/b/x", True), (b"/a/b/c/x", False), (b"/a/bc", False), (b"/z", False)],
+)
+def test_innermost_mount_counts(path: bytes, expected: bool) -> None:
+    assert OtherMounts(b"/a/b/c", (b"/a/b",)).have(path) is expected
+    assert OtherMounts(b"/a", (b"/a/b",)).have(path) is (expected or path.startswith(b"/a/b/c"))
+
+
+def test_path_that_is_not_there_is_on_the_mount_of_the_folder_above(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        mount = mount_of(os.fsencode(disk / "no/such/path"))
+        assert mount is not None
+        assert (mount.point, mount.kind, mount.source) == (os.fsencode(disk), "tmpfs", "tmpfs")
+        assert "size=1024k" in mount.options
