@@ -64,7 +64,7 @@ class Audited:
         changes: what came, went, was moved or changed since the run before.
         verified: path and result of what this run verified.
         busy: paths of packages that were left because another run works on them; without those that another audit
-            has verified meanwhile.
+            has verified since.
         left_count: packages that are due still, for the next run; without those that are busy.
         forgotten_count: packages that were gone, and are out of the catalogue now.
         unsearched: folders that could not be searched.
