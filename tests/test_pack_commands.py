@@ -196,9 +196,9 @@ def test_status_names_the_next_command(capsys: Capsys, delivery: Delivery) -> No
     planned = run_here(capsys, "status", delivery.path).out
     delivery.apply()
     finished = run_here(capsys, "status", delivery.path).out
-    assert f"next: pack plan ORIGIN {delivery.path}" in nothing
-    assert f"next: pack apply {delivery.path}" in planned
-    assert f"next: pack verify {delivery.path}" in finished
+    assert f"next:\n  pack plan ORIGIN {delivery.path}" in nothing
+    assert f"next:\n  pack apply {delivery.path}" in planned
+    assert f"next:\n  pack verify {delivery.path}" in finished
 
 
 def test_relative_paths_and_slashes_are_taken(

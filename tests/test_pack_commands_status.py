@@ -22,6 +22,7 @@ from support.commands import run_here
 from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, ReplaceStoppingDisk, Stopped
 from support.in_process import Delivery, write
 from support.origin_bytes import roll_back
+from support.printed_commands import mixed_lines
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -43,7 +44,7 @@ def stop(delivery: Delivery, at: int = 30) -> None:
 
 def status(capsys: Capsys, delivery: Delivery) -> str:
     ran = run_here(capsys, "status", delivery.path)
-    assert ran.code == Exit.DONE
+    assert (ran.code, mixed_lines(ran.out.splitlines())) == (Exit.DONE, [])
     return ran.out
 
 
@@ -86,7 +87,7 @@ def test_damaged_plan_does_not_wait_to_be_applied(capsys: Capsys, delivery: Deli
     plan.write_bytes(data)
     out = status(capsys, delivery)
     assert "a plan waits that cannot be applied: the file is" in out
-    assert f"next: pack plan ORIGIN {delivery.path}" in out
+    assert f"next:\n  pack plan ORIGIN {delivery.path}" in out
     assert "pack apply" not in out
     assert fields(capsys, delivery)["plan_fault"] != ""
 
@@ -96,7 +97,7 @@ def test_status_of_a_package_that_was_removed_by_hand(capsys: Capsys, delivery: 
     shutil.rmtree(delivery.path)
     out = status(capsys, delivery)
     assert "what it made is not there any more" in out
-    assert f"next: pack plan ORIGIN {delivery.path}" in out
+    assert f"next:\n  pack plan ORIGIN {delivery.path}" in out
     assert "pack verify" not in out
 
 
@@ -198,10 +199,9 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
     out = status(capsys, delivery)
     assert "the origin changed after the plan, so it cannot go on\n" in out
     assert (
-        f"next: pack plan {delivery.origin} {delivery.path} --mode copy\n      with the same options as before\n"
-        in out
+        f"next, with the same options as before:\n  pack plan {delivery.origin} {delivery.path} --mode copy\n" in out
     )
-    assert f"      or, to roll back, pack rollback {delivery.path}\n" in out
+    assert f"or, to roll back:\n  pack rollback {delivery.path}\n" in out
     assert "pack apply" not in out
     assert fields(capsys, delivery)["is_origin_changed"] is True
     assert (
@@ -211,7 +211,7 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
     out = status(capsys, delivery)
     assert "a newer plan waits, which" in out
     assert "    mode     hard\n" in out
-    assert f"next: pack apply {delivery.path}\n" in out
+    assert f"next:\n  pack apply {delivery.path}\n" in out
     ran = run_here(capsys, "apply", delivery.path)
     assert ran.code == Exit.DONE
     assert ran.err.startswith("A new plan replaces the one that was stopped while staging.\n")
@@ -301,7 +301,7 @@ def test_status_offers_no_rollback_that_is_refused_and_says_why(
     capsys: Capsys, delivery: Delivery, change: Callable[[Delivery], None], code: str
 ) -> None:
     delivery.make(Mode.COPY)
-    assert f"or, to roll back the last apply, pack rollback {delivery.path}\n" in status(capsys, delivery)
+    assert f"or, to roll back the last apply:\n  pack rollback {delivery.path}\n" in status(capsys, delivery)
     assert fields(capsys, delivery)["rollback_problems"] == []
     change(delivery)
     assert refused(capsys, delivery, "rollback") == code
@@ -327,10 +327,10 @@ def test_status_offers_the_rollback_of_a_replacement_that_was_kept(capsys: Capsy
 
 def test_status_offers_no_apply_of_a_stale_plan_and_says_why(capsys: Capsys, delivery: Delivery) -> None:
     delivery.plan(Mode.COPY)
-    assert f"next: pack apply {delivery.path}\n" in status(capsys, delivery)
+    assert f"next:\n  pack apply {delivery.path}\n" in status(capsys, delivery)
     write(delivery.path / "thesis.tex", b"")
     assert refused(capsys, delivery, "apply") == "plan-stale"
-    again = f"next: pack plan {delivery.origin} {delivery.path} --mode copy\n      with the same options as before\n"
+    again = f"next, with the same options as before:\n  pack plan {delivery.origin} {delivery.path} --mode copy\n"
     assert again in status(capsys, delivery)
     seen = fields(capsys, delivery)
     assert (seen["plan"], seen["plan_fault"]) == (None, "The plan was made for another state of the package.")
@@ -342,7 +342,7 @@ def test_status_offers_no_rollback_while_the_replaced_package_goes(capsys: Capsy
     with pytest.raises(Stopped):
         delivery.apply(DiscardStoppingDisk())
     out = status(capsys, delivery)
-    assert f"next: pack apply {delivery.path}\n" in out
+    assert f"next:\n  pack apply {delivery.path}\n" in out
     assert "pack rollback" not in out
     assert "pack rollback" not in run_here(capsys, "verify", delivery.path).err
 
@@ -356,7 +356,7 @@ def test_status_of_a_rollback_that_stopped_before_its_first_record_offers_it(
     delivery.apply(keep_previous=KeepPrevious.YES)
     with pytest.raises(Stopped):
         roll_back(delivery, ReplaceStoppingDisk(journal_path(delivery.package)))
-    assert f"or, to roll back the last apply, pack rollback {delivery.path}\n" in status(capsys, delivery)
+    assert f"or, to roll back the last apply:\n  pack rollback {delivery.path}\n" in status(capsys, delivery)
     shutil.rmtree(os.path.join(delivery.package.control, b"previous"))
     assert refused(capsys, delivery, "rollback") == "previous-gone"
 
@@ -372,7 +372,7 @@ def test_status_of_a_stopped_rollback_says_what_other_commands_say(capsys: Capsy
             opened=OpenedFiles(),
         )
     assert "phase rolling-back" in status(capsys, delivery)
-    assert status(capsys, delivery).endswith(f"next: pack rollback {delivery.path}\n")
+    assert status(capsys, delivery).endswith(f"next:\n  pack rollback {delivery.path}\n")
     assert (
         f"\n        pack rollback {delivery.path}\n" in run_here(capsys, "plan", delivery.origin, delivery.path).err
     )
@@ -383,14 +383,14 @@ def test_status_reports_how_to_make_manifests_that_are_missing(capsys: Capsys, d
     shutil.rmtree(os.fsdecode(delivery.package.control))
     out = status(capsys, delivery)
     assert "  no manifest describes 1 member, so no change in it would be found\n" in out
-    assert f"next: pack adopt {delivery.path}\n" in out
-    assert f"or, to plan, pack plan ORIGIN {delivery.path} --mode MODE\n" in out
+    assert f"next:\n  pack adopt {delivery.path}\n" in out
+    assert f"or, to plan:\n  pack plan ORIGIN {delivery.path} --mode MODE\n" in out
     assert run_here(capsys, "adopt", delivery.path).code == Exit.DONE
     assert "adopt" not in status(capsys, delivery)
 
 
 def test_status_says_how_to_make_a_member_again(capsys: Capsys, delivery: Delivery) -> None:
-    again = f"or, to make a member again from its origin, pack plan --again {delivery.path}"
+    again = f"or, to make a member again from its origin:\n  pack plan --again {delivery.path}"
     assert again not in status(capsys, delivery)
     delivery.make(Mode.COPY)
     assert f"{again}\n" in status(capsys, delivery)

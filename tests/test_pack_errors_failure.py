@@ -314,7 +314,7 @@ def test_status_of_what_was_stopped_reports_who_and_how_far(capsys: Capsys, deli
     out = run_here(capsys, "status", delivery.path).out
     assert "interrupted; " in out
     assert "phase staging of group_ouss_id/member_ouss_id" in out
-    assert f"next: pack apply {delivery.path}" in out
+    assert f"next:\n  pack apply {delivery.path}" in out
 
 
 def test_command_to_type_stays_on_one_line(capsys: Capsys, delivery: Delivery) -> None:

@@ -174,6 +174,14 @@ def test_folder_that_is_no_member_by_the_tree_is_not_adopted(adopted: Adopted) -
     assert adopted.advised("adopt", adopted.package) == []
 
 
+def test_folder_may_be_a_member_where_the_layout_of_the_package_cannot_be_read(adopted: Adopted) -> None:
+    adopted.adopt()
+    adopted.layout.unlink()
+    write(adopted.package / "other/a", b"")
+    command = f"pack adopt {adopted.package} --layout FILE"
+    assert adopted.advised("verify", adopted.package, code=Exit.PROBLEMS) == [command]
+
+
 def test_damaged_manifest_is_made_again_with_the_layout_of_the_last_plan(adopted: Adopted) -> None:
     package = adopted.package.with_name("other")
     adopted.run("package", adopted.origin, package, "--layout", adopted.layout, "--set", "set=1", "--mode", "copy")

@@ -14,7 +14,7 @@ from qa2pack.manifest.problem import Code
 from qa2pack.pack.exit_codes import Exit
 from support.commands import Ran, run_here
 from support.in_process import Delivery, make_reduction, write
-from support.printed_commands import printed_commands, ready_commands
+from support.printed_commands import mixed_lines, printed_commands, ready_commands
 from support.two_members import SECOND
 
 Capsys = pytest.CaptureFixture[str]
@@ -89,6 +89,18 @@ def test_package_with_files_of_others_can_be_adopted_after_the_advice(capsys: Ca
     refused = run_here(capsys, "adopt", delivery.path)
     assert pasted(capsys, refused) == [f"rm {delivery.path}/notes"]
     assert run_here(capsys, "adopt", delivery.path).code == Exit.DONE
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_is_in_no_member_is_removed_by_a_command(capsys: Capsys, delivery: Delivery, is_folder: bool) -> None:
+    delivery.make(Mode.COPY)
+    write(delivery.path / ("notes/a" if is_folder else "notes"), b"mine")
+    verified = run_here(capsys, "verify", delivery.path)
+    printed = [shlex.join(words) for words in printed_commands(verified.out)]
+    assert mixed_lines(verified.out.splitlines()) == []
+    assert printed == [f"rm{' -r' if is_folder else ''} {delivery.path}/notes"]
+    assert pasted(capsys, verified) == printed
+    assert delivery.problems() == []
 
 
 def test_damaged_manifest_is_removed_before_the_member_is_adopted(capsys: Capsys, two: Delivery) -> None:

@@ -98,7 +98,7 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it for reading or writing, or workers of another run still write.
-        OSError: there is no /proc, without which nothing tells where symlinks of the origin lead.
+        OSError: there is no /proc, without which it is not known where symlinks of the origin lead.
     """
     if not is_folder(b"/proc/self/fd"):
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), b"/proc/self/fd")

@@ -26,10 +26,8 @@ from qa2pack.manifest.table_lock import is_table_lock
 
 # Units in which file systems keep an mtime, cutting off the rest: NTFS, exFAT, ext3 and NFS, FAT.
 _MTIME_UNITS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
-_OUTSIDE = (
-    "PATH lies where no repair works. If it is a member whose manifest is gone, adopt it with its layout (pack adopt "
-    "--layout). Else move it out of the package, or remove it if nobody needs it:"
-)
+_OUTSIDE = "PATH lies where no repair works. Move it out of the package, or remove it if nobody needs it:"
+_PERHAPS = "PATH lies where no repair works. If it is a member whose manifest is gone, adopt it with its layout:"
 _MEMBER = "PATH is, or holds, a member whose manifest is gone. If it is known to be right, adopt it with its layout"
 _ELSE = "Else move it out of the package, or remove it if nobody needs it:"
 _ADOPT_ALL = "It has the tree of a package. If its members are known to be right, adopt them with their layout"
@@ -191,9 +189,12 @@ def _outside(problem: Problem, members: Mapping[str, Sequence[bytes]]) -> Iterat
         return
     extra = real_path(problem.path)
     layouts = [name for name, folders in members.items() if any(is_within(folder, extra) for folder in folders)]
+    may_be_member = layouts or not members  # by a layout that is not known any more
     if layouts:
         yield _adoption(_MEMBER, layouts, problem.path)
-    yield Remedy(_ELSE if layouts else _OUTSIDE, ("rm -r PATH",), problem.path)
+    elif may_be_member:
+        yield Remedy(_PERHAPS, ("pack adopt PACKAGE --layout FILE",), problem.path)
+    yield Remedy(_ELSE if may_be_member else _OUTSIDE, ("rm -r PATH",), problem.path)
 
 
 def _extra(path: bytes, *, is_folder: bool) -> Problem:

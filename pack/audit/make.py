@@ -63,8 +63,8 @@ class Audited:
         has_own_catalogue: the catalogue is the one that is taken if none is named.
         changes: what came, went, was moved or changed since the run before.
         verified: path and result of what this run verified.
-        busy: paths of packages that were left because another run works on them, unless another audit has verified
-            them since.
+        busy: paths of packages that were left because another run works on them; without those that another audit
+            has verified since.
         left_count: packages that are due still, for the next run; without those that are busy.
         forgotten_count: packages that were gone, and are out of the catalogue now.
         unsearched: folders that could not be searched.

@@ -25,6 +25,10 @@ from qa2pack.pack.views.placeholders import placeholder_lines
 from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
 
+_NEXT = "next"
+_SAME_OPTIONS = f"{_NEXT}, with the same options as before"
+_Way = tuple[str, str]  # what a command is for, and the command
+
 
 def status_view(status: Status, target: Target, signatures: Sequence[Signed] = (), trust: Trust = NOBODY) -> View:
     """Return the view of the state of the package.
@@ -67,17 +71,19 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
     match status.state:
         case State.NONE:
             yield "  nothing is planned, and there is no apply to roll back"
-            again = _again_lines(state, target)
-            yield from _next(style, adopt, f"or, to plan, {plan}") if adopt else _next(style, plan, *again)
+            again = _ways_again(state, target)
+            yield from _next(style, adopt, ("or, to plan", plan)) if adopt else _next(style, plan, *again)
         case State.PLANNED if status.plan_fault:
             yield style.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault)}")
-            yield from _next(style, plan, *_again_lines(state, target))
+            yield from _next(style, plan, *_ways_again(state, target))
         case State.PLANNED if status.plan and status.plan_problems:
             yield from _refused_plan_lines(status.plan, status, target, style)
         case State.PLANNED:
             yield "  a plan waits to be applied"
             yield from _plan_lines(status)
-            yield from _next(style, f"pack apply {package}", f"or, to see the plan again, pack show --plan {package}")
+            yield from _next(
+                style, f"pack apply {package}", ("or, to see the plan again", f"pack show --plan {package}")
+            )
         case State.RUNNING:
             yield f"  locked by {shown(status.holder)}"
             yield from _phase_lines(status)
@@ -93,10 +99,11 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
             yield style.bad("  the last apply is finished, and what it made is not there any more")
             is_in_the_way = status.standing is DestinationKind.FOREIGN  # no plan is accepted there
             first = f"pack verify {target.quoted}" if is_in_the_way else plan
-            yield from _next(style, first, "or bring the package back from where it went")
+            yield from _next(style, first)
+            yield "or bring the package back from where it went"
         case State.FINISHED:
             yield "  the last apply is finished"
-            yield from _finished_lines(status, target, adopt, _again_lines(state, target), style)
+            yield from _finished_lines(status, target, adopt, _ways_again(state, target), style)
 
 
 def _refused_plan_lines(plan: Described, status: Status, target: Target, style: Style) -> Iterator[str]:
@@ -104,20 +111,20 @@ def _refused_plan_lines(plan: Described, status: Status, target: Target, style: 
     yield from _plan_lines(status)
     yield from problem_lines(status.plan_problems, target, style, has_remedies=False)
     again = f"pack plan {quoted(plan.header.origin)} {target.quoted}{plan_options(plan.header)}"
-    yield from _next(style, again, "with the same options as before")
+    yield from _next(style, again, words=_SAME_OPTIONS)
 
 
-def _finished_lines(status: Status, target: Target, adopt: str, again: Sequence[str], style: Style) -> Iterator[str]:
-    others = [f"or, to roll back the last apply, pack rollback {target.quoted}"]
+def _finished_lines(status: Status, target: Target, adopt: str, again: Sequence[_Way], style: Style) -> Iterator[str]:
+    others = [("or, to roll back the last apply", f"pack rollback {target.quoted}")]
     if status.rollback_problems:
         yield style.warning("  it cannot be rolled back:")
         yield from problem_lines(status.rollback_problems, target, style, has_remedies=False)
         others = []
-    others += [f"or, if the members are known to be right, {adopt}"] if adopt else []
+    others += [("or, if the members are known to be right", adopt)] if adopt else []
     yield from _next(style, f"pack verify {target.quoted}", *others, *again)
 
 
-def _again_lines(state: PackageState, target: Target) -> list[str]:
+def _ways_again(state: PackageState, target: Target) -> list[_Way]:
     """Return how to make a member again from its origin; none where no origin is known."""
     if not state.manifests or state.standing is DestinationKind.FOREIGN:  # no plan is accepted there
         return []
@@ -126,7 +133,7 @@ def _again_lines(state: PackageState, target: Target) -> list[str]:
         made_again(target.package, min(state.manifests), target.opened)
     except PackError:
         return []
-    return [f"or, to make a member again from its origin, pack plan --again {target.quoted}{member}"]
+    return [("or, to make a member again from its origin", f"pack plan --again {target.quoted}{member}")]
 
 
 def _adopt_command(status: Status, state: PackageState, package: str) -> str:
@@ -255,15 +262,16 @@ def _ways(remedies: Sequence[Remedy], target: Target, style: Style) -> Iterator[
     plan = last_plan(target, Code.UNFINISHED)
     origin, options = (quoted(plan.origin), plan_options(plan)) if plan else ("", None)
     command, *more = commands_of(first, target, origin=origin, options=options)
-    with_options = ["with the same options as before"] if more else []
-    lines = (
-        f"or, {other.text[0].lower()}{other.text[1:].rstrip(':')}, {typed}"
+    ways = (
+        (f"or, {other.text[0].lower()}{other.text[1:].rstrip(':')}", typed)
         for other in others
         for typed in commands_of(other, target)
     )
-    yield from _next(style, command, *with_options, *lines)
+    yield from _next(style, command, *ways, words=_SAME_OPTIONS if more else _NEXT)
 
 
-def _next(style: Style, command: str, *others: str) -> Iterator[str]:
-    yield f"next: {style.bold(command)}"
-    yield from (f"      {other}" for other in others)
+def _next(style: Style, command: str, *others: _Way, words: str = _NEXT) -> Iterator[str]:
+    """Yield what to type next, and then the other ways; each command is alone on its line, to be copied."""
+    yield from (f"{words}:", f"  {style.bold(command)}")
+    for text, other in others:
+        yield from (f"{text}:", f"  {other}")
