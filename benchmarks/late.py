@@ -7,8 +7,8 @@ a server does; calls that come at the same time wait at the same time. It needs 
 from collections.abc import Iterator
 
 from benchmarks.cutting import TARSPLIT
-from benchmarks.job import Job, Target
-from benchmarks.jobs import CLEAN, PACK
+from benchmarks.job import Job, Target, Tree
+from benchmarks.jobs import CLEAN, FEW_SMALL, PACK
 from benchmarks.process import REPO
 
 _MICROSECONDS = 1000
@@ -20,18 +20,19 @@ _NO_TARS = "rm -rf tars && mkdir tars"
 _HASHED = "find late -type f -print0 | xargs -0 -P 32 -n 100 xxhsum -q -H2"
 
 
-def late_jobs() -> Iterator[Job]:
-    """Yield the comparisons for a tree of small files."""
+def late_jobs(tree: Tree) -> Iterator[Job]:
+    """Yield the comparisons for a tree of small files; for a larger one all are long, as the ratio is the same."""
     yield Job(
         "plan, 1 ms per call",
         "find, xargs -P 32 xxhsum",
         _unmounted(f"{PACK} plan --quiet late P --mode copy --layout as-is"),
         _unmounted(_HASHED),
-        Target(1.0, 20_000),
+        Target(1.0, FEW_SMALL),
         needs=_NEEDS,
         once=_BUILD,
         before_ours=f"{CLEAN}; {_mounted('SB')}",
         before_peer=_mounted("SB"),
+        is_long=tree.size > FEW_SMALL,
     )
     yield Job(
         "tarsplit, 1 ms per call",

@@ -102,7 +102,7 @@ def _jobs(tree: Tree) -> Iterator[Job]:
     yield from send_jobs(tree)
     yield from receive_jobs(tree)
     if tree.kind is Kind.SMALL:
-        yield from late_jobs()
+        yield from late_jobs(tree)
 
 
 def _one(tree: Tree, folder: Path, job: Job, rounds: int) -> Row | str:

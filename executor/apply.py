@@ -74,9 +74,12 @@ if TYPE_CHECKING:
 
 
 def running_boot() -> str:
-    """Return the boot id of the running system, which changes with each restart."""
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        return file.read().strip()
+    """Return the boot id of the running system, which changes with each restart; empty without a /proc."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 class Change(StrEnum):

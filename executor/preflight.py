@@ -24,7 +24,7 @@ from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.mount import mount_of
+from qa2pack.manifest.fs.mount import OTHER_MOUNT, mount_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import UnsafePathError, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, base_of
@@ -33,7 +33,6 @@ from qa2pack.manifest.plan.obstacles import renamed_by_hand, taken_beside, ticke
 from qa2pack.manifest.plan.replacement import extra_going, hand_made, not_linked_again
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Count, Size, Space
-from qa2pack.manifest.scan.batches import OTHER_MOUNT
 
 
 def check_plan(package: Package, plan: Described, opened: OpenedFiles) -> None:
@@ -97,7 +96,7 @@ def _renaming_problems(package: Package, plan: Described, opened: OpenedFiles) -
 def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
     """Look once more, right before the exchange, for what was done to that which is replaced since the plan was made.
 
-    Staging takes hours where it copies, and people work meanwhile.
+    Staging takes hours where it copies, and people go on working in the origin.
 
     Raises:
         Refused: something was; it would go, and nobody was asked.

@@ -25,7 +25,8 @@ from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions, Subtree, SubtreeBatch
-from qa2pack.manifest.scan.collect import Gathered, gather
+from qa2pack.manifest.scan.collect import gather
+from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.scan.lock_rows import with_row_count
 
 

@@ -1,10 +1,10 @@
 """`dataclass` as the standard library's, for classes with slots, defined in a fifth of the time.
 
 A command defines some 150 classes before it begins. The standard library writes and compiles up to eight methods for
-each, which took half of the time to start. Here `__init__` alone is compiled; the other methods are functions of the
-tuple of values. What a class does is the same, and type checkers see the original: `fields`, `replace` and `asdict`
-of `dataclasses` take it, and it can be matched and pickled. Of fields it knows defaults, and init, repr, compare and
-hash.
+each, which took half of the time to start. Here `__init__` alone is compiled, for the first object; the other methods
+are functions of the tuple of values. What a class does is the same, and type checkers see the original: `fields`,
+`replace` and `asdict` of `dataclasses` take it, and it can be matched and pickled. Of fields it knows defaults, and
+init, repr, compare and hash.
 """
 
 import dataclasses
@@ -59,7 +59,12 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 def _methods(made: type[Any], frozen: bool) -> dict[str, Any]:
     fields = dataclasses.fields(made)
-    equal = {"__init__": _init(made, fields), "__repr__": _repr, "__eq__": _eq(_compared(fields)), "__hash__": None}
+    equal = {
+        "__init__": _LateInit(made, fields),
+        "__repr__": _repr,
+        "__eq__": _eq(_compared(fields)),
+        "__hash__": None,
+    }
     if not frozen:
         return equal
     hashed = _values(field.name for field in fields if (field.compare if field.hash is None else field.hash))
@@ -70,6 +75,19 @@ def _methods(made: type[Any], frozen: bool) -> dict[str, Any]:
         "__getstate__": _state,
         "__setstate__": _set_state,
     }
+
+
+class _LateInit:
+    """`__init__` of a class, compiled when it is first asked for: a command makes objects of few of its classes."""
+
+    def __init__(self, made: type[Any], fields: _Fields) -> None:
+        self._made = made
+        self._fields = fields
+
+    def __get__(self, value: object, kind: type[Any]) -> Any:
+        init = _init(self._made, self._fields)
+        self._made.__init__ = init  # in place of this
+        return init if value is None else init.__get__(value, kind)
 
 
 def _init(made: type[Any], fields: _Fields) -> Any:

@@ -83,15 +83,21 @@ class SteadyProgress:
 
     What is passed on never exceeds the total of the phase, and nothing is taken back when a batch runs again: then
     the count stands until the new run has come as far.
+
+    Args:
+        title: what the name of each phase begins with.
     """
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, title: str = "") -> None:
+        self._display = progress
+        self._title = title
         self._progress = LoggedProgress(progress)
         self._name = ""
         self._all_bytes = self._done_bytes = self._reported_bytes = 0
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
         """Begin a phase, or tell its totals; a total is 0 where it is not known."""
+        name = f"{self._title}{name}"
         if name != self._name:
             self._name, self._done_bytes, self._reported_bytes = name, 0, 0
         self._all_bytes = byte_count = max(byte_count, self._reported_bytes) if byte_count else 0
@@ -105,6 +111,13 @@ class SteadyProgress:
     def look(self, running_bytes: int) -> None:
         """Note how many bytes all running batches have read so far; called by the clock, also if nothing is new."""
         self._tell(0, self._done_bytes + running_bytes)
+
+    def titled(self, title: str) -> "SteadyProgress":
+        """Return the progress of one of several works that are shown on the same display, one after the other.
+
+        With another title, a phase of the same name is another phase.
+        """
+        return SteadyProgress(self._display, title)
 
     def end(self) -> None:
         """End the phase that was begun last, for the log; the display has its own end."""

@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from qa2pack.pack.commands.base import run_program
 
     called = tuple(name for name in words[:1] if name in COMMANDS)
-    return run_program(command_tree(called or COMMANDS), words, "pack")
+    has_options = words not in (["--help"], ["-h"])
+    return run_program(command_tree(called or COMMANDS, has_options=has_options), words, "pack")
 
 
 def _print_version() -> int:

@@ -1,6 +1,9 @@
-"""The tree of the commands, as typer parses it and prints its help; only the called command is set up."""
+"""The tree of the commands, as typer parses it and prints its help; only the called command is set up.
 
-from collections.abc import Sequence
+For the list of all commands their options are left out, whose setup takes a quarter of that start.
+"""
+
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
@@ -24,19 +27,19 @@ def _top(
 
     The steps: `pack plan ORIGIN PACKAGE`, read the plan, `pack apply PACKAGE`, `pack verify PACKAGE`.
 
-    The documents are in the folder docs/ of the program: tutorial.md to begin with, how-to/ for a task,
-    commands.md, problems.md for a code in a message.
+    `man pack`, and `--help` of each command, come with it. The documents are in the folder docs/ of its sources:
+    tutorial.md to begin with, how-to/ for a task, commands.md, problems.md for a code in a message.
     """
 
 
 @cache
-def command_tree(names: tuple[str, ...]) -> Any:
+def command_tree(names: tuple[str, ...], *, has_options: bool = True) -> Any:
     """Return the commands of these names as typer runs them; made once, however often a process calls them."""
-    return get_command(application(names))
+    return get_command(application(names, has_options=has_options))
 
 
-def application(names: Sequence[str]) -> typer.Typer:
-    """Return the commands of these names."""
+def application(names: Sequence[str], *, has_options: bool = True) -> typer.Typer:
+    """Return the commands of these names; without options they can only be listed."""
     # Without rich for help and errors: importing it takes longer than the rest of `pack --help`.
     program = typer.Typer(
         callback=_top,
@@ -49,5 +52,14 @@ def application(names: Sequence[str]) -> typer.Typer:
     for name in names:
         module = import_module(f"qa2pack.pack.commands.{name}")
         command_class = getattr(module, "command_class", Command)
-        program.command(name, cls=command_class)(spread(getattr(module, name)))
+        command = getattr(module, name)
+        program.command(name, cls=command_class)(spread(command) if has_options else _listed(command))
     return program
+
+
+def _listed(command: Callable[..., object]) -> Callable[[], None]:
+    def listed() -> None:
+        pass
+
+    listed.__doc__ = command.__doc__
+    return listed

@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
+from qa2pack.manifest.format.record_codec import check_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
 from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.path import shown
@@ -144,7 +144,7 @@ def chunk_batches(sidecar: Sidecar, place: Place) -> deque[CheckBatch]:
     index = RecordIndex.at(stream.folders_offset)
     try:
         for end, blob in read_frames(stream.path, stream.folders_offset, stream.notes_offset):
-            index.add(end, len(decode_record(blob).names))
+            index.add(end, check_record(blob))
         _check_complete(sidecar, index)
         return deque(
             CheckBatch(

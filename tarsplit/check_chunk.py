@@ -48,12 +48,13 @@ class CheckBatch:
         """Where the chunk is."""
         return join(self.place.path, self.row.name)
 
-    def shape(self) -> Shape:
-        """Return what is where in a tree; raises as `shape_of`."""
+    def shape(self, *, is_made: bool = True) -> Shape:
+        """Return what is where in a tree, or is to be where it is being made; raises as `shape_of`."""
         row = self.row
         tree = TreeName(row.name, self.project, self.folder_mtime)
         checksums = [name for name, _ in row.checksums]
-        return shape_of(tree, row.form, checksums, Amount(row.file_count, row.byte_count), self.place, row.earlier)
+        amount = Amount(row.file_count, row.byte_count)
+        return shape_of(tree, row.form, checksums, amount, self.place, row.earlier, is_made=is_made)
 
     def framing(self) -> Framing:
         """Return what is beside the contents of a container."""
@@ -213,7 +214,7 @@ class _Entries:
             return self._reader.read(size)
         except EndedError:
             if self.problems:
-                return b""  # its size was told already
+                return b""  # its size was reported already
             raise
 
     def _compare_in_parts(self, entry: Entry) -> None:

@@ -10,6 +10,7 @@ bytes, however often the run was stopped.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import field
 from functools import partial
 
 from qa2pack.manifest.dataclass import dataclass
@@ -22,11 +23,12 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit import output_files as outfile
-from qa2pack.tarsplit.before import read_before
+from qa2pack.tarsplit.before import Before, read_before
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
-from qa2pack.tarsplit.earlier_versions import find_growths, undo_versions
+from qa2pack.tarsplit.earlier_versions import find_growths, remove_begun_versions
 from qa2pack.tarsplit.growth import Growth
+from qa2pack.tarsplit.in_the_way import check_sidecar_part
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
@@ -74,7 +76,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     """Write the missing parts of the delivery.
 
     Raises:
-        Refused: too little free space, or another delivery of the same name is in the output folder.
+        Refused: too little free space, or something of another delivery or of somebody is in the way.
         OutputBusyError, StoreBusyError: another process writes this delivery.
         NotSignedError: the key cannot be used any more; all chunks are finished, and are in the state file.
         OSError, PlaceError: the output cannot be written; finished chunks stay and are in the state file.
@@ -84,48 +86,18 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     with (
         place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
         place.local({name.state, name.state + PART, name.manifest}.__contains__) as folder,
-        outfile.locked_part(join(folder, name.manifest)) as file,
+        outfile.locked_part(join(folder, name.manifest), partial(check_sidecar_part, place, name, folder)) as file,
     ):
         writer = StreamWriter(file, header_to_wire(cut.header))
         index = _write_records(cut, writer, progress)
         outfile.flush(file)  # workers read it, and may run on other machines
-        fingerprint = writer.digest().hex()
-        before = read_before(name, place, folder)
-        check_alone()
-        undo_versions(cut, before, place, fingerprint)
-        state = before.of(fingerprint)
-        finished = find_finished(cut, place, state, engine=engine, progress=progress)
-        growths = find_growths(cut, place, before, state)
-        growing = {cut.chunks[number].name for number in growths}
-        replacing = destination.is_replacing
-        run = _Run(
-            cut,
-            destination,
-            join(folder, name.manifest + PART),
-            fingerprint,
-            check_alone,
-            dict(finished or {}),
-            growths,
-            keeps_trees=state is not None,
-        )
-        run.keep_trees(state, index, engine=engine, progress=progress)
-        leftovers = find_leftovers(
-            cut,
-            place,
-            before,
-            state,
-            partial(run.unfinished_tree, index),
-            growing=growing,
-            is_replacing=replacing,
-        )
-        run.check_space(leftovers, index)
+        run = _Run(cut, destination, join(folder, name.manifest + PART), index, writer.digest().hex(), check_alone)
+        run.resume(read_before(name, place, folder), engine=engine, progress=progress)
         kept_count = len(run.finished)
-        place.remove(leftovers)
-        run.keep_state()
-        problems = run.write_chunks(index, engine=engine, progress=progress)
+        problems = run.write_chunks(engine=engine, progress=progress)
         rows = run.rows()
         if not problems:
-            writer.close(notes_to_wire(fingerprint, rows))
+            writer.close(notes_to_wire(run.fingerprint, rows))
             is_new = publish_sidecar(file, join(folder, name.manifest), cut.header.checksums, destination.key)
             check_alone()
             if is_new and not destination.key:  # a store still has the signature of the one before
@@ -163,6 +135,7 @@ class _Run:
 
     Attributes:
         records: path of the file with the records, for the workers.
+        index: where in it each folder is.
         check_alone: see `Place.alone`.
         growths: by number of the chunk, what there is of objects to which a version is added.
         keeps_trees: what there is of trees is of this delivery.
@@ -172,16 +145,46 @@ class _Run:
     cut: Cut
     destination: Destination
     records: bytes
+    index: RecordIndex
     fingerprint: str
     check_alone: Callable[[], None]
-    finished: dict[int, FinishedChunk]
-    growths: dict[int, Growth]
+    finished: dict[int, FinishedChunk] = field(default_factory=dict)
+    growths: dict[int, Growth] = field(default_factory=dict)
     keeps_trees: bool = False
     kept_trees: int = 0
 
-    def check_space(self, leftovers: Iterable[bytes], index: RecordIndex) -> None:
+    def resume(self, before: Before, *, engine: Engine, progress: Progress) -> None:
+        """Find what earlier runs left: what is of this delivery is kept, and what is of none any more is removed.
+
+        Raises:
+            Refused: something is in the way, or the missing chunks do not fit. But for versions that another state
+                of the package had begun nothing was changed.
+        """
+        cut, place = self.cut, self.destination.place
+        self.check_alone()
+        remove_begun_versions(cut, before, place, self.fingerprint)
+        state = before.of(self.fingerprint)
+        self.keeps_trees = state is not None
+        self.growths = find_growths(cut, place, before, state)
+        if state:
+            self.finished = find_finished(cut, place, state, engine=engine, progress=progress)
+            self._keep_trees(state, engine=engine, progress=progress)
+        leftovers = find_leftovers(
+            cut,
+            place,
+            before,
+            state,
+            self._unfinished_tree,
+            growing={cut.chunks[number].name for number in self.growths},
+            is_replacing=self.destination.is_replacing,
+        )
+        self._check_space(leftovers)
+        place.remove(leftovers)
+        self.keep_state()
+
+    def _check_space(self, leftovers: Iterable[bytes]) -> None:
         """Refuse, before anything is removed, if the missing chunks do not fit even without the leftovers."""
-        needed = sum(self._needed(number, index) for number in range(len(self.cut.chunks)))
+        needed = sum(map(self._needed, range(len(self.cut.chunks))))
         place = self.destination.place
         trees = {
             chunk.name + ending
@@ -195,34 +198,38 @@ class _Run:
             problem = Problem(Code.NO_SPACE, place.path, *sizes)
             raise Refused(problem, remedies=(_MAKE_ROOM,))
 
-    def keep_trees(self, state: State | None, index: RecordIndex, *, engine: Engine, progress: Progress) -> None:
+    def _keep_trees(self, state: State, *, engine: Engine, progress: Progress) -> None:
         """Keep the complete trees of an earlier run that are as they were written; raises as `find_whole_trees`.
 
         Those of a store, which would have to be fetched, are known by their sizes when they are written again, and an
         object of several versions by its inventory.
         """
-        place, chunks = self.destination.place, self.cut.chunks
-        if state is None or place.goes_on:
+        place = self.destination.place
+        if place.goes_on:
             return
-        listed = {
-            chunk.number: chunk
-            for chunk in state.chunks
-            if 0 <= chunk.number < len(chunks) and chunk.number not in self.growths
+        listed = {chunk.number: chunk for chunk in state.chunks}
+        there = {
+            n: listed.get(n) or self._unlisted(n)
+            for n, chunk in enumerate(self.cut.chunks)
+            if chunk.made.is_tree and n not in self.growths and place.names(chunk.name)
         }
-        there = {n: chunk for n, chunk in listed.items() if chunks[n].made.is_tree and place.names(chunks[n].name)}
-        batches = {number: self._check_batch(self._row(chunk), number, index) for number, chunk in there.items()}
+        batches = {number: self._check_batch(self._row(chunk), number) for number, chunk in there.items()}
         if batches:
             for number in find_whole_trees(batches, engine=engine, progress=progress):
                 self.finished[number] = there[number]
 
-    def unfinished_tree(self, index: RecordIndex, name: bytes) -> CheckBatch | None:
+    def _unfinished_tree(self, name: bytes) -> CheckBatch | None:
         """Return what a tree of this name is to become; None if the delivery has none."""
         for number, chunk in enumerate(self.cut.chunks):
             if chunk.name == name and chunk.made.is_tree:
-                sums = tuple((each, "") for each in chunk.sums_beside(self.cut.header.checksums))
-                row = self._row(FinishedChunk(number, chunk.made.plain_bytes, "", sums))
-                return self._check_batch(row, number, index)
+                return self._check_batch(self._row(self._unlisted(number)), number)
         return None
+
+    def _unlisted(self, number: int) -> FinishedChunk:
+        """Return a tree as it is listed, but for its checksums, which are not known."""
+        chunk = self.cut.chunks[number]
+        sums = tuple((each, "") for each in chunk.sums_beside(self.cut.header.checksums))
+        return FinishedChunk(number, chunk.made.plain_bytes, "", sums)
 
     def keep_state(self) -> None:
         """Write the state file: the finished chunks."""
@@ -238,14 +245,14 @@ class _Run:
             ),
         )
 
-    def write_chunks(self, index: RecordIndex, *, engine: Engine, progress: Progress) -> list[Problem]:
+    def write_chunks(self, *, engine: Engine, progress: Progress) -> list[Problem]:
         """Write all unfinished chunks, largest first; return the problems that stopped some of them."""
         missing = [number for number in range(len(self.cut.chunks)) if number not in self.finished]
         missing.sort(key=lambda number: -self.cut.chunks[number].byte_count)
         problems = []
         for chunk in self.finished.values():
             self._write_checksums(chunk)
-        batches = deque(self._batch(number, index) for number in missing)
+        batches = deque(self._batch(number) for number in missing)
         chunks = self.cut.chunks
         progress.phase(
             "write chunks",
@@ -278,12 +285,12 @@ class _Run:
             earlier=self.growths[chunk.number].earlier if chunk.number in self.growths else None,
         )
 
-    def _check_batch(self, row: ChunkRow, number: int, index: RecordIndex) -> CheckBatch:
+    def _check_batch(self, row: ChunkRow, number: int) -> CheckBatch:
         header = self.cut.header
-        part = self._part(number, index)
+        part = self._part(number)
         return CheckBatch(self.destination.place, row, part, header.project, header.folder_mtime)
 
-    def _batch(self, number: int, index: RecordIndex) -> ChunkBatch:
+    def _batch(self, number: int) -> ChunkBatch:
         planned = self.cut.chunks[number]
         header = self.cut.header
         members = self.cut.members
@@ -291,7 +298,7 @@ class _Run:
             number=number,
             place=self.destination.place,
             name=planned.name,
-            part=self._part(number, index),
+            part=self._part(number),
             project=header.project,
             root=self.destination.root,
             renamed=tuple((m.path, m.source) for m in members if m.path != m.source),
@@ -303,14 +310,14 @@ class _Run:
             growth=self.growths.get(number),
         )
 
-    def _part(self, number: int, index: RecordIndex) -> ChunkPart:
+    def _part(self, number: int) -> ChunkPart:
         chunk = self.cut.chunks[number].chunk
-        return chunk_part(self.records, index, chunk.folders, chunk.files)
+        return chunk_part(self.records, self.index, chunk.folders, chunk.files)
 
-    def _needed(self, number: int, index: RecordIndex) -> int:
+    def _needed(self, number: int) -> int:
         """Return how many bytes of a chunk are not there."""
         if growth := self.growths.get(number):
-            return growth.added_bytes(self._part(number, index))
+            return growth.added_bytes(self._part(number))
         return 0 if number in self.finished else self.cut.chunks[number].byte_count
 
     def _finish(self, result: ChunkResult) -> None:

@@ -3,11 +3,11 @@
 An object keeps what was delivered. So a newer state of the package is added to it as its next version, if it is, byte
 for byte, as the sidecar beside it says. The state file says of which version that is from the first moment on, and
 then the sidecar: a run that goes on does not look for it again. Where none goes on, because the package is another
-one by now, the version that was begun is undone. An object of which no sidecar tells, because its member was removed
+one by now, the version that was begun is removed. An object of which no sidecar tells, because its member was removed
 for a while, goes on from what its own inventory says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 
 from qa2pack.manifest.bundle.ocfl_object import Inventory, object_files, version_folder
@@ -29,11 +29,11 @@ from qa2pack.tarsplit.tree.whole_object import whole_object
 from qa2pack.tarsplit.tree.writer import BESIDE_MODE
 
 
-def undo_versions(cut: Cut, before: Before, place: Place, fingerprint: str) -> None:
+def remove_begun_versions(cut: Cut, before: Before, place: Place, fingerprint: str) -> None:
     """Make objects what the sidecar says, to which a stopped run of another delivery was adding a version.
 
     It was a run of this name with another state of the package, so nobody will go on with it. Who calls this again
-    after a stop undoes the rest, as long as the state file of that run is there.
+    after a stop removes the rest, as long as the state file of that run is there.
 
     Args:
         fingerprint: of the delivery that is written now.
@@ -48,25 +48,25 @@ def undo_versions(cut: Cut, before: Before, place: Place, fingerprint: str) -> N
         # Should that run go on after all, nothing of it is as it was.
         place.write(cut.header.name.state, encode_state(State(state.fingerprint, earlier=state.earlier)))
     for name, head, number in found:
-        _undo(place, name, head, number)
+        _remove_next(place, name, head, number)
 
 
 def _begun(
     cut: Cut, before: Before, place: Place, earlier: Sequence[EarlierVersion]
 ) -> Iterator[tuple[bytes, Inventory, int]]:
     """Yield name, inventory and delivered version of the objects to which a version was being added."""
-    told = {name: [batch.row.version] for name, batch in before.objects.items()}
-    untold = [each.version for each in earlier]
-    for name in {*told, *_objects(cut).values()}:
+    begun = {name: [batch.row.version] for name, batch in before.objects.items()}
+    others = [each.version for each in earlier]
+    for name in {*begun, *_objects(cut).values()}:
         with suppress(InventoryError, PlaceError):  # what is there is none of ours, and in the way
             head = inventory_in(place, name)
-            for number in told.get(name, untold):
+            for number in begun.get(name, others):
                 if head.version >= number and EarlierVersion(number, head.at(number).sha512) in earlier:
                     yield name, head, number
                     break
 
 
-def _undo(place: Place, name: bytes, head: Inventory, number: int) -> None:
+def _remove_next(place: Place, name: bytes, head: Inventory, number: int) -> None:
     """Bring back the inventories of a version, and remove the next one."""
     *_, inventory, checksum = object_files(head.at(number))
     if head.version > number:
@@ -79,7 +79,8 @@ def _undo(place: Place, name: bytes, head: Inventory, number: int) -> None:
         tree.finish()
     begun = version_folder(number + 1)
     beside = [join(name + PART, path) for path in (begun, inventory[0], checksum[0])]
-    place.remove([join(name, begun), *(beside if place.names(name + PART) else ())])
+    on_their_way = [join(name, path + PART) for path in (inventory[0], checksum[0])] if place.goes_on else []
+    place.remove([join(name, begun), *on_their_way, *(beside if place.names(name + PART) else ())])
 
 
 def find_growths(cut: Cut, place: Place, before: Before, state: State | None) -> dict[int, Growth]:
@@ -98,44 +99,41 @@ def find_growths(cut: Cut, place: Place, before: Before, state: State | None) ->
         return {
             n: Growth(earlier, _stored(delivered.get(objects[n]), place, earlier)) for n, earlier in begun.items()
         }
-    found = (
-        (n, _grown(delivered[name], place) if name in delivered else _untold(place, name, cut.header.project))
-        for n, name in objects.items()
-    )
-    return {n: growth for n, growth in found if growth}
+    unlisted = {name for name in objects.values() if name not in delivered and place.names(name)}
+    unlisted -= _listed_in(place, unlisted) if unlisted else set()
+    found = {n: _grown(delivered[name], place) for n, name in objects.items() if name in delivered}
+    found |= {n: _unlisted(place, name, cut.header.project) for n, name in objects.items() if name in unlisted}
+    return {n: growth for n, growth in found.items() if growth}
 
 
 def _objects(cut: Cut) -> dict[int, bytes]:
     return {n: chunk.name for n, chunk in enumerate(cut.chunks) if chunk.made.form is DeliveryForm.OCFL}
 
 
-def _untold(place: Place, name: bytes, project: bytes) -> Growth | None:
-    """Return what an object has of which no sidecar tells; one of another delivery stays as its sidecar says.
+def _unlisted(place: Place, name: bytes, project: bytes) -> Growth | None:
+    """Return what an object has of which no sidecar tells, if it is whole.
 
     Args:
         project: that it has to be of.
     """
-    if not place.names(name) or _is_of_another(place, name):
-        return None
     whole = whole_object(place, name)
     if whole is None or not all(path.startswith(project + b"/") for path in whole.head.state()):
         return None
     return Growth(EarlierVersion(whole.head.version, whole.head.sha512), dict(whole.stored))
 
 
-def _is_of_another(place: Place, name: bytes) -> bool:
-    """Return whether a sidecar tells of an object; one that is damaged may have done so."""
+def _listed_in(place: Place, names: Set[bytes]) -> Set[bytes]:
+    """Return the objects of which a sidecar tells: they stay as it says. All, where one is damaged that may do so."""
+    listed: set[bytes] = set()
     with place.local(lambda each: each.endswith(b".manifest")) as folder:
-        return any(_tells_of(join(folder, each), name) for each in find_sidecars(folder))
-
-
-def _tells_of(manifest: bytes, name: bytes) -> bool:
-    try:
-        return any(row.name == name for row in open_sidecar(manifest).chunks)
-    except NotADeliveryError:
-        return False
-    except StreamError:
-        return True
+        for each in find_sidecars(folder):
+            try:
+                listed.update(row.name for row in open_sidecar(join(folder, each)).chunks)
+            except NotADeliveryError:
+                continue
+            except StreamError:
+                return names
+    return names & listed
 
 
 def _grown(batch: CheckBatch, place: Place) -> Growth | None:

@@ -5,26 +5,65 @@ delivery removes or takes a name from must be what the sidecar or the state file
 refused where it is, before anything is changed.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
-from qa2pack.manifest.format.delivery_form import DeliveryForm
-from qa2pack.manifest.path import is_within, join, path_in
+from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
+from qa2pack.manifest.format.stream import MAGIC
+from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.path import is_within, join, path_in, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.naming import PART, DeliveryName
 from qa2pack.tarsplit.place.place import A_FILE, A_FOLDER, Place, PlaceError
 from qa2pack.tarsplit.tree.compare import others_in
+from qa2pack.tarsplit.tree.object_shape import InventoryError
+
+_MOST_NAMED = 3  # other deliveries
 
 
-def check_kinds(place: Place, names: Iterable[bytes]) -> None:
-    """Refuse symlinks, pipes and the like, which no delivery writes; a store has none."""
+def check_kinds(place: Place, names: Iterable[bytes], kept: Container[bytes], trees: Container[bytes]) -> None:
+    """Refuse symlinks, pipes and the like, which no delivery writes; a store has none.
+
+    So is a folder in place of a file, or a file in place of a folder, where it would be kept.
+
+    Args:
+        kept: those of the names that are not removed.
+        trees: names of the folders of the delivery.
+    """
     if place.goes_on:
         return
-    found = ((name, place.seen(name)) for name in names)
-    if wrong := [(name, seen.kind) for name, seen in found if seen and seen.kind not in (A_FILE, A_FOLDER)]:
-        raise Refused(*(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name), found=kind) for name, kind in wrong))
+    found = [(name, place.seen(name)) for name in names]
+    wrong = [
+        Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name), found=seen.kind)
+        for name, seen in found
+        if seen
+        and (
+            seen.kind not in (A_FILE, A_FOLDER)
+            or (name in kept and (seen.kind == A_FOLDER) is not (name.removesuffix(PART) in trees))
+        )
+    ]
+    if wrong:
+        raise Refused(*wrong)
+
+
+def check_sidecar_part(place: Place, name: DeliveryName, folder: bytes, fd: int) -> None:
+    """Refuse a file with the name of the unfinished sidecar that no run has begun, as a browser leaves it.
+
+    A run that was killed in its first moments left nothing else: then the file begins as a sidecar does.
+
+    Args:
+        folder: where the files of the place are on this machine.
+        fd: of the file.
+
+    Raises:
+        Refused: as it says.
+    """
+    known = (name.manifest, name.before, name.state, name.state + PART)
+    if not MAGIC.startswith(os.pread(fd, len(MAGIC), 0)) and not any(is_there(join(folder, each)) for each in known):
+        raise Refused(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name.manifest + PART), found=A_FILE))
 
 
 def check_removed(
@@ -38,10 +77,11 @@ def check_removed(
 ) -> None:
     """Refuse to remove what this delivery is not known to have written.
 
-    An unfinished file is of it if a run of this delivery was here. A complete tree must be as the sidecar says, but
-    for what is missing. An unfinished tree has to have only names that it would get now, because nothing says what
-    it had got; it is removed only to be replaced. An object has the history of what was delivered: it grows or is in
-    the way, whatever is missing in it.
+    An unfinished file is of it if a run of this delivery was here, and so is a file where it would have a tree. A
+    complete tree must be as the sidecar says, but for what is missing. An unfinished tree has to have only names
+    that it would get now, because nothing says what it had got; it is removed only to be replaced. In a store it has
+    its final name from the beginning. An object has the history of what was delivered: it grows or is in the way,
+    whatever is missing in it.
 
     Args:
         unfinished: returns what the tree of this name is to become; None where that is not known.
@@ -53,21 +93,29 @@ def check_removed(
         path = join(place.path, entry)
         bare = entry.removesuffix(PART)
         if not _is_folder(place, entry):
-            if bare != entry and not before.is_known and bare not in (name.state, name.sender):
+            is_other = bare not in (name.state, name.sender) if bare != entry else unfinished(entry) is not None
+            if is_other and not before.is_known:
                 raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FILE))
-        elif bare != entry and before.is_known:
-            if not is_replacing:
-                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
-            batch = unfinished(bare)
-            _refuse(place, _others_of_part(batch) if batch else [entry])
         elif entry in before.objects:
             tree = before.objects[entry]
             _refuse(place, [each.path for each in check_chunk(tree).problems] or [entry])
         elif entry in before.trees:
             tree = before.trees[entry]
             _refuse(place, foreign_paths(tree, check_chunk(tree).problems))
+        elif before.is_known if bare != entry else place.goes_on and before.has_state:
+            if not is_replacing:
+                raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
+            batch = unfinished(bare)
+            _refuse(place, _others_of_unfinished(batch, entry) if batch else [entry])
         else:
-            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER))
+            raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER + _perhaps_of(place, name)))
+
+
+def _perhaps_of(place: Place, name: DeliveryName) -> str:
+    """Return in words which other deliveries of the project are there, as that of another day; the first of them."""
+    known = (each for each in place.names() if each.endswith((b".manifest", b".state")) and not name.owns(each))
+    found = [shown(each) for each in known if each.startswith(name.project + b"_")]
+    return f", perhaps of {' or '.join(found[:_MOST_NAMED])}" if found else ""
 
 
 def foreign_paths(batch: CheckBatch, problems: Iterable[Problem]) -> list[bytes]:
@@ -86,16 +134,27 @@ def _refuse(place: Place, paths: Iterable[bytes]) -> None:
         raise Refused(*problems)
 
 
-def _others_of_part(batch: CheckBatch) -> Iterator[bytes]:
-    """Yield the paths of what has no name of the tree that was begun."""
-    if batch.row.form is DeliveryForm.OCFL:
-        return  # of which version it was to become is not known
-    part = batch.row.name + PART
+def _others_of_unfinished(batch: CheckBatch, tree: bytes) -> Iterator[bytes]:
+    """Yield the paths of what has no name of the tree that was begun.
+
+    Args:
+        tree: what it is called now.
+    """
+    place = batch.place
+    try:
+        shape = batch.shape(is_made=False)
+        is_complete = tree == batch.row.name and place.seen(join(tree, OBJECT_INVENTORY)) is not None
+    except InventoryError:
+        is_complete = True
+    if is_complete:  # an object gets its inventory last
+        yield tree
+        return
 
     def names(folder: bytes) -> list[bytes]:
-        return batch.place.names(path_in(part, folder))
+        return place.names(path_in(tree, folder))
 
-    yield from (join(part, other) for other in others_in(names, batch.part, batch.shape()))
+    passing = PART if place.goes_on else b""  # there each file has another name until all of it is there
+    yield from (join(tree, other) for other in others_in(names, batch.part, shape, passing=passing))
 
 
 def _is_folder(place: Place, name: bytes) -> bool:

@@ -7,7 +7,7 @@ import ctypes
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -156,13 +156,16 @@ def new_part(path: bytes) -> Iterator[int]:
 
 
 @contextmanager
-def locked_part(path: bytes) -> Iterator[BinaryIO]:
+def locked_part(path: bytes, check: Callable[[int], object] = lambda fd: None) -> Iterator[BinaryIO]:
     """Yield an empty file at `path.part`, locked against other processes; it is removed at the end.
+
+    Args:
+        check: is given the file before it is emptied; if that raises, the file stays as it is.
 
     Raises:
         OutputBusyError: another process has locked it; its file is unchanged.
     """
-    fd = control_fd(path + PART, os.O_WRONLY | os.O_CREAT)
+    fd = control_fd(path + PART, os.O_RDWR | os.O_CREAT)
     with naming(path), os.fdopen(fd, "wb") as file:  # closing writes too
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -170,6 +173,7 @@ def locked_part(path: bytes) -> Iterator[BinaryIO]:
             raise OutputBusyError(path) from error
         if not _is_still_at(fd, path + PART):
             raise OutputBusyError(path)  # the other process has just renamed it: it must not be truncated
+        check(fd)
         os.ftruncate(fd, 0)
         try:
             yield file

@@ -12,6 +12,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.verify.names_as_text import WrongNames, not_in_a_bag, not_in_an_object
+from qa2pack.tarsplit.chunk_names import check_chunk_names
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime, selected_records
 from qa2pack.tarsplit.cut_set import LeftOut, MeasuredSet, PlannedChunk, part_limit, partitioned
 from qa2pack.tarsplit.made import Made
@@ -77,8 +78,8 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
     """Return the plan of a delivery of these members, from one pass over their manifests.
 
     Raises:
-        Refused: the limit is too small, there would be more than 999 chunks, or a bag or object cannot hold a
-            name.
+        Refused: the limit is too small, there would be more than 999 chunks, a bag or object cannot hold a name,
+            or a name of a chunk is that of another file of the delivery.
     """
     sets = tuple(DeliverySet(member.path, row) for member in members for row in member.rows)
     limits = [part_limit(each.row) for each in sets] or [request.limit_bytes]
@@ -143,11 +144,14 @@ def _cut_sets(header: DeliveryHeader, members: Sequence[Delivered], fill: Fill, 
         progress.advance(file_count=len(folder.record.names))
     wrong.end()
     levels = {member.path: member.manifest.header.compression for member in members}
-    planned: list[PlannedChunk] = []
+    chunks: list[tuple[PlannedChunk, DeliverySet]] = []
     tables: list[bytes] = []
     for each, found in zip(header.sets, measuring, strict=True):
-        planned += found.chunks(each.row, header.project, fill, level=levels[each.member])
+        of_set = found.chunks(each.row, header.project, fill, level=levels[each.member])
+        chunks += ((chunk, each) for chunk in of_set)
         if each.row.limit_bytes:
             tables += cut_tables(found.folders, part_limit(each.row))
+    check_chunk_names((chunk.name, each) for chunk, each in chunks)
     empty = tuple(each.row.name for each, found in zip(header.sets, measuring, strict=True) if not found.folders)
-    return Cut(header, tuple(members), tuple(planned), tuple(tables), empty, left_out)
+    planned = tuple(chunk for chunk, _ in chunks)
+    return Cut(header, tuple(members), planned, tuple(tables), empty, left_out)

@@ -28,14 +28,15 @@ class KeptBatch:
 
 
 def find_finished(
-    cut: Cut, place: Place, state: State | None, *, engine: Engine, progress: Progress
-) -> Mapping[int, FinishedChunk] | None:
+    cut: Cut, place: Place, state: State, *, engine: Engine, progress: Progress
+) -> dict[int, FinishedChunk]:
     """Return the chunks, by number, that an earlier run finished and that are still there as they were.
 
-    None if there is no earlier run of the same delivery. A tree is not one of them: see `find_whole_trees`.
+    A tree is not one of them: see `find_whole_trees`.
+
+    Args:
+        state: of an earlier run of the same delivery.
     """
-    if state is None:
-        return None
     batches = deque(
         KeptBatch(place, cut.chunks[chunk.number].name, chunk)
         for chunk in state.chunks
@@ -53,7 +54,8 @@ def find_finished(
 def find_whole_trees(batches: Mapping[int, CheckBatch], *, engine: Engine, progress: Progress) -> Iterator[int]:
     """Yield the numbers of the complete trees that are as they were written.
 
-    One in which something is missing is written again, file by file.
+    One in which something is missing is written again, file by file; so is one whose checksums are not known, because
+    the run ended before it listed them.
 
     Args:
         batches: the trees that an earlier run of the same delivery finished, by number.
@@ -65,11 +67,12 @@ def find_whole_trees(batches: Mapping[int, CheckBatch], *, engine: Engine, progr
     numbers = {batch.row.name: number for number, batch in batches.items()}
     foreign: list[Problem] = []
     for result in engine.run(check_chunk, deque(batches.values())):
-        batch = result.batch
-        progress.advance(byte_count=batch.row.byte_count)
+        batch, row = result.batch, result.batch.row
+        progress.advance(byte_count=row.byte_count)
         if not result.problems:
-            yield numbers[batch.row.name]
-        foreign += in_the_way(batch.place, foreign_paths(batch, result.problems))
+            yield numbers[row.name]
+        paths = foreign_paths(batch, result.problems)
+        foreign += in_the_way(batch.place, [path for path in paths if row.xxh128 or path != row.name])
     if foreign:
         raise Refused(*sorted(foreign, key=lambda problem: problem.path))
 
@@ -101,7 +104,7 @@ def find_leftovers(
             be of one.
     """
     name = cut.header.name
-    of_runs = name.manifest + PART, name.before, name.sender
+    of_runs = name.before, name.sender, *(() if place.goes_on else (name.manifest + PART,))  # that is the lock
     there = [entry for entry in place.names() if name.owns(entry) and entry not in of_runs]
     expected = _expected(cut) if state else (growing | _sidecar_files(cut)) if growing else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
@@ -109,7 +112,7 @@ def find_leftovers(
     kept |= {file + PART for file in growing} if state else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
-    check_kinds(place, there)
+    check_kinds(place, there, {*there}.difference(removed), trees)
     check_removed(place, name, removed, before, unfinished, is_replacing=is_replacing)
     if foreign and not is_replacing:
         raise Refused(*(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)) for entry in foreign))

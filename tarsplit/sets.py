@@ -27,7 +27,7 @@ def with_sets(
         checksums: that no set may lack.
 
     Raises:
-        Refused: a member has no sets, none has a set that is wanted, a name needs a date, or two sets have one name.
+        Refused: a member has no sets, none has a set that is wanted, or a name needs a date.
     """
     problems = list(_problems(members, wanted, day))
     if problems:
@@ -47,8 +47,6 @@ def with_sets(
         )
         for member in members
     ]
-    if merging := list(_merging(chosen)):
-        raise Refused(*merging)
     return [member for member in chosen if member.rows]
 
 
@@ -75,18 +73,6 @@ def name_of_sets(
 def _values(member: Delivered, project: bytes, day: str) -> dict[str, bytes]:
     """Return what the names of the sets of a member waited for."""
     return {PROJECT: project, MEMBER: member.path.replace(b"/", b"_") or project, DATE: day.encode()}
-
-
-def _merging(members: Sequence[Delivered]) -> Iterator[Problem]:
-    """Yield a problem for each name that files of several sets would have."""
-    found: dict[bytes, list[str]] = {}
-    for member in members:
-        for row in member.rows:
-            of_member = f" of {shown(member.path)}" if member.path else ""
-            found.setdefault(row.file, []).append(f"{row.name}{of_member}")
-    for name, sets in sorted(found.items()):
-        if len(sets) > 1:
-            yield Problem(Code.DELIVERY_SETS_MERGE, name, "a name for one set alone", ", ".join(sets))
 
 
 def _with(own: tuple[str, ...] | None, needed: Sequence[str]) -> tuple[str, ...] | None:

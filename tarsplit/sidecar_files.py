@@ -68,7 +68,7 @@ def _signature(key: bytes, file: BinaryIO) -> bytes:
 def _withdraw_other(path: bytes, digest: str) -> bool:
     """Take the name from a sidecar with other bytes, then remove its signature: what is beside it is of the new one.
 
-    It stays, with another name, for a run that has to undo this one.
+    It stays, with another name, for a run that has to take this one back.
 
     Returns whether there was not one of these bytes.
     """

@@ -45,7 +45,7 @@ class ChunkBatch:
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
         keeps: what a tree has of an earlier run is of the same delivery.
-        growth: what an object has to which a version is added; None for what is made anew.
+        growth: what an object has to which a version is added; None for one that is new.
     """
 
     number: int
@@ -168,13 +168,13 @@ def _write_tree(batch: ChunkBatch) -> ChunkResult:
     try:
         out.check_others(batch.part)
         _write_shares(batch, out)
+        out.finish()
     except StrayError as stray:
         problem = Problem(Code.EXTRA, stray.path, "only files that the delivery names", stray.found)
         return ChunkResult(batch.number, problem=problem)
     except _StoppedError:
         out.give_up()
         raise
-    out.finish()
     lists = shape.lists
     return ChunkResult(batch.number, amount.byte_count, lists.of_all, lists.results(), is_kept=out.is_kept)
 

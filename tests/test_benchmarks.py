@@ -68,6 +68,22 @@ def test_cold_disk_is_left_out_where_the_cache_cannot_be_dropped(
     assert list(tmp_path.iterdir()) == []
 
 
+def short_jobs(tree: Tree) -> list[Job]:
+    return [each for each in side_by_side._jobs(tree) if not each.is_long]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.MIXED])
+def test_short_run_compares_each_job_with_one_peer(kind: Kind) -> None:
+    names = [each.name for each in short_jobs(Tree(kind, 2 << 30))]
+    assert names
+    assert len(names) == len(set(names))
+
+
+def test_short_run_waits_for_a_late_file_system_on_the_smaller_tree_alone() -> None:
+    late = [size for size in (20_000, 100_000) for each in short_jobs(Tree(Kind.SMALL, size)) if "1 ms" in each.name]
+    assert late == [20_000]
+
+
 def test_page_gets_the_new_text_between_its_marks_only() -> None:
     page = "before\n<!-- begin a -->\nold\n<!-- end a -->\n<!-- begin b -->\nkept\n<!-- end b -->\n"
     new = filled(page, "a", r"new \1")

@@ -115,5 +115,37 @@ def test_recipe_of_conda_needs_what_the_program_needs() -> None:
     assert f"\n  version: {__version__}\n" in text
 
 
+def _in_repository(source: str) -> bool:
+    """Tell whether a recipe finds a file: `make release-check` makes what it installs."""
+    return source.startswith("build/release/dist") or (ROOT / source).exists()
+
+
+def test_recipe_of_docker_is_in_form_and_finds_its_files() -> None:
+    text = re.sub(r"^#.*\n", "", (ROOT / "release/Dockerfile").read_text(), flags=re.MULTILINE)
+    steps = [line.split(maxsplit=1) for line in text.replace("\\\n", " ").splitlines() if line]
+    assert steps[0][0] == "FROM"
+    assert {name for name, _ in steps} <= {"FROM", "RUN", "COPY"}
+    for name, words in steps:
+        if name == "RUN":
+            subprocess.run(["sh", "-n", "-c", words], check=True, timeout=600)
+        if name == "COPY":
+            assert all(map(_in_repository, words.split()[:-1])), words
+
+
+def test_recipe_of_apptainer_is_in_form_and_installs_what_that_of_docker_does() -> None:
+    text = re.sub(r"^#.*\n", "", (ROOT / "release/qa2pack.def").read_text(), flags=re.MULTILINE)
+    head, *parts = re.split(r"^%(\w+)\n", text, flags=re.MULTILINE)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    docker = (ROOT / "release/Dockerfile").read_text()
+    assert re.fullmatch(r"Bootstrap: docker\nFrom: (\S+)\n\n", head)
+    assert f"\nFROM {head.split()[-1]}\n" in docker
+    assert list(sections) == ["files", "post", "runscript", "test"]
+    assert all(_in_repository(line.split()[0]) for line in sections["files"].splitlines() if line)
+    for script in ("post", "runscript", "test"):
+        subprocess.run(["sh", "-n", "-c", sections[script]], check=True, timeout=600)
+    for options in re.findall(r"pip install ([-\w ]+?) (?=-r|/)", sections["post"]):
+        assert f"pip install {options} " in docker
+
+
 def test_every_dependency_has_a_lowest_version() -> None:
     assert {"typer==0.28", "hatchling==1.27"} <= set(lowest_versions())

@@ -22,7 +22,7 @@ UNRUN = {
     "docs/cluster.md": 2,
     "docs/measurements.md": 2,
     "docs/how-to/send.md": 2,
-    "docs/how-to/workflows.md": 1,
+    "docs/how-to/workflows.md": 2,
     "docs/hostile-trees.md": 2,
     "docs/transactions.md": 1,
     "docs/tutorial.md": 1,

@@ -1,5 +1,6 @@
 """casacore has surroundings of its own, and what is wrong with those is never put on a table."""
 
+import errno
 import os
 import resource
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.casa.child_process import ChildDiedError
 from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.split import describe_table
 from qa2pack.manifest.casa.column_split import CasacoreEnvironmentError, TableBrokenError
@@ -145,10 +147,21 @@ def test_file_system_that_is_full_is_named(table: Path, tmp_path: Path, monkeypa
             describe_table(os.fsencode(table))
 
 
+def fill(_: Path) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_disk_that_became_full_and_is_free_again_is_not_said_to_have_enough() -> None:
+    with pytest.raises(CasacoreEnvironmentError) as caught:
+        run_isolated(fill, space_bytes=0)
+    assert caught.value.expected == "more free space"
+
+
 @pytest.fixture
 def limit() -> Iterator[None]:
     """Give back afterwards how many files may be open and how large one may be."""
-    before = {kind: resource.getrlimit(kind) for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)}
+    kinds = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
+    before = {kind: resource.getrlimit(kind) for kind in kinds}
     yield
     for kind, values in before.items():
         resource.setrlimit(kind, values)
@@ -166,6 +179,19 @@ def test_few_files_that_may_be_open_are_no_fault_of_the_table(table: Path) -> No
     in_use = len(os.listdir("/proc/self/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 8, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     assert "DATA" in describe_table(os.fsencode(table)).columns
+
+
+def use_up_time(work: Path) -> None:
+    os.kill(os.getpid(), signal.SIGXCPU if work else 0)  # as the system does at the limit
+
+
+@pytest.mark.usefixtures("limit")
+def test_little_time_that_a_process_may_compute_is_no_fault_of_the_table() -> None:
+    with pytest.raises(ChildDiedError, match="no answer in 600 seconds of computing"):
+        run_isolated(use_up_time, space_bytes=0, seconds=600)
+    resource.setrlimit(resource.RLIMIT_CPU, (100_000, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    with pytest.raises(CasacoreEnvironmentError, match=r"100000 seconds .* \(ulimit -t\)"):
+        run_isolated(use_up_time, space_bytes=0, seconds=200_000)
 
 
 def fail_for_want_of_files(work: Path) -> None:
@@ -217,8 +243,9 @@ def test_casacore_that_opens_no_table_at_all_is_no_fault_of_the_table(
 def test_no_folder_for_temporary_files_is_no_fault_of_the_table(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(table.parent)
     monkeypatch.setattr("tempfile.tempdir", str(table.parent))  # as Python has it where all others are missing
-    with pytest.raises(CasacoreEnvironmentError, match="no usable temporary directory"):
+    with pytest.raises(CasacoreEnvironmentError, match="no usable temporary directory") as caught:
         run_isolated(make_table, space_bytes=0)
+    assert (caught.value.path, caught.value.code) == (b"/tmp", Code.SCRATCH_FULL)  # which advises what helps
 
 
 def test_current_folder_that_was_removed_is_in_nobodys_way(

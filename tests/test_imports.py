@@ -18,6 +18,7 @@ from support.source_code import (
     imported_packages,
     imported_tests,
     looks_that_hide_errors,
+    modules_in,
     parse,
     printing_calls,
     project_modules,
@@ -59,7 +60,7 @@ tarsplit   in_the_way
 tarsplit   before
 tarsplit   check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
-tarsplit   taken_before tree/ growth
+tarsplit   taken_before tree/ growth chunk_names
 tarsplit   container/
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set
@@ -154,6 +155,8 @@ PRINTERS = {"pack/views/json_fields.py", "pack/jobs/engines.py"}
 
 # Folders and uids of ALMA's packages.
 _OF_ALMA = re.compile(r"ouss|(?<![-\w])(calibrated|product)(?![-\w])|uid___")
+# No terms: docs/glossary.md has one for each thing, as "roll back", "report" and "again".
+_NO_TERMS = re.compile(r"\b(anew|meanwhile|strangers?|told|undo(es|ing|ne)?)\b", re.IGNORECASE)
 _MODULE_NAMED = re.compile(r"`((?:manifest|executor|tarsplit|pack)(?:\.[a-z_]+)+)`")
 _NO_MODULES = {"pack.toml", "tarsplit.py", "tarsplit.size"}  # files, and a key
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed", "jinja2"}
@@ -237,11 +240,10 @@ def _is_there(name: str) -> bool:
 
 
 def test_packages_are_imported_through_the_import_root_alone() -> None:
-    places = [path for folder in (*PACKAGES, "tests", "benchmarks", "demo") for path in (ROOT / folder).rglob("*.py")]
     wrong = [
-        f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in [*places, ROOT / "QA2_Packaging_module.py"]
-        for name, line in flat_imports(parse(path.name, path.read_text()).tree)
+        f"{module.name}:{line} imports {name}"
+        for module in modules_in(*PACKAGES, "tests", "benchmarks", "demo")
+        for name, line in flat_imports(module.tree)
     ]
     assert wrong == []
 
@@ -271,12 +273,11 @@ def test_unit_tests_are_named_after_what_they_test() -> None:
 
 def test_nothing_is_imported_from_a_test() -> None:
     """What two tests need stands in tests/support: a test that others import cannot be renamed, split or removed."""
-    places = [path for folder in ("benchmarks", "demo", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
     wrong = [
-        f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in places
-        if path.name != "test_imports.py"  # its examples, below, are such imports
-        for name, line in imported_tests(parse(path.name, path.read_text()).tree)
+        f"{module.name}:{line} imports {name}"
+        for module in modules_in("benchmarks", "demo", "tests")
+        if module.name != "tests/test_imports.py"  # its examples, below, are such imports
+        for name, line in imported_tests(module.tree)
     ]
     assert wrong == []
 
@@ -364,6 +365,18 @@ def test_only_layouts_and_what_knows_alma_name_its_folders_and_uids() -> None:
 
 def test_folder_of_alma_is_seen() -> None:
     assert [text for text, _ in texts_with(parse("x.py", "x = b'a/sg_ouss_id'").tree, _OF_ALMA)] == ["a/sg_ouss_id"]
+
+
+def test_code_and_pages_have_the_terms_of_the_glossary() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    modules = [ROOT / module.name for module in project_modules()]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number} has {found[0]}"
+        for path in (*modules, *pages)
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        for found in _NO_TERMS.finditer(line)
+    ]
+    assert wrong == []
 
 
 def test_only_the_writers_change_the_file_system() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from casacore import tables
 
+from qa2pack.manifest.casa.aips_io import UnreadableTableError
 from qa2pack.manifest.casa.table_dat import (
     Kind,
     TableNames,
-    UnreadableTableError,
     located,
     parse_table_file,
     read_table_file,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from qa2pack.manifest import dataclass as ours
+from support.counted_calls import counted_calls
 
 Decorator = Callable[..., Any]
 _BOTH = pytest.mark.parametrize("dataclass", [ours.dataclass, dataclasses.dataclass])
@@ -164,3 +165,25 @@ class Sent:
 def test_frozen_value_can_be_pickled() -> None:
     assert pickle.loads(pickle.dumps(Sent(b"x", 2))) == Sent(b"x", 2)
     assert copy.copy(Sent(b"x", 2)) == Sent(b"x", 2)
+
+
+@_BOTH
+def test_subclass_makes_the_first_object_of_its_class(dataclass: Decorator) -> None:
+    class Sub(_many(dataclass)):  # type: ignore[misc]
+        pass
+
+    assert (Sub("a").name, Sub("b", 4).double) == ("a", 8)
+
+
+def test_init_is_compiled_when_the_first_object_is_made_and_once() -> None:
+    kind = _many(ours.dataclass)
+    with counted_calls() as calls:
+        before = calls["exec"]
+        kind("a")
+        first = calls["exec"]
+        kind("b")
+    assert (before, first, calls["exec"]) == (0, 1, 1)
+
+
+def test_signature_of_a_class_of_which_there_is_no_object_is_that_of_its_fields() -> None:
+    assert list(inspect.signature(_many(ours.dataclass)).parameters) == ["name", "size", "found", "line", "values"]

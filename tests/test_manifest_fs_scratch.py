@@ -43,6 +43,17 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_path_is_absolute_where_the_folder_for_temporary_files_is_named_from_here(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """casacore's process looks from another folder; Python makes every other name absolute itself."""
+    monkeypatch.chdir(temporary)
+    monkeypatch.setenv("TMPDIR", ".")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with scratch_folder() as folder:
+        assert folder.parent == temporary
+
+
 @contextmanager
 def holder(origin: Path, *arguments: str) -> Iterator[tuple[Path, int]]:
     """Yield the scratch folder that another process holds, and that process; it is killed in the end."""

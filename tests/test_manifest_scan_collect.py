@@ -11,7 +11,8 @@ from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan.batches import BigFile, ScanOptions, Subtree, SubtreeBatch
-from qa2pack.manifest.scan.collect import Gathered, gather
+from qa2pack.manifest.scan.collect import gather
+from qa2pack.manifest.scan.gathered import Gathered
 from support.in_process import write
 
 

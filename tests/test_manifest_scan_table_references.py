@@ -1,5 +1,8 @@
 """Packages with tables that refer to others: refused, or of use wherever they are taken."""
 
+import errno
+import json
+import os
 import shutil
 from pathlib import Path
 
@@ -71,21 +74,57 @@ def test_selection_from_a_table_that_is_packaged_beside_it_works(delivery: Deliv
     assert row_count(member / f"calibration/{UID}.calibration/b.gcal") == 6
 
 
+def write_virtual(table: Path, manager: str, spec: dict[str, str], *, rows: int) -> None:
+    """Make a table of which the column TIME has no values of its own."""
+    dminfo = {"*1": {"TYPE": manager, "NAME": "v", "COLUMNS": ["TIME"], "SPEC": spec}}
+    columns = [
+        tables.makescacoldesc("TIME", 0.0, datamanagertype=manager, datamanagergroup="v"),
+        tables.makescacoldesc("SCAN", 0.0),
+    ]
+    tables.table(str(table), tables.maketabdesc(columns), nrow=rows, dminfo=dminfo, ack=False).close()
+
+
 @pytest.mark.parametrize("is_packaged", [True, False])
 def test_column_whose_values_are_in_another_table_needs_that_one(delivery: Delivery, is_packaged: bool) -> None:
     whole = (block(delivery) if is_packaged else delivery.origin.parent) / "whole.gcal"
-    forwarding = block(delivery) / "a.gcal"
-    write_calibration_table(whole)
-    with tables.table(str(whole), ack=False) as opened:
-        count = opened.nrows()
-    forward = {"TYPE": "ForwardColumnEngine", "NAME": "f", "COLUMNS": ["TIME"], "SPEC": {"FORWARDTABLE": str(whole)}}
-    column = tables.makescacoldesc("TIME", 0.0, datamanagertype="ForwardColumnEngine", datamanagergroup="f")
-    tables.table(str(forwarding), tables.maketabdesc([column]), nrow=count, dminfo={"*1": forward}, ack=False).close()
+    write_calibration_table(whole, rows=6)
+    write_virtual(block(delivery) / "a.gcal", "ForwardColumnEngine", {"FORWARDTABLE": str(whole)}, rows=6)
     if not is_packaged:
         assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.gcal", "rows in whole.gcal")]
         return
     member = taken_away(delivery)
-    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == count
+    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == 6
+
+
+def test_column_that_is_computed_from_another_table_is_refused(delivery: Delivery) -> None:
+    """Beside it or not: the name is looked for from where a program was started."""
+    whole, table = block(delivery) / "whole.gcal", block(delivery) / "a.gcal"
+    write_calibration_table(whole, rows=6)
+    expression = f"[select TIME from '{whole}'][rownumber()-1]"
+    write_virtual(table, "VirtualTaQLColumn", {"TAQLCALCEXPR": expression}, rows=6)
+    ((code, path, found),) = refused(delivery)
+    assert (code, path) == (Code.TABLE_REFERS, "sb1/X8c/a.gcal")
+    assert found.startswith("values that TaQL takes from another table: [select TIME from")
+
+
+def test_column_that_is_computed_from_the_table_itself_works(delivery: Delivery) -> None:
+    write_virtual(block(delivery) / "a.gcal", "VirtualTaQLColumn", {"TAQLCALCEXPR": "SCAN + 1"}, rows=6)
+    member = taken_away(delivery)
+    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == 6
+
+
+@pytest.mark.parametrize("manager", ["ForwardColumnEngine", "VirtualTaQLColumn"])
+def test_copy_as_the_advice_says_has_values_of_its_own(delivery: Delivery, manager: str) -> None:
+    whole, virtual = delivery.origin.parent / "whole.gcal", delivery.origin.parent / "virtual.gcal"
+    write_calibration_table(whole, rows=6)
+    spec = {"FORWARDTABLE": str(whole), "TAQLCALCEXPR": f"[select TIME from '{whole}'][rownumber()-1]"}
+    write_virtual(virtual, manager, spec, rows=6)
+    with tables.table(str(virtual), ack=False) as tb:
+        usual = {"*1": {"TYPE": "StandardStMan", "NAME": "usual", "SPEC": {}, "COLUMNS": tb.colnames()}}
+        tb.copy(str(block(delivery) / "a.gcal"), deep=True, valuecopy=True, dminfo=usual).close()
+    member = taken_away(delivery)
+    whole.rename(whole.with_name("gone.gcal"))
+    assert row_count(member / f"calibration/{UID}.calibration/a.gcal") == 6
 
 
 def test_subtable_outside_of_the_table_is_refused(delivery: Delivery) -> None:
@@ -120,6 +159,58 @@ def test_index_that_lies_in_its_own_measurement_set_is_no_reason_to_refuse(deliv
     write_small_measurement_set(table, seed=1)
     select_rows(table, table / "SORTED_TABLE")
     taken_away(delivery)
+
+
+def write_image(image: Path, name: str, **fields: object) -> Path:
+    """Make an image that is made of others, as casacore 3 and CARTA read it."""
+    write(image / name, json.dumps({"Version": 1, "DataType": "float", "MiscInfo": {}, **fields}).encode())
+    return image
+
+
+def test_image_whose_parts_are_elsewhere_is_refused(delivery: Delivery) -> None:
+    image, part = block(delivery) / "a.plots/a.image", delivery.origin.parent / "n1.image"
+    write_calibration_table(part)
+    write_image(image, "imageconcat.json", Axis=3, Images=[str(part)])
+    assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.plots/a.image", "pixels in n1.image")]
+
+
+def test_image_whose_parts_are_in_it_or_beside_it_is_packaged(delivery: Delivery) -> None:
+    plots = block(delivery) / "a.plots"
+    image = write_image(plots / "a.image", "imageconcat.json", Axis=3, Images=["././n1.image", "./n2.fits"])
+    write_calibration_table(image / "n1.image")
+    write(plots / "n2.fits", b"")
+    delivery.plan(Mode.COPY)
+
+
+def test_image_that_is_computed_from_others_is_refused(delivery: Delivery) -> None:
+    write_image(block(delivery) / "a.plots/a.image", "imageexpr.json", ImageExpr="'n1.image' + 1")
+    found = "pixels computed from other images: 'n1.image' + 1"
+    assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.plots/a.image", found)]
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[" * 100_000, b"[]", b'{"Images": 3}', b'{"Images": [3]}'])
+def test_file_with_the_name_of_an_image_and_another_content_is_no_reason_to_refuse(
+    delivery: Delivery, text: bytes
+) -> None:
+    write(block(delivery) / "a.plots/imageconcat.json", text)
+    delivery.plan(Mode.COPY)
+
+
+def test_table_that_a_failing_disk_does_not_give_is_not_taken_for_one_that_needs_nothing(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, table = delivery.origin.parent / "whole.gcal", block(delivery) / "a.gcal"
+    write_calibration_table(whole)
+    select_rows(whole, table)
+    real = os.open
+
+    def failing(path: bytes | str, *arguments: int, **options: int) -> int:
+        if path == bytes(table / "table.dat"):  # hashing it succeeds, because that opens it within its folder
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", failing)
+    assert refused(delivery) == [(Code.UNREADABLE, "sb1/X8c/a.gcal/table.dat", "Input/output error")]
 
 
 def test_empty_files_may_be_in_place_of_any_table(delivery: Delivery) -> None:

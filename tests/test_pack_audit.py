@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import sqlite3
@@ -317,6 +318,19 @@ def test_full_disk_of_the_catalogue_is_named_as_such(shelf: Shelf, tmp_path: Pat
         assert caught.value.filename == os.fsencode(shelf.catalogue)
 
 
+def test_catalogue_that_the_system_refuses_to_write_is_not_called_damaged(shelf: Shelf) -> None:
+    """As under `ulimit -f`."""
+    shelf.audit()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO) as caught:
+            shelf.audit()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == os.fsencode(shelf.catalogue)
+
+
 def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:
     shelf.audit()
     with closing(sqlite3.connect(shelf.catalogue)) as catalogue:
@@ -326,6 +340,12 @@ def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:
         file.seek((page - 1) * size)
         file.write(b"\xff" * size)
     assert [problem.code for problem in refused(shelf, every_seconds=1e9)] == [Code.CATALOGUE_UNUSABLE]
+
+
+def test_file_of_one_byte_is_no_catalogue_and_is_left(shelf: Shelf) -> None:
+    shelf.catalogue.write_bytes(b"y")
+    assert [problem.code for problem in refused(shelf)] == [Code.CATALOGUE_UNUSABLE]
+    assert shelf.catalogue.read_bytes() == b"y"
 
 
 def test_catalogue_of_another_program_is_refused_and_left(shelf: Shelf) -> None:
@@ -379,6 +399,15 @@ def test_quiet_audit_prints_only_what_is_wrong(capsys: Capsys, shelf: Shelf) -> 
     assert "\n    missing sg_ouss_id/group_ouss_id/member_ouss_id/script/scriptForImaging.py" in out
 
 
+def test_shelf_without_a_package_is_not_good_and_never_silent(capsys: Capsys, tmp_path: Path) -> None:
+    page = tmp_path / "shelf.html"
+    words = ("--catalogue", tmp_path / "catalogue", "--quiet", "--report", page)
+    (tmp_path / "shelf").mkdir()
+    ran = run_here(capsys, "audit", tmp_path / "shelf", *words)
+    assert (ran.code, ran.out.splitlines()[0]) == (Exit.PROBLEMS, f"There is no package below {tmp_path}/shelf")
+    assert "All as packaged" not in page.read_text()
+
+
 def test_folder_on_a_failing_disk_is_what_the_text_begins_with(shelf: Shelf) -> None:
     audited = shelf.audit()
     failing, closed = (
@@ -412,6 +441,16 @@ def test_json_has_all_that_is_known(capsys: Capsys, shelf: Shelf) -> None:
     assert (code, fields["exit_code"], fields["summary"]["problems_count"]) == (3, 3, 1)
     assert [each["path"] for each in fields["wrong"]] == [str(shelf.path / ONE)]
     assert [name for name in (*fields, *fields["summary"], *fields["wrong"][0]) if f"`{name}`" not in page] == []
+
+
+def test_progress_tells_which_package_is_verified_and_counts_each_anew(capsys: Capsys, shelf: Shelf) -> None:
+    ran = run_here(capsys, "audit", shelf.path, "--catalogue", shelf.catalogue, "--progress", "json")
+    ended = [event for line in ran.err.splitlines() if (event := json.loads(line))["event"] == "phase-end"]
+    member = "verify group_ouss_id/member_ouss_id"
+    assert [each["phase"] for each in ended] == [
+        f"{Path(name).name} ({at} of 3): {member}" for at, name in enumerate(NAMES, start=1)
+    ]
+    assert all(each["file_count"] == each["all_file_count"] > 0 for each in ended)
 
 
 def test_metrics_are_in_the_format_of_prometheus(shelf: Shelf, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
+from support.file_systems import read_only
 from support.in_process import Delivery
 
 Capsys = pytest.CaptureFixture[str]
@@ -42,6 +43,19 @@ def test_time_result_and_catalogue_of_the_last_audit_are_on_the_page(capsys: Cap
     assert (audit["standing"], audit["problem_count"], audit["catalogue"]) == ("good", 0, catalogue)
     assert '<p class="state good">As packaged; all content was compared last ' in page
     assert f"<code>{catalogue}</code>" in page
+
+
+def test_catalogue_that_may_not_be_used_is_missed_only_where_it_was_named(
+    capsys: Capsys, package: Path, tmp_path: Path
+) -> None:
+    """As that of another user, whose HOME was kept."""
+    with read_only(package.parent / "state", tmp_path / "ro") as state:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_STATE_HOME", str(state))
+            audit, _ = _report(capsys, package)
+        assert audit is None
+        named = ("--catalogue", state / "qa2pack/catalogue.sqlite")
+        assert run_here(capsys, "report", package, "--jobs", "1", *named).code == Exit.FAILED
 
 
 def test_result_of_a_damaged_package_is_bad(capsys: Capsys, package: Path) -> None:

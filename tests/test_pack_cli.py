@@ -13,6 +13,7 @@ from qa2pack.pack.cli import COMMANDS
 from qa2pack.pack.command_tree import command_tree
 from qa2pack.pack.exit_codes import EXIT_WORDS, Exit
 from support.commands import ROOT, run_here, run_in_child
+from support.counted_calls import counted_calls
 from support.in_process import Delivery
 
 
@@ -41,6 +42,16 @@ def test_help_fits_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, run_here(capsys, "plan", "--help").out.splitlines())) <= 80
 
 
+def test_output_has_the_same_short_name_in_every_command() -> None:
+    options = [
+        (name, option.opts)
+        for name, command in command_tree(COMMANDS).commands.items()
+        for option in command.params
+        if option.name == "output"
+    ]
+    assert options == [(name, ["--output", "-o"]) for name in ("report", "export", "deliver", "tarsplit")]
+
+
 def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(capsys, "--version").out == f"qa2pack {__version__}\n"
 
@@ -57,6 +68,8 @@ def test_version_that_cannot_be_written_is_reported(device: str, words: str) -> 
 
 def test_usage_names_arguments_without_braces(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(capsys, "plan", "--help").out.startswith("Usage: pack plan [OPTIONS] ORIGIN PACKAGE\n")
+    assert run_here(capsys, "audit", "--help").out.startswith("Usage: pack audit [OPTIONS] ROOT...\n")
+    assert run_here(capsys, "show", "--help").out.startswith("Usage: pack show [OPTIONS] [PACKAGE]...\n")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +104,25 @@ def test_mistyped_value_is_reported_with_the_option_and_what_there_is(
 
 def test_python_m_pack_is_the_same_command() -> None:
     assert run_in_child("--version").out == f"qa2pack {__version__}\n"
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_list_of_commands_is_printed_without_making_their_options(
+    capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    command_tree.cache_clear()
+    with counted_calls() as calls:
+        ran = run_here(capsys, word)
+    assert "verify" in ran.out
+    assert calls["TyperOption.__init__"] < 10  # those of all commands are 450
+
+
+def test_members_that_declare_no_roles_have_them_from_a_layout_whose_rules_are_not_read() -> None:
+    program = "import sys; from qa2pack.manifest.layout.load import load_roles; print(load_roles('cycle0')[0].name)"
+    found = _run_python(f"{program}; print(*sys.modules, sep='\\n')").stdout.split()
+    assert found[0] == "raw"
+    assert "qa2pack.manifest.layout.rules" not in found
+    assert _own_count(set(found)) <= 46
 
 
 def test_help_imports_nothing_slow() -> None:
@@ -146,7 +178,7 @@ def test_apply_of_a_plan_imports_what_it_does_alone(delivery: Delivery) -> None:
     unused = {"qa2pack.manifest.scan.walk", "qa2pack.manifest.verify.member", "qa2pack.executor.rollback_steps"}
     assert found & {*_SLOW, *unused} == set()
     assert not any(name.startswith("qa2pack.tarsplit") for name in found)
-    assert _own_count(found) <= 190
+    assert _own_count(found) <= 191
 
 
 def test_status_of_a_finished_package_imports_no_layouts_and_no_scan(delivery: Delivery) -> None:
@@ -154,23 +186,24 @@ def test_status_of_a_finished_package_imports_no_layouts_and_no_scan(delivery: D
     found = _imported("status", str(delivery.path))
     unused = {"qa2pack.manifest.layout.rules", "qa2pack.manifest.scan.batches", "tarfile"}
     assert found & {*_SLOW, *unused} == set()
-    assert _own_count(found) <= 161
+    assert _own_count(found) <= 164
 
 
 def test_receive_imports_nothing_that_plans_an_origin() -> None:
     program = "import sys, qa2pack.pack.jobs.receive; print(*sys.modules, sep='\\n')"
     found = set(_run_python(program).stdout.split())
-    unused = {"qa2pack.manifest.plan.make", "qa2pack.manifest.plan.place_origin", "qa2pack.tarsplit.place.store"}
+    planning = {"qa2pack.manifest.plan.make", "qa2pack.manifest.plan.place_origin", "qa2pack.manifest.scan.batches"}
+    unused = {*planning, "qa2pack.manifest.layout.rules", "qa2pack.tarsplit.place.store"}
     slow = {*_SLOW, "tarfile", "concurrent.futures"} - {"_hashlib"}  # that is for the md5 of each tar
     assert found & {*slow, *unused} == set()
-    assert _own_count(found) <= 225
+    assert _own_count(found) <= 201
 
 
 def test_plan_without_tables_and_bundles_imports_nothing_slow(delivery: Delivery) -> None:
     found = _imported("plan", str(delivery.origin), str(delivery.path))
     unused = {"qa2pack.executor.casa.split", "qa2pack.executor.apply", "qa2pack.manifest.layout.units"}
     assert found & {*_SLOW, *unused, "glob", "tarfile", "xml.parsers.expat", "zipfile"} == set()
-    assert _own_count(found) <= 223
+    assert _own_count(found) <= 227
 
 
 def test_failed_command_imports_no_more_than_the_errors_it_may_have_met(tmp_path: Path) -> None:

@@ -176,3 +176,14 @@ def test_missing_file_that_a_pack_toml_names_is_reported_with_it(
     assert f"It is not typed: {key} is set by {beside}" in " ".join(ran.err.split())
     typed = run_here(capsys, verb, delivery.origin, delivery.path, f"--{key}", f"other/{name}")
     assert (typed.code, "It is not typed" in typed.err) == (Exit.FAILED, False)
+
+
+def test_current_folder_that_was_removed_is_said_to_be(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ran = run_here(capsys, "verify", "2011.0.00229.S", "--json")
+    words = "the current folder was removed. Go to another one first, with cd"
+    assert (ran.code, ran.err, json.loads(ran.out)["error"]) == (Exit.FAILED, f"pack: {words}\n", words)

@@ -118,6 +118,33 @@ def test_path_of_a_file_that_is_not_there_is_shown_as_refused(capsys: Capsys, fo
     assert "ours.toml" in found["layout"]["fault"]
 
 
+@pytest.mark.parametrize(
+    ("key", "variables", "fault"),
+    [
+        ("cluster", {"PACK_CLUSTER": "tcp://10.0.0.1:8786"}, "not-encrypted: tcp://10.0.0.1:8786"),
+        ("cluster", {"PACK_CLUSTER": "tcp://10.0.0.1:8786", "PACK_INSECURE_CLUSTER": "0"}, "not-encrypted"),
+        ("cluster", {"PACK_CLUSTER": "tcp://10.0.0.1:8786", "PACK_INSECURE_CLUSTER": "1"}, ""),
+        ("cluster", {"PACK_CLUSTER": "tcp://127.0.0.1:8786"}, ""),
+        ("cluster", {"PACK_CLUSTER": "tls://10.0.0.1:8786"}, ""),
+        ("require-signature", {"PACK_REQUIRE_SIGNATURE": "1"}, "give --allowed-signers FILE"),
+        ("require-signature", {"PACK_REQUIRE_SIGNATURE": "0"}, ""),
+        ("require-signature", {"PACK_REQUIRE_SIGNATURE": "1", "PACK_ALLOWED_SIGNERS": "pack.toml"}, ""),
+    ],
+)
+def test_value_that_the_other_settings_do_not_allow_is_shown_as_refused(
+    capsys: Capsys,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    variables: dict[str, str],
+    fault: str,
+) -> None:
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    found = {key: each["fault"] for key, each in _settings(capsys).items()}
+    assert (bool(found[key]), fault in (found[key] or "")) == (bool(fault), True)
+
+
 def test_files_that_count_and_files_left_aside_are_shown(capsys: Capsys, folder: Path) -> None:
     os.chown(folder / "pack.toml", 12_345, -1)
     (folder / "below").mkdir()

@@ -274,7 +274,9 @@ def test_fault_of_the_program_leaves_a_report_to_send(delivery: Delivery) -> Non
     assert found is not None
     report = Path(found[1])
     try:
-        assert "ZeroDivisionError: oops" in report.read_text()
+        versions, command, *rest = report.read_text().splitlines()
+        assert re.fullmatch(r"qa2pack \S+, Python 3\S+, Linux.*", versions)
+        assert (command, rest[-1]) == (f"command: {sys.argv!a}", "ZeroDivisionError: oops")
     finally:
         report.unlink()
 

@@ -1,12 +1,15 @@
 """Where defaults are looked for."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from qa2pack.pack.settings.files import find_settings, own_settings_path
+from qa2pack.pack.settings.files import find_settings, own_settings_path, unused_settings
 from qa2pack.pack.settings.option_source import SettingsError
+from support.users import NOBODY, folder_of_everybody
 
 
 def _write(path: Path, text: str) -> Path:
@@ -126,3 +129,41 @@ def test_settings_that_are_nested_without_end_are_reported(tmp_path: Path) -> No
     _write(tmp_path / "pack.toml", "include = " + "[" * 100_000)
     with pytest.raises(SettingsError, match="is not valid TOML"):
         find_settings(bytes(tmp_path), {})
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be an ordinary user for a few calls that import nothing."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user for a while")
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_home_of_another_user_that_is_closed_is_left_aside(capsys: pytest.CaptureFixture[str]) -> None:
+    """As after `sudo -u`, which keeps HOME."""
+    with folder_of_everybody() as folder:
+        home = folder / "home"
+        home.mkdir(mode=0o700)
+        near = _write(folder / "pack.toml", "mode = 'hard'")
+        with as_nobody():
+            found = find_settings(bytes(folder), {"HOME": str(home)})
+            assert unused_settings([bytes(folder)], bytes(folder), {"HOME": str(home)}) == ()
+    assert [settings.path for settings in found] == [bytes(near)]
+    assert capsys.readouterr().err == (
+        f"Ignored: {home}/.config/qa2pack/pack.toml, in {home}, which belongs to root (user 0) and is closed to you. "
+        "Set HOME or XDG_CONFIG_HOME to a folder of yours.\n"
+    )
+
+
+def test_ones_own_home_that_is_closed_is_reported_with_the_ways_out() -> None:
+    with folder_of_everybody() as folder, as_nobody():
+        home = folder / "home"
+        home.mkdir(mode=0o000)
+        with pytest.raises(
+            SettingsError, match=r"is closed to yourself \(chmod u\+rx, or set XDG_CONFIG_HOME, or PACK_NO"
+        ):
+            find_settings(bytes(folder), {"HOME": str(home)})

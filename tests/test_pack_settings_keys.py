@@ -68,7 +68,12 @@ def test_number_beyond_its_bound_is_refused_with_its_option_or_variable(
         ("[tarsplit]\nfill = 'full'", "tarsplit.fill must be order or tight, not 'full'"),
         ("[tarsplit]\nchecksum = 'crc'", "tarsplit.checksum must be a list of checksums in one text"),
         ("[tarsplit]\nsiz = '2GB'", "there is no key tarsplit.siz; did you mean tarsplit.size?"),
+        ("include = ['a=b=']", "include must be a list of GLOB=ROLE"),
+        ("set = ['=a=b']", "set must be a list of NAME=VALUE, one for each NAME, not ['=a=b']"),
+        ("set = ['field=a', 'field=b']", "set must be a list of NAME=VALUE, one for each NAME"),
+        ("keep-previous = 'maybe'", "keep-previous must be true, false or auto, not 'maybe'"),
         ("readme = ''", "readme must be a path, not ''"),
+        ('readme = "a\\u0000b"', "readme must be a path"),
         ('"a\\u001bb" = 1', "there is no key a\\x1bb"),
     ],
 )
@@ -102,6 +107,11 @@ def test_key_that_could_do_harm_counts_only_in_the_users_own_file(key: str) -> N
 def test_path_starts_at_the_folder_of_the_file(text: str, value: str) -> None:
     (found,) = read_settings(tomllib.loads(text), PATH, own=b"").values.values()
     assert found == value
+
+
+def test_includes_and_values_of_variables_are_read_each_in_its_form() -> None:
+    said = {"include": ["a*=qa"], "set": ["field=a", "band=b"]}
+    assert read_settings(said, PATH, own=b"").values == {"include": ("a*=qa",), "set": ("field=a", "band=b")}
 
 
 def test_lists_are_gathered_and_of_other_keys_the_first_counts() -> None:

@@ -1,6 +1,7 @@
 """Audits as processes of their own: two at a time, stopped by a signal, killed; and the page in a real browser."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 from support.browser import CHROMIUM, Tab, opened_tab
 from support.commands import ROOT, run_redirected
 from support.report_pages import EVIL
-from support.shelves import NAMES, ONE, THREE, TWO, Shelf, make_shelf
+from support.shelves import NAMES, ONE, THREE, TWO, Shelf, Steps, make_shelf
+from support.tools import needs_tool
 
 SECONDS = 600
 
@@ -84,14 +86,41 @@ def hold(shelf: Shelf, tmp_path: Path) -> Iterator[Callable[[str], Held]]:
         held.process.communicate()
 
 
+@dataclass
+class EndOfAnother(Steps):
+    """A clock that is asked a second time when the first package is begun, and lets another audit end just then."""
+
+    held: Held | None = None
+    printed: str = ""
+
+    def seconds(self) -> float:
+        self.at += 1
+        if self.held and self.at == 2:
+            self.held.let_go()
+            self.printed = self.held.end()[1]
+        return self.at
+
+
 def test_two_audits_share_the_packages(shelf: Shelf, hold: Callable[[str], Held]) -> None:
     held = hold(ONE)
     shelf.time.now_ns = time.time_ns()
     audited = shelf.audit()
     assert ([shelf.relative(path) for path in audited.busy], shelf.verified(audited)) == ([ONE], [TWO, THREE])
+    assert audited.left_count == 0
     held.let_go()
     code, out, _ = held.end()
     assert (code, "Verified now: 1 package\n" in out) == (0, True)
+
+
+def test_package_that_another_audit_verified_meanwhile_is_not_left_for_later(
+    shelf: Shelf, hold: Callable[[str], Held]
+) -> None:
+    shelf.time = another = EndOfAnother(held=hold(ONE))
+    another.now_ns = 0  # before the other audit began
+    audited = shelf.audit()
+    assert (shelf.verified(audited), audited.busy, audited.left_count) == ([TWO], (), 0)
+    left = f"left for later, another run works on it: {shelf.path / TWO}\n"
+    assert f"{left}Verified now: 2 packages\n" in another.printed
 
 
 def test_killed_audit_keeps_nobody_from_its_package(shelf: Shelf, hold: Callable[[str], Held]) -> None:
@@ -114,6 +143,20 @@ def test_stopped_audit_says_what_it_knows_and_the_next_goes_on(
     assert "Stopping" in err
     assert "Verified now: 1 package; left for the next run: 2\n" in out
     assert shelf.verified(shelf.audit(every_seconds=1e9)) == [TWO, THREE]
+
+
+def test_units_on_the_page_are_taken_by_systemd(tmp_path: Path) -> None:
+    analyze = needs_tool("systemd-analyze")
+    text = (ROOT / "docs/how-to/audit.md").read_text()
+    units = dict(re.findall(r"^<!-- file: (pack-audit\.\w+) -->\n```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert sorted(units) == ["pack-audit.service", "pack-audit.timer"]
+    for name, unit in units.items():
+        (tmp_path / name).write_text(unit.replace("ExecStart=pack ", f"ExecStart={sys.executable} "))
+    for name in units:  # what is not understood is only a warning
+        done = subprocess.run(
+            [analyze, "verify", tmp_path / name], capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,19 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import pytest
 
 from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.pack.commands import run_log
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import batch as batch_job
 from support.commands import ROOT, Ran, run_here
@@ -65,6 +68,8 @@ def test_three_blocks_of_which_one_is_broken(capsys: Capsys, project: Path) -> N
         "broken in Q.S  not done: no-place",
         "sb2 in P.S     is planned by apply, after line 1",
         "3 jobs",
+        "Nothing has been changed yet. To apply what is planned:",
+        "  pack batch apply list.toml --mode=copy --jobs=1",
     ]
     applied = _batch(capsys, "apply")
     assert applied.code == Exit.FAILED
@@ -265,6 +270,8 @@ def test_later_job_without_an_origin_is_told_by_the_plan(capsys: Capsys, project
         "sb9 in P.S  not done: origin-missing",
         "sb2 in P.S  is planned by apply, after line 3",
         "3 jobs",
+        "Nothing has been changed yet. To apply what is planned:",
+        "  pack batch apply list.csv --mode=copy --jobs=1",
     ]
 
 
@@ -301,9 +308,34 @@ def test_each_folder_that_matches_is_an_origin(
     assert "data/sb1 in data/sb1.S " in _batch(capsys, "plan", *other).out
     monkeypatch.chdir(project)
     none = _batch(capsys, "plan", "--each", "MOUS_*", ".", "--package", "{name}.S")
-    assert (none.code, "no folder matches MOUS_*" in none.err) == (Exit.FAILED, True)
+    assert (none.code, "no folder matches MOUS_*" in none.err, "the list." in none.err) == (Exit.FAILED, True, False)
     alone = _batch(capsys, "plan", "--each", "sb*", ".")
     assert (alone.code, "--each and --package go together" in alone.err) == (Exit.USAGE, True)
+
+
+def test_advised_command_applies_what_was_planned_of_each_folder(capsys: Capsys, project: Path) -> None:
+    words = (
+        "--each",
+        "sb*",
+        ".",
+        "--package",
+        "made it/{name}.S",
+        "--mode",
+        "copy",
+        "--all",
+        "--quiet",
+        "--no-settings",
+    )
+    Path("made it").mkdir()
+    advised = shlex.split(run_here(capsys, "batch", "plan", *words).out.splitlines()[-1])
+    assert advised[:2] == ["pack", "batch"]
+    applied = run_here(capsys, *advised[1:])
+    assert applied.out.splitlines() == [
+        f"sb1 in 'made it/sb1.S'  applied: {_FIRST}",
+        f"sb2 in 'made it/sb2.S'  applied: {_FIRST}",
+        "2 jobs",
+    ]
+    assert run_here(capsys, "batch", "plan", *words).out.splitlines()[-1] == "2 jobs"
 
 
 def test_packages_beside_their_origins_are_no_origins(capsys: Capsys, project: Path) -> None:
@@ -425,7 +457,8 @@ def test_plan_of_a_later_job_is_not_applied_before_the_earlier_job(capsys: Capsy
 def test_plan_of_something_else_is_not_applied(capsys: Capsys, project: Path) -> None:
     run_here(capsys, "plan", "sb2", "P.S", "--quiet")
     ran = _batch(capsys, "apply")
-    assert ("plan-other" in ran.out, "pack batch plan LIST" in ran.err) == (True, True)
+    advised = "        pack batch plan list.toml --mode=copy --jobs=1\n"
+    assert ("plan-other" in ran.out, advised in ran.err) == (True, True)
     assert not Path("P.S").exists()
 
 
@@ -578,6 +611,20 @@ def test_log_is_one_of_the_whole_run_and_outside_of_every_job(capsys: Capsys, pr
     assert _batch(capsys, "plan", "--log", "run.log").code == Exit.FAILED
     assert Path("run.log").read_text().count("pack batch plan") == 1
     assert "pack plan" not in Path("run.log").read_text().replace("pack plan: refused", "")
+
+
+@pytest.mark.parametrize("words", [("list.toml",), (".", "--each", "sb*", "--package", "{name}.S")])
+def test_jobs_are_those_with_which_the_log_was_compared(
+    capsys: Capsys, project: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    def change_the_jobs(log: bytes, texts: Iterable[tuple[str, bytes]]) -> None:
+        if "package" in dict(texts):  # those of a job
+            Path("list.toml").write_text('[[job]]\norigin = "sb1"\npackage = "other.S"\n')
+            Path("sb3").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(run_log, "check_log_apart", change_the_jobs)
+    ran = run_here(capsys, "batch", "status", *words, "--log", "run.log")
+    assert ("other.S" in ran.out, "sb3" in ran.out, "sb2 in " in ran.out) == (False, False, True)
 
 
 @pytest.mark.parametrize("place", ["sb2/run.log", "P.S/run.log", "list.toml", "header.txt"])

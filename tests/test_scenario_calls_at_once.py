@@ -23,7 +23,8 @@ from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan import link_and_owner_checks, record_builder, walk
 from qa2pack.manifest.scan.batches import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
-from qa2pack.manifest.scan.collect import Gathered, gather
+from qa2pack.manifest.scan.collect import gather
+from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.verify import member
 from support.calls_at_once import Counted
 from support.commands import run_redirected

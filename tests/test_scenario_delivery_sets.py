@@ -315,6 +315,8 @@ def test_date_is_asked_for_where_a_name_has_it(home: Path, capsys: Capsys) -> No
         ('"{unit}_videos.tar"', '"out/{unit}_videos.tar"', "name of a file"),
         ('"{unit}_videos.tar"', '"{units}_videos.tar"', "one of the variables"),
         ('"{unit}_videos.tar"', '""', "name of a file"),
+        ('"{unit}_videos.tar"', '"{unit}.tar.md5sum"', "ends in another way"),
+        ('"{unit}_videos.tar"', '"{unit}.manifest"', "ends in another way"),
         ('set = "videos"', 'set = "videos"\nkind = "zip"', "delivery keys"),
         ('set = "videos"', 'set = "videos"\nalso = "yes"', "true or false"),
         ("[[delivery]]", "[variable.part]\n[[delivery]]", "no variable of a name"),
@@ -510,6 +512,33 @@ def test_sets_of_one_name_are_told_with_their_members(tmp_path: Path, capsys: Ca
     assert "all of unit, all of unit2" in ran.err
     assert "{member}" in ran.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "told"),
+    [
+        (("{project}_{part}_of_{parts}.tar", "P_001_of_001.tar"), 1, "P_001_of_001.tar: expected a name for one set"),
+        (("{project}_{part}_of_{parts}.tar", "P_002_of_002.tar"), 0, ""),
+        (("P{ending}", "P.tar"), 1, "P.tar.md5sum: expected a name that ends otherwise"),
+        (("P.tar", "P" * 236 + ".tar"), 0, ""),
+        (("P.tar", "P" * 237 + ".tar"), 1, "expected 240 bytes, found 241 bytes"),
+    ],
+)
+def test_name_that_no_file_can_have_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: Capsys, names: tuple[str, str], code: int, told: str
+) -> None:
+    start = COUNTED[: COUNTED.index("[[delivery]]")] + '[variable.ending]\ndefault = ".tar.md5sum"\n'
+    tables = (
+        f'[[delivery]]\nset = "s{number}"\nname = "{name}"\nselect = "data/1.png"\nalso = true\n'
+        + ('limit = "1GB"\n' if "{part}" in name else "")
+        for number, name in enumerate(names)
+    )
+    counted(tmp_path, capsys, start + "".join(tables))
+    words = ("deliver", tmp_path / "P", "--member", "unit", "--output", tmp_path / "out")
+    for each in (words, (*words, "--dry-run")):
+        ran = run_here(capsys, *each)
+        assert (ran.code, told in " ".join(ran.err.split())) == (code, True), ran.err
+        assert (tmp_path / "out").exists() is not code
 
 
 def test_variable_called_member_is_that_of_the_layout(tmp_path: Path, capsys: Capsys) -> None:

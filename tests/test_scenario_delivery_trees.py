@@ -18,6 +18,8 @@ from qa2pack.manifest.fs import at_once
 from qa2pack.tarsplit.place import read_ahead
 from qa2pack.tarsplit.place.place import OpenedFile
 from qa2pack.tarsplit.place.store import Store
+from qa2pack.tarsplit.sidecar import open_sidecar
+from qa2pack.tarsplit.state import State, encode_state
 from support.calls_at_once import AT_ONCE, Counted, Late
 from support.commands import run_redirected
 from support.delivered_sets import RULES, UNIT, checked_delivery, deliver, package_again
@@ -347,6 +349,27 @@ def test_complete_tree_keeps_its_file_whose_source_was_damaged_since(home: Path)
     assert (home / "out/P_files.part/unit/data/two/b").read_bytes() == FILES["two/b"]
 
 
+@pytest.mark.parametrize("path", ["P_files/unit/data/two/b", "P_bag/data/P/unit/README", "P_object/thesis"])
+def test_complete_tree_that_a_stop_left_unlisted_is_read_before_it_is_mended(home: Path, path: str) -> None:
+    sidecar = home / "out/P_unit.manifest"
+    state = State(open_sidecar(os.fsencode(sidecar)).fingerprint)
+    sidecar.with_suffix(".state").write_bytes(encode_state(state))
+    whole = files_in(home / "out")
+    sidecar.unlink()
+    good = (home / "out" / path).read_bytes() if (home / "out" / path).exists() else None
+    write(home / "out" / path, b"mine")
+    (home / "out/P_bag/data/P/unit/data/one/text").unlink()  # it would be written again
+    before = entries_in(home / "out")
+    ran = deliver(home)
+    assert (ran.code, "folder-in-the-way" in ran.out, f"out/{path}" in ran.out) == (1, True, True), ran.out
+    assert entries_in(home / "out") == before
+    (home / "out" / path).unlink()
+    if good is not None:
+        write(home / "out" / path, good)
+    assert deliver(home).code == 0
+    assert {**files_in(home / "out"), "P_unit.state": whole["P_unit.state"]} == whole
+
+
 def test_other_delivery_is_in_the_way_and_is_removed_when_replaced(home: Path) -> None:
     changed_package(home)
     ran = deliver(home)
@@ -433,7 +456,9 @@ def test_link_or_pipe_in_an_unfinished_tree_stays(home: Path, kind: str, path: s
     assert not (home / "out" / tree).exists()
 
 
-@pytest.mark.parametrize("path", ["P_files.part/unit/thesis", "P_bag.part/data/thesis"])
+@pytest.mark.parametrize(
+    "path", ["P_files.part/unit/thesis", "P_bag.part/data/thesis", "P_object.part/x", "P_object.part/v1/content/P/x"]
+)
 def test_unfinished_tree_with_a_file_of_somebody_is_not_replaced(home: Path, path: str) -> None:
     stopped_after_the_sets(home)
     changed_package(home)
@@ -451,6 +476,62 @@ def test_folder_that_no_delivery_wrote_is_not_removed(home: Path, there: str, wo
     ran = deliver(home, *filter(None, [word]))
     assert (ran.code, "in-the-way" in ran.out) == (1, True)
     assert files_in(home / "out") == {f"{there}/thesis": b"mine"}
+
+
+@pytest.mark.parametrize("word", ["", "--replace"])
+@pytest.mark.parametrize("name", ["P_files", "P_object", "P_files.md5sum", "P_unit.manifest.md5sum"])
+def test_file_in_place_of_a_folder_and_folder_in_place_of_a_file_stay(home: Path, name: str, word: str) -> None:
+    path = home / "out" / name
+    if path.is_dir():
+        shutil.rmtree(path)
+        path.write_bytes(b"mine")
+    else:
+        path.unlink()
+        write(path / "thesis", b"mine")
+    before = entries_in(home / "out")
+    ran = deliver(home, *filter(None, [word]))
+    assert (ran.code, "folder-in-the-way" in ran.out, f"out/{name}" in ran.out) == (1, True, True), ran.out
+    assert entries_in(home / "out") == before
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_folder_of_the_delivery_of_another_day_is_told_as_such(home: Path, is_finished: bool) -> None:
+    if not is_finished:
+        shutil.rmtree(home / "out/P_files")
+        damage(home / "P/unit/data/two/b", "changed")
+        assert deliver(home).code == 4  # midnight comes, and the command of the next day
+    ran = deliver(home, "-n", "2012-06-20", "--replace")
+    (problem,) = json.loads(ran.out)["problems"]
+    assert (ran.code, problem["code"]) == (1, "folder-in-the-way")
+    names = "P_unit.manifest" if is_finished else "P_unit.manifest or P_unit.state"
+    assert problem["found"] == f"a folder, perhaps of {names}"
+
+
+@pytest.mark.parametrize("word", ["", "--replace"])
+def test_file_that_is_called_as_a_set_that_is_a_folder_stays(home: Path, word: str) -> None:
+    shutil.rmtree(home / "out")
+    write(home / "out/P_files", b"mine")
+    ran = deliver(home, *filter(None, [word]))
+    assert (ran.code, "in-the-way" in ran.out) == (1, True)
+    assert files_in(home / "out") == {"P_files": b"mine"}
+
+
+@pytest.mark.parametrize("word", ["", "--replace"])
+@pytest.mark.parametrize("to", ["--output", "--to"])
+def test_unfinished_sidecar_that_no_delivery_wrote_stays(home: Path, to: str, word: str) -> None:
+    shutil.rmtree(home / "out")
+    part = write(home / "out/P_unit.manifest.part", b"of a browser")
+    ran = run_redirected("deliver", home / "P", to, f"{'file://' * (to == '--to')}{home}/out", *filter(None, [word]))
+    assert (ran.code, "folder-in-the-way" in ran.err, str(part) in ran.err) == (1, True, True), ran.err
+    assert files_in(home / "out") == {part.name: b"of a browser"}
+
+
+@pytest.mark.parametrize("left", [b"", b"qa2p", b"qa2pack\n and more"])
+def test_unfinished_sidecar_of_a_run_that_had_just_begun_is_written_again(home: Path, left: bytes) -> None:
+    shutil.rmtree(home / "out")
+    write(home / "out/P_unit.manifest.part", left)
+    assert deliver(home).code == 0
+    assert checked_delivery(home / "out") == []
 
 
 @pytest.mark.parametrize("name", ["{project}", "{project}.pack", "run"])

@@ -316,6 +316,23 @@ def test_version_that_was_begun_is_undone_where_the_package_is_another_one_by_no
     assert counts.count(2) > 8
 
 
+def test_version_that_was_begun_is_replaced_but_for_a_file_of_somebody(
+    first: Path, second: Path, third: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(first / "out", tmp_path / "out")
+    good = (second / "P/unit/data/two/new").read_bytes()
+    home = shutil.copytree(second, tmp_path / "home")
+    (home / "P/unit/data/two/new").write_bytes(b"X" * len(good))
+    assert deliver_from(home, out).code == 4
+    mine = write(out / "P_object.part/thesis", b"mine")
+    ran = deliver_from(third, out, "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.out, str(mine) in ran.out) == (1, True, True), ran.out
+    assert mine.read_bytes() == b"mine"
+    mine.unlink()
+    assert (ran := deliver_from(third, out, "--replace")).code == 0, ran.out
+    check_delivered(third, out, 2)
+
+
 def test_undoing_a_version_may_be_stopped(first: Path, second: Path, third: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(first / "out", tmp_path / "moved")
     calls = stopped_delivery(second, moved, 1000)
@@ -458,6 +475,18 @@ def test_sent_to_a_store_as_it_is_written_to_a_folder(home: Path, second: Path, 
     check_object(home, tmp_path / "store/P_object", 2)
     assert checked_delivery(to) == []
     assert json.loads(run_redirected(*words).out)["kept_count"] == 1
+
+
+def test_file_that_an_older_version_has_leaves_no_folder_in_a_store(home: Path, tmp_path: Path) -> None:
+    to = f"file://{tmp_path}/store"
+    run = home / "run/in"
+    for change in (None, lambda: shutil.rmtree(run / "one/deep"), lambda: write(run / "two/alone/back", LARGE)):
+        if change:
+            change()
+        package_again(home)
+        assert (ran := deliver_from(home, to)).code == 0, ran.err
+    check_object(home, tmp_path / "store/P_object", 3)
+    assert checked_delivery(to) == []
 
 
 def test_stopped_sending_of_a_version_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
-from qa2pack.pack.cli import main
+from qa2pack.pack.cli import COMMANDS, main
 from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import DeliveryName
@@ -21,9 +21,11 @@ from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.plan import CutRequest, plan_cut
 from support.commands import run_here
+from support.delivered_sets import RULES, UNIT, package_run
 from support.faulty_disk import Stopped, StoppingDisk
 from support.hashed_streams import hashed_streams
 from support.in_process import Delivery
+from support.signatures import ALICE, known_signers, make_key
 
 Capture = pytest.CaptureFixture[str]
 
@@ -101,7 +103,65 @@ def given_another_code(delivery: Delivery) -> None:
     assert main(["rename", os.fspath(delivery.path), "2012.1.00001.S"]) == 0
 
 
+def damaged_and_delivered(delivery: Delivery) -> None:
+    delivered(delivery)
+    (delivery.member / "script/scriptForImaging.py").unlink()
+    shutil.rmtree(delivery.origin)
+
+
+def signed(delivery: Delivery) -> None:
+    of_two_members(delivery)
+    with_key(delivery)
+    assert main(["sign", os.fspath(delivery.path), "--key", os.fspath(delivery.path.parent / "key")]) == 0
+
+
+def with_key(delivery: Delivery) -> None:
+    key = make_key(delivery.path.parent / "key")
+    known_signers(delivery.path.parent / "signers", f"{ALICE} {key.text}")
+
+
+def planned_with_key(delivery: Delivery) -> None:
+    planned(delivery)
+    with_key(delivery)
+
+
+def of_two_members_with_key(delivery: Delivery) -> None:
+    of_two_members(delivery)
+    with_key(delivery)
+
+
+def listed(delivery: Delivery) -> None:
+    text = f'[[job]]\norigin = "{delivery.origin}"\npackage = "{delivery.path}"\nmode = "copy"\n'
+    (delivery.path.parent / "list.toml").write_text(text)
+
+
+def listed_and_planned(delivery: Delivery) -> None:
+    listed(delivery)
+    assert main(["batch", "plan", os.fspath(delivery.path.parent / "list.toml")]) == 0
+
+
+def listed_and_packaged(delivery: Delivery) -> None:
+    listed(delivery)
+    packaged(delivery)
+
+
+def with_manifests_copied_after_an_audit(delivery: Delivery) -> None:
+    of_two_members(delivery)
+    assert (
+        main(["audit", os.fspath(delivery.path), "--catalogue", os.fspath(delivery.path.parent / "catalogue")]) == 0
+    )
+    manifests = delivery.path.with_name(f"{delivery.path.name}.pack") / "manifests"
+    manifests.rename(manifests.with_name("old"))
+    shutil.copytree(manifests.with_name("old"), manifests)
+
+
+def with_delivery_sets(delivery: Delivery) -> None:
+    notes = '[[delivery]]\nname = "{project}_notes.tar"\nset = "notes"\nselect = "notes/**"\n'
+    package_run(delivery.path.parent, UNIT + RULES + notes, {"a.txt": b"a", "b.dat": b"b"})
+
+
 PLAN = ("plan", "{origin}", "{package}", "--mode", "hard")
+BATCH = ("{folder}/list.toml", "--jobs", "1")
 STORIES: dict[str, tuple[Callable[[Delivery], None], tuple[str, ...]]] = {
     "plan": (nothing, PLAN),
     "plan again": (planned, PLAN),
@@ -142,6 +202,28 @@ STORIES: dict[str, tuple[Callable[[Delivery], None], tuple[str, ...]]] = {
     "tarsplit --check": (delivered, ("tarsplit", "{package}", "--check", "{folder}/tars")),
     "receive": (delivered_to_another, ("receive", "{folder}/tars", "{package}")),
     "receive again": (received, ("receive", "{folder}/tars", "{package}")),
+    "package": (nothing, ("package", "{origin}", "{package}", "--mode", "move")),
+    "package --again": (of_two_members, ("package", "--again", "{package}", "--member", "member_ouss_id")),
+    "batch plan": (listed, ("batch", "plan", *BATCH)),
+    "batch apply": (listed_and_planned, ("batch", "apply", *BATCH)),
+    "batch verify": (listed_and_packaged, ("batch", "verify", *BATCH)),
+    "batch status": (listed_and_planned, ("batch", "status", *BATCH)),
+    "log": (of_two_members, ("log", "{package}")),
+    "audit": (of_two_members, ("audit", "{package}", "--catalogue", "{folder}/catalogue")),
+    "report with the last audit": (
+        with_manifests_copied_after_an_audit,
+        ("report", "{package}", "--catalogue", "{folder}/catalogue", "-o", "{folder}/page.html"),
+    ),
+    "report with a delivery": (
+        delivered,
+        ("report", "{package}", "--delivery", "{folder}/tars", "-o", "{folder}/page.html", "--verify"),
+    ),
+    "sign": (of_two_members_with_key, ("sign", "{package}", "--key", "{folder}/key")),
+    "apply --sign": (planned_with_key, ("apply", "{package}", "--sign", "{folder}/key")),
+    "verify what is signed": (signed, ("verify", "{package}", "--allowed-signers", "{folder}/signers")),
+    "repair from a delivery": (damaged_and_delivered, ("repair", "{package}", "--from", "{folder}/tars")),
+    "verify --chunks": (delivered, ("verify", "{package}", "--chunks", "{folder}/tars")),
+    "deliver": (with_delivery_sets, ("deliver", "{folder}/P", "-n", "2012-06-20", "--output", "{folder}/out")),
     "tarsplit": (packaged, ("tarsplit", "-n", "2012-06-20", "{package}", "--output", "{folder}/tars")),
 }
 
@@ -150,6 +232,10 @@ def words(delivery: Delivery, command: tuple[str, ...]) -> list[str]:
     return [
         word.format(origin=delivery.origin, package=delivery.path, folder=delivery.path.parent) for word in command
     ]
+
+
+def test_every_command_that_reads_a_manifest_has_a_story() -> None:
+    assert set(COMMANDS) - {command[0] for _, command in STORIES.values()} == {"layout", "config"}
 
 
 @pytest.mark.parametrize("story", STORIES)

@@ -121,6 +121,22 @@ def test_measurement_set_of_read_only_files_is_split(common: Path, mode: Mode) -
         assert delivery.problems() == []
 
 
+@pytest.mark.parametrize("name", ["table.dat", "table.f0", "table.f1", "table.lock"])
+def test_measurement_set_that_may_not_be_read_is_not_called_broken(common: Path, name: str) -> None:
+    """Called that, it would be packaged with all its columns where `--as-is` allows what is broken."""
+    with as_ordinary_user():
+        delivery = Delivery(make_whole(common / "sb1"), common / "2011.0.00229.S")
+        table = delivery.origin / f"X8c/{UID}.ms.split"
+        (table / name).chmod(0o000)
+        for as_is in (False, True):
+            with pytest.raises(Refused) as caught:
+                delivery.plan(as_is=as_is)
+            ((code, path, found),) = {(each.code, each.path, str(each.found)) for each in caught.value.problems}
+            assert (code, path) == (Code.UNREADABLE, os.fsencode(table))
+            assert "Permission denied" in found
+            assert name in found
+
+
 def test_move_out_of_a_folder_that_may_not_be_written_is_refused(common: Path) -> None:
     """The files could be linked into the package, but no link could take their place at the end."""
     with as_ordinary_user():

@@ -48,6 +48,12 @@ def small_package(folder: Path) -> Path:
     return folder / PROJECT
 
 
+def sftp_package(folder: Path) -> Path:
+    """Make a package with a file that is larger than a packet may be."""
+    make_package(folder / PROJECT, {"qa/a.png": bytes(range(251)) * 4000, "script/b.py": b"b" * 60_000})
+    return folder / PROJECT
+
+
 def names() -> set[str]:
     return {os.fsdecode(name) for name in Store(TO).names()}
 
@@ -296,9 +302,9 @@ def test_dry_run_asks_no_store(tmp_path: Path, capsys: Capsys) -> None:
 def test_sftp_server_has_what_a_folder_would_have(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = small_package(tmp_path)
+    package = sftp_package(tmp_path)
     with sftp_server(tmp_path / "server", monkeypatch) as address:
-        words = ("tarsplit", package, "-n", DAY, "--to", address, "--size", "70000", "--jobs", "1")
+        words = ("tarsplit", package, "-n", DAY, "--to", address, "--size", "1030000", "--jobs", "1")
         ran = run_here(capsys, *words)
         assert ran.code == 0, ran.err
         assert run_here(capsys, "tarsplit", "--check", address, package).code == 0
@@ -314,7 +320,7 @@ def test_sftp_server_has_what_a_folder_would_have(
 def test_tar_by_sftp_goes_on_where_it_was_stopped(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, damage: bytes
 ) -> None:
-    package = small_package(tmp_path)
+    package = sftp_package(tmp_path)
     with sftp_server(tmp_path / "server", monkeypatch) as address:
         words = ("tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1", "--json")
         assert run_here(capsys, *words).code == 0
@@ -322,7 +328,7 @@ def test_tar_by_sftp_goes_on_where_it_was_stopped(
         tar, part = sent / f"{STEM}_001_of_001.tar", sent / f"{STEM}_001_of_001.tar.part"
         whole = tar.read_bytes()
         tar.rename(part)  # as if it had been stopped before its end
-        part.write_bytes(whole[:70_000] + damage)
+        part.write_bytes(whole[:700_000] + damage)
         inode = part.stat().st_ino
         ran = run_here(capsys, *words)
         assert (ran.code, tar.read_bytes() == whole, tar.stat().st_ino) == (0, True, inode), ran.err

@@ -59,7 +59,7 @@ def test_printed_batch_packages_all_of_them(capsys: Capsys, run: Path) -> None:
     words = printed_commands(_plan(capsys, "--mode", "hard").err)[-1]
     assert words[:6] == ["pack", "batch", "plan", RUN, "--each", f"{SOUS}/{GOUS}/MOUS_uid___A001_X87c_X6*"]
     planned = run_here(capsys, *words[1:], "--jobs", "1", "--quiet")
-    assert (planned.code, planned.out.splitlines()[-1]) == (Exit.DONE, "3 jobs")
+    assert (planned.code, "3 jobs" in planned.out.splitlines()) == (Exit.DONE, True)
     applied = run_here(capsys, "batch", "apply", *words[3:], "--jobs", "1", "--quiet")
     assert (applied.code, applied.out.splitlines()[-1]) == (Exit.DONE, "3 jobs")
     weblogs = sorted(path.name for path in Path("2016.1.01435.S").rglob("*.weblog.tgz"))

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.format.delivery_row import CHECKSUMS, is_of_delivery
 from qa2pack.manifest.path import UnsafePathError
 from qa2pack.tarsplit.naming import (
+    PART,
     DeliveryName,
     checksum_line,
+    checksum_name,
     chunk_name,
     in_tar,
     parse_checksums,
@@ -49,6 +52,13 @@ def test_delivery_knows_its_files(name: bytes) -> None:
 )
 def test_delivery_does_not_claim_other_files(name: bytes) -> None:
     assert not NAME.owns(name)
+
+
+def test_no_set_can_be_called_as_what_a_delivery_writes_beside_its_files() -> None:
+    own = [getattr(NAME, name) for name in ("manifest", "before", "state", "sender")]
+    beside = [NAME.manifest + b".sig", *(checksum_name(b"P.tar", each) for each in CHECKSUMS), b"P.tar" + PART]
+    assert all(map(is_of_delivery, (*own, *beside)))
+    assert not any(map(is_of_delivery, (b"P.tar", b"manifest", b"P_sum", b"P.checksums", b"P.before", b"state.txt")))
 
 
 @pytest.mark.parametrize("project", [b"", b"..", b"a/b", b"a\0b"])

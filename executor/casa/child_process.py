@@ -37,6 +37,9 @@ serve(int(sys.argv[2]), int(sys.argv[3]))
 """
 
 
+TIME_LIMIT = "ulimit -t"  # the user's, which says nothing of what was asked
+
+
 class ChildDiedError(Exception):
     """The child process ended without an answer; str() says how."""
 
@@ -47,7 +50,7 @@ class Question:
 
     Attributes:
         call: the function.
-        seconds: time limit of the child; 0 means no limit of time and memory.
+        seconds: limit of the processor time of the child; 0 means no limit of time and memory.
         variables: the environment of the process that asks.
     """
 
@@ -64,11 +67,12 @@ def run_in_child(
     Question, result and exceptions must be picklable. Output of the question is discarded.
 
     Args:
-        seconds: time limit of the child; 0 means no limit of time and memory.
+        seconds: limit of the processor time of the child, which waits for disks much longer; 0 means no limit of
+            time and memory.
         written_bytes: returns, in this process, how much the child has written so far; the meter counts it.
 
     Raises:
-        ChildDiedError: a signal ended the child, or it took more than `seconds`.
+        ChildDiedError: a signal ended the child, or it needed more than `seconds`.
         Exception: of the meter, which is looked at while the child works: the run was stopped; the child is ended.
     """
     from multiprocessing.connection import Connection  # slow to import, and most packages never need it
@@ -193,6 +197,11 @@ def _give_up(receiver: "Connection") -> None:
 
 def _cause(status: int, seconds: int) -> str:
     code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGXCPU:
+        own, _ = resource.getrlimit(resource.RLIMIT_CPU)
+        if own != resource.RLIM_INFINITY and (own <= seconds or not seconds):
+            return f"used up the {own} seconds of computing that a process may take ({TIME_LIMIT})"
+        return f"no answer in {seconds} seconds of computing"
     if code == -signal.SIGALRM:
-        return f"no answer in {seconds} seconds"
+        return "no answer at all"
     return f"crashed with {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
+from qa2pack.executor.casa.child_process import TIME_LIMIT, ChildDiedError, run_in_child
 from qa2pack.executor.casa.table import create_table, opened_table
 from qa2pack.executor.memory import is_memory_short, killed_count, limit_words, low_limit
 from qa2pack.manifest.casa.column_split import CasacoreEnvironmentError
@@ -127,7 +127,7 @@ def _raise_environment_error(error: Exception, space_bytes: int, *, is_for_memor
     """Raise CasacoreEnvironmentError if no table can be at fault; casacore reports system errors as text.
 
     Args:
-        is_for_memory: the kernel has killed processes for want of memory meanwhile.
+        is_for_memory: the kernel has killed processes for want of memory since it began.
     """
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
@@ -139,10 +139,10 @@ def _raise_environment_error(error: Exception, space_bytes: int, *, is_for_memor
         raise _memory_short(limit_words()) from error
     if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
         raise (_memory_short if is_for_memory else _unusable)(f"the process {text}") from error
-    if isinstance(error, ImportError):
+    if isinstance(error, ImportError) or TIME_LIMIT in text:
         raise _unusable(_words(error)) from error
     if isinstance(error, FileNotFoundError) and "temporary directory" in text:
-        raise _unusable(_words(error)) from error
+        raise CasacoreEnvironmentError(b"/tmp", "", _words(error), Code.SCRATCH_FULL) from error
 
 
 def _is_lost(error: Exception) -> bool:
@@ -162,7 +162,9 @@ def _full(count: int) -> CasacoreEnvironmentError:
     mount = _mount_point(folder)
     where = "its file system" if mount == real_path(folder) else f"the file system at {mount}"
     found = f"{free:,} bytes free on {where}, or a quota that is used up"
-    return CasacoreEnvironmentError(os.fsencode(folder), f"free space for {count:,} bytes", found, Code.SCRATCH_FULL)
+    # It may be that the estimate was too low; what was written until the disk was full is free again.
+    needed = f"free space for {count:,} bytes" if count > free else "more free space"
+    return CasacoreEnvironmentError(os.fsencode(folder), needed, found, Code.SCRATCH_FULL)
 
 
 def _memory_short(found: str) -> CasacoreEnvironmentError:

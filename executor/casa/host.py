@@ -13,7 +13,9 @@ import resource
 import select
 import signal
 import socket
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import field
 from multiprocessing.connection import Connection
 from typing import NoReturn
@@ -23,6 +25,7 @@ from qa2pack.executor.memory import ENOUGH_BYTES
 from qa2pack.manifest.dataclass import dataclass
 
 _LOAD_SECONDS = 120
+_WAITING = 60  # so many times as long as it may compute may a child take, which waits for disks
 _PR_SET_PDEATHSIG = 1
 _HUNG_UP = select.POLLRDHUP | select.POLLHUP
 
@@ -36,10 +39,10 @@ def serve(control: int, parent: int) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal, and some process managers, signal the whole group
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the system would not keep how children ended
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)  # the kernel's default action: ends even a loop inside casacore
     _follow(parent)
-    signal.alarm(_LOAD_SECONDS)
-    _load()
-    signal.alarm(0)
+    with _computing_limited(_LOAD_SECONDS):
+        _load()
     with socket.socket(fileno=control) as asked:
         _Children(asked).serve()
     os._exit(0)
@@ -162,7 +165,9 @@ def _send(connection: socket.socket, value: object) -> None:
 def _bound(asked: Question) -> None:
     faulthandler.disable()  # a crash of the child is an answer, and must not print a traceback
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(asked.seconds)  # the kernel's default action: ends even a loop inside casacore
+    signal.alarm(_WAITING * asked.seconds)
+    if asked.seconds:
+        _limit_computing(asked.seconds)
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # casacore holds a file of every column open
     if asked.seconds:
@@ -174,9 +179,27 @@ def _bound(asked: Question) -> None:
     os.dup2(null, 2)
 
 
+@contextmanager
+def _computing_limited(seconds: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_CPU)
+    _limit_computing(seconds)
+    yield
+    resource.setrlimit(resource.RLIMIT_CPU, before)
+
+
+def _limit_computing(seconds: int) -> None:
+    """Limit the processor time that is left to this process; a slow disk or a busy machine take none of it."""
+    limits = resource.getrlimit(resource.RLIMIT_CPU)
+    known = [each for each in limits if each != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_CPU, (min([int(time.process_time()) + seconds, *known]), limits[1]))
+
+
 def _bound_memory() -> None:
-    with open("/proc/self/statm") as statm:
-        used = int(statm.read().split()[0]) * resource.getpagesize()
+    try:
+        with open("/proc/self/statm") as statm:
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+    except FileNotFoundError:  # no /proc, which is no fault of the table
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     limits = resource.getrlimit(resource.RLIMIT_AS)
     known = [each for each in limits if each != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_AS, (min([used + ENOUGH_BYTES, *known]), limits[1]))

@@ -23,6 +23,7 @@ from qa2pack.executor.casa.environment import check_casacore, run_isolated
 from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
 from qa2pack.executor.casa.skeleton import file_names, make_skeleton, make_view, space_for
 from qa2pack.executor.casa.table import opened_table, read_shape, tile_bytes
+from qa2pack.manifest.casa.aips_io import UnreadableTableError
 from qa2pack.manifest.casa.column_split import (
     CONTAINERS,
     CasacoreEnvironmentError,
@@ -32,7 +33,6 @@ from qa2pack.manifest.casa.column_split import (
     UnknownManagersError,
     manager_files,
 )
-from qa2pack.manifest.casa.table_dat import UnreadableTableError
 from qa2pack.manifest.fs.scratch import SCRATCH_PREFIX
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code
@@ -43,6 +43,8 @@ _DESCRIBE_SECONDS = 120
 _MEASURE_SECONDS = 1800  # an incremental manager, or a whole small table, is written as a trial
 # The exceptions that were seen when every file of a table was damaged in many ways.
 _OF_DAMAGE = (UnreadableTableError, RuntimeError, OSError, MemoryError, ArithmeticError, LookupError, ValueError)
+# What the system or a server refuses or fails at, which says nothing of the table.
+_OF_SYSTEM = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN)
 _NUMBERS = {Code.SCRATCH_FULL: errno.ENOSPC, Code.MEMORY_SHORT: errno.ENOMEM}
 _IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/work/(?:table|skeleton|here|new)")
 _OWN = (b"table.dat", b"table.info", b"table.lock")
@@ -108,7 +110,14 @@ def _asked(table: bytes, question: Callable[[Path], Answer], *, space: int, seco
         raise TableBrokenError(table, str(error), Code.MANAGER_UNKNOWN) from error
     except (*_OF_DAMAGE, ChildDiedError) as error:
         check_casacore(space)
-        raise TableBrokenError(table, _reason(table, error)) from error
+        raise TableBrokenError(table, _reason(table, error), _code(error)) from error
+
+
+def _code(error: Exception) -> Code:
+    """Tell whether the table is at fault; casacore reports system errors as text."""
+    number = error.errno if isinstance(error, OSError) else None
+    is_of_system = number in _OF_SYSTEM or any(os.strerror(each) in str(error) for each in _OF_SYSTEM)
+    return Code.UNREADABLE if is_of_system else Code.TABLE_BROKEN
 
 
 def _reason(table: bytes, error: Exception) -> str:
@@ -125,7 +134,7 @@ def _of_table(table: bytes) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TableBrokenError(table, _reason(table, error)) from error
+        raise TableBrokenError(table, _reason(table, error), _code(error)) from error
 
 
 def _describe(table: bytes, scratch: Path) -> TableShape:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
+from qa2pack.manifest.casa.aips_io import UnreadableTableError
 from qa2pack.manifest.casa.column_split import Manager, TableShape, UnknownManagersError
-from qa2pack.manifest.casa.table_dat import Kind, UnreadableTableError, read_table_file
+from qa2pack.manifest.casa.table_dat import Kind, read_table_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

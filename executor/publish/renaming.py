@@ -1,4 +1,4 @@
-"""Renaming: what is done besides publishing when a package gets another name, and undone in a rollback.
+"""Renaming: what is done besides publishing when a package gets another name, and reverted in a rollback.
 
 The new package holds links to all files of the old one. Once it is on disk, the symlinks of origins are turned to it,
 and then the package of the old name goes, its control folder last. Nothing is overwritten: each rename fails if its

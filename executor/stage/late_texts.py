@@ -53,7 +53,7 @@ def write_late(
 
     Args:
         header: of the plan of the member.
-        records: begins anew, at each call, to yield path and encoded record of all folders; all else is staged.
+        records: yields, at each call from the start, path and encoded record of all folders; all else is staged.
 
     Raises:
         Refused: a text cannot be made.

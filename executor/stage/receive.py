@@ -6,10 +6,10 @@ after a restart of the system all are read again, because their files may not ha
 """
 
 import os
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
@@ -38,12 +38,10 @@ from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.safe_open import opened_beneath
-from qa2pack.manifest.layout.found_texts import found_texts
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.plan.receiving import (
     contents_of,
-    is_of_member,
     received_header,
     received_notes,
     received_record,
@@ -51,6 +49,9 @@ from qa2pack.manifest.plan.receiving import (
 from qa2pack.manifest.problem import Problem, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.lock_rows import with_row_count
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.rules import Layout
 
 _FOLDER_MODE = 0o755
 _FOLDERS = 1000  # whose paths are in memory
@@ -83,11 +84,15 @@ class DeliverySource(Protocol):
         """The mtime of all its folders."""
         ...
 
-    def records(self) -> Iterator[FolderRecord]:
-        """Yield the records of the members that are received, and of the folders above, in path order.
+    def folders(self) -> Iterator[bytes]:
+        """Yield the folders of the members that are received, and those above, in path order.
 
-        Their paths are relative to the package.
+        The paths are relative to the package.
         """
+        ...
+
+    def records_of(self, member: bytes) -> Iterator[FolderRecord]:
+        """Yield the records of a member that is received, in path order; their paths are relative to the package."""
         ...
 
     def delivery_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
@@ -143,7 +148,7 @@ def stage_delivery(
 
 def _for_folders(source: DeliverySource, work: Callable[[bytes], object]) -> None:
     """Do the work for each folder that is received, for many at once where the disk answers late."""
-    paths = (record.path for record in source.records())
+    paths = source.folders()
     while some := tuple(islice(paths, _FOLDERS)):
         each(work, some)
 
@@ -167,14 +172,11 @@ def _finish_folder(path: bytes, mtime_ns: int, disk: Disk) -> None:
 
 
 def _write_manifest(member: bytes, plan: Header, source: DeliverySource, paths: TransactionPaths, disk: Disk) -> None:
-    def records() -> Iterator[FolderRecord]:
-        return (record for record in source.records() if is_of_member(record, member))
-
     folder = paths.staged(member)
     layout = load_layout(plan.layout) if plan.layout else None
-    contents = contents_of(records(), [member])
+    contents = contents_of(source.records_of(member), [member])
     has_readme = layout is None or layout.has_readme
-    texts = found_texts(layout, _files_in(records(), member), os.listdir(paths.package.parent)) if layout else ()
+    texts = _found_texts(layout, member, source, os.listdir(paths.package.parent)) if layout else ()
     readme = _readme(folder) if has_readme and contents.mode is not Mode.FAKE else b""
     header = replace(
         received_header(plan, member, readme, texts),
@@ -183,15 +185,18 @@ def _write_manifest(member: bytes, plan: Header, source: DeliverySource, paths: 
         delivery_sets=source.delivery_sets(member),
     )
     with created_file(disk, join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))) as file:
-        final = (received_record(record, member) for record in records())
+        final = (received_record(record, member) for record in source.records_of(member))
         blobs = ((record.path, with_row_count(encode_record(record), folder)) for record in final)
         write_records(file, header, received_notes(contents, header), blobs)
 
 
-def _files_in(records: Iterator[FolderRecord], member: bytes) -> Iterator[bytes]:
-    for record in records:
-        path = received_record(record, member).path
-        yield from (join(path, name) for name in record.names)
+def _found_texts(
+    layout: "Layout", member: bytes, source: DeliverySource, beside: Sequence[bytes]
+) -> tuple[bytes, ...]:
+    from qa2pack.manifest.layout.found_texts import found_texts  # slow to import, and most deliveries have no layout
+
+    records = (received_record(record, member) for record in source.records_of(member))
+    return found_texts(layout, (join(record.path, name) for record in records for name in record.names), beside)
 
 
 def _readme(folder: bytes) -> bytes:

@@ -62,6 +62,7 @@ class ReceivedFiles:
         self._dir = ExitStack()
         self._dir_fd = -1
         self._fd = -1  # of a large file
+        self._waits = at_once() > 1
         self._mode = self._mtime_ns = 0
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = self._waiting_folders = 0
@@ -97,16 +98,16 @@ class ReceivedFiles:
 
     def take(self, record: FolderRecord, index: int, content: bytes) -> None:
         """Write the file at `index`, if it is of a member that is wanted; raises as `begin`."""
-        if at_once() == 1:
-            if self.begin(record, index):
-                self.add(content)
-                self.end()
-        elif self._is_in(record.path):
-            self._waiting.append(_Waiting(self._position, self._dir_fd, record, index, content))
-            self._waiting_bytes += len(content)
-            self._position += 1
-            if self._waiting_bytes >= _BYTES:
-                self._write_waiting()
+        if not self._is_in(record.path):
+            return
+        if not self._waits:
+            self._write(self._dir_fd, record, index, content)
+            return
+        self._waiting.append(_Waiting(self._position, self._dir_fd, record, index, content))
+        self._waiting_bytes += len(content)
+        self._position += 1
+        if self._waiting_bytes >= _BYTES:
+            self._write_waiting()
 
     def begin(self, record: FolderRecord, index: int) -> bool:
         """Create the file at `index`; False if it is of no member that is wanted.
@@ -120,8 +121,8 @@ class ReceivedFiles:
         self._close()  # of a file that was not as in the manifest
         if not self._is_in(record.path):
             return False
-        self._fd = self._created(self._dir_fd, record, index)
         self._mode, self._mtime_ns = record.modes[index] & 0o777, record.mtimes[index]
+        self._fd = self._created(self._dir_fd, record.names[index], self._mode)
         return True
 
     def add(self, block: bytes | memoryview) -> None:
@@ -137,20 +138,19 @@ class ReceivedFiles:
         """Write the files that wait, of all folders in turn; what was begun stays if one fails."""
         waiting = sorted(self._waiting, key=lambda file: file.position)
         self._waiting, self._waiting_bytes, self._waiting_folders = [], 0, 0
-        each(self._write, waiting)
+        each(lambda file: self._write(file.dir_fd, file.record, file.index, file.content), waiting)
 
-    def _write(self, file: "_Waiting") -> None:
+    def _write(self, dir_fd: int, record: FolderRecord, index: int, content: bytes) -> None:
         """Write a small file; several may be written at once."""
-        record, index = file.record, file.index
-        fd = self._created(file.dir_fd, record, index)
+        mode = record.modes[index] & 0o777
+        fd = self._created(dir_fd, record.names[index], mode)
         try:
-            self._add(fd, file.content)
-            self._end(fd, record.modes[index] & 0o777, record.mtimes[index])
+            self._add(fd, content)
+            self._end(fd, mode, record.mtimes[index])
         finally:
             os.close(fd)
 
-    def _created(self, dir_fd: int, record: FolderRecord, index: int) -> int:
-        name, mode = record.names[index], record.modes[index] & 0o777
+    def _created(self, dir_fd: int, name: bytes, mode: int) -> int:
         while True:  # of what several chunks have, two workers may make the same file; the last one stays
             try:
                 return self._disk.create(name, dir_fd=dir_fd, mode=mode)

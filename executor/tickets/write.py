@@ -22,7 +22,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.format.record_codec import decode_record, record_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.layout.roles import roles_of
@@ -153,10 +153,9 @@ def _records(manifest: Described) -> Iterator[FolderRecord]:
     in_tickets = (role for role in roles_of(manifest.header) if role.in_tickets)
     for role in sorted(in_tickets, key=lambda role: role.name):
         for blob in manifest.stream.blobs_from(role.folder):
-            record = decode_record(blob)
-            top = record.path.split(b"/", 1)[0]
+            top = record_path(blob).split(b"/", 1)[0]
             if top == role.folder:
-                yield record
+                yield decode_record(blob)
             elif top > role.folder:
                 break
 

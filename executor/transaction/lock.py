@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
+from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.problem import Code, PackError, Problem
 
 _LOOK_SECONDS = 0.05
@@ -97,7 +98,10 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it for reading or writing, or workers of another run still write.
+        OSError: there is no /proc, without which nothing tells where symlinks of the origin lead.
     """
+    if not is_folder(b"/proc/self/fd"):
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), b"/proc/self/fd")
     fd = _taken_for_writing(path)
     try:
         _check_ours(path, fd)

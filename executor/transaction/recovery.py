@@ -47,7 +47,7 @@ class Step(StrEnum):
     NO_PLAN = "no-plan"  # there is no plan to apply
     BEGIN = "begin"  # a new transaction
     CONTINUE = "continue"  # resume staging
-    START_OVER = "start-anew"  # discard staging, because its sync failed, and begin again
+    START_OVER = "start-over"  # discard staging, because its sync failed, and begin again
     RESTAGE = "restage"  # a new plan that can reuse the staged files
     ROLL_FORWARD = "roll-forward"
     ROLL_BACK = "roll-back"

@@ -40,7 +40,7 @@ class Weights(StrEnum):
 
 
 class TableBrokenError(PackError):
-    """A folder with a `table.dat` that cannot be read as a table; nothing was changed.
+    """A folder with a `table.dat` that cannot be read as a table, or not at all; nothing was changed.
 
     Attributes:
         path: the table's folder.
@@ -60,7 +60,7 @@ class TableBrokenError(PackError):
 
 
 class UnknownManagersError(Exception):
-    """The table names data managers that are not part of casacore, for which casacore would load libraries.
+    """The table names data managers for which casacore would load libraries, or that open other tables.
 
     Attributes:
         names: the names in the table.
@@ -71,7 +71,9 @@ class UnknownManagersError(Exception):
         self.names = names
 
     def __str__(self) -> str:
-        return f"the data manager {', '.join(map(shown, self.names))}, which is not one of casacore's own"
+        return (
+            f"the data manager {', '.join(map(shown, self.names))}, which may do more than read the table's own files"
+        )
 
 
 class CasacoreEnvironmentError(Exception):

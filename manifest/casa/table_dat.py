@@ -2,22 +2,23 @@
 
 For a data manager that it does not know casacore loads a shared library of that name, so a table can bring code that
 runs when it is opened; and a table may need others, which are not packaged with it. Both must be known before
-anything is opened, wherever the table lies. The form is casacore's AipsIO, described in its sources `AipsIO.cc`,
-`BaseTable.cc`, `PlainTable.cc`, `RefTable.cc`, `ConcatTable.cc` and `RecordDesc.cc`: big-endian numbers, strings, and
-objects that begin with their length; casacore refuses an object that is longer or shorter than it says, so skipping
-by it is sound.
+anything is opened, wherever the table lies. The form is described in casacore's sources `BaseTable.cc`,
+`PlainTable.cc`, `RefTable.cc`, `ConcatTable.cc` and `RecordDesc.cc`.
 
 Managers are read with certainty or not at all, since a name that were overlooked would be loaded. Of tables that are
 named, what cannot be understood is left out: that a table is broken is for casacore to say.
 """
 
+import errno
 import os
-import re
 import stat
 import struct
-from collections.abc import Iterator
+from collections import defaultdict
 from enum import StrEnum
 
+from qa2pack.manifest.casa.aips_io import Reader, UnreadableTableError
+from qa2pack.manifest.casa.table_keywords import Named, keywords
+from qa2pack.manifest.casa.values_elsewhere import forwarded, values_elsewhere
 from qa2pack.manifest.dataclass import dataclass
 
 # Compiled into casacore, and opening nothing but the table's own files. ForwardColumnEngine opens a table that a
@@ -52,24 +53,13 @@ _WITH_FILE = frozenset({"StandardStMan", "IncrementalStMan", "TiledColumnStMan",
 
 _MAGIC = b"\xbe" * 4
 _VERSIONS = (2, 3)
-_NAME_BYTES = 255
 _MANAGER_COUNT = 1 << 16
 # Some 10 kB in most tables. That of a selection grows with its rows, but says first from which table they are.
 _HEAD_BYTES = 1 << 20
-_MOST_NUMBERS = 1 << 16
 _MOST_BYTES = 1 << 30
-_RECORD = re.compile(rb"(?s)....\x00\x00\x00\x0bTableRecord(?=\x00\x00\x00.)")
-_DEEPEST = 50
-_FORWARD = b"_ForwardColumn_TableName"  # of a column whose values are in another table: ForwardCol.cc
-
-# casacore's numbers of types (DataType.h): the bytes of a scalar, and what has another form.
-_SCALAR_BYTES = {0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 8: 8, 9: 8, 10: 16, 29: 8}
-_STRING, _TABLE, _RECORD_TYPE = 11, 12, 25
-_ARRAYS = frozenset({*range(13, 25), 30})
-
-
-class UnreadableTableError(Exception):
-    """`table.dat` is not as casacore writes it; str() says in what."""
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+# Nothing, a loop of links, a folder, a socket.
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
 class NoTableError(UnreadableTableError):
@@ -116,26 +106,37 @@ class TableFile:
         Raises:
             UnreadableTableError: as `managers`, or the data are not as long as they say.
         """
-        if self.kind == Kind.PLAIN and 4 + _Reader(self.data, 4).number() != len(self.data):
+        if self.kind == Kind.PLAIN and 4 + Reader(self.data, 4).number() != len(self.data):
             raise UnreadableTableError("table.dat is not as long as it says")
         return frozenset(b"table.f%d" % number for name, number in self._numbered() if name in _WITH_FILE)
 
     def _numbered(self) -> tuple[tuple[str, int], ...]:
         """Return the managers, each with the number in the names of its files."""
-        return _managers(_Reader(self.data, self.body)) if self.kind == Kind.PLAIN else ()
+        return _managers(Reader(self.data, self.body)) if self.kind == Kind.PLAIN else ()
 
     def names(self) -> "TableNames":
         """Return what is said of other tables; of what makes no sense nothing."""
         if self.kind == Kind.PLAIN:
-            found = set(_keywords(self.data))
-            forwards, subtables = (
-                {name for name, each in found if each is is_forward} for is_forward in (True, False)
-            )
-            return TableNames(rows=tuple(sorted(forwards)), keywords=tuple(sorted(subtables)))
+            return self._plain_names()
         try:
-            return TableNames(Kind(self.kind), rows=_rows(_Reader(self.data, self.body), self.kind))
+            return TableNames(Kind(self.kind), rows=_rows(Reader(self.data, self.body), self.kind))
         except (UnreadableTableError, ValueError):
             return TableNames()
+
+    def _plain_names(self) -> "TableNames":
+        found: dict[Named, set[bytes]] = defaultdict(set)
+        for name, named in keywords(self.data):
+            found[named].add(name)
+        said = {named: sorted(found[named]) for named in Named}
+        try:
+            managers = self.managers()
+        except UnreadableTableError:
+            managers = frozenset()
+        return TableNames(
+            rows=tuple(forwarded(managers, said)),
+            keywords=tuple(said[Named.SUBTABLE]),
+            elsewhere=tuple(values_elsewhere(managers, said)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +146,30 @@ class TableNames:
     Attributes:
         rows: tables that its rows, or the values of a column, are in, as written.
         keywords: tables that keywords of the table and of its columns name, as written.
+        elsewhere: in words, values of columns that come from where no path of a table tells; see `values_elsewhere`.
+        images: the parts of an image, as written; see `image_files`.
     """
 
     kind: Kind = Kind.PLAIN
     rows: tuple[bytes, ...] = ()
     keywords: tuple[bytes, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    images: tuple[bytes, ...] = ()
 
 
 def read_table_names(table: bytes) -> TableNames:
-    """Return what the table in a folder says of others; nothing if it cannot be read."""
+    """Return what the table in a folder says of others; nothing if it is none.
+
+    Raises:
+        OSError: it cannot be read; taken for nothing, the table would be packaged without what it needs.
+    """
     try:
         return read_table_file(table).names()
-    except (OSError, UnreadableTableError):
+    except UnreadableTableError:
+        return TableNames()
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
         return TableNames()
 
 
@@ -168,9 +181,8 @@ def read_table_file(table: bytes) -> TableFile:
         UnreadableTableError: it does not begin as casacore writes it, or is larger than any.
     """
     path = os.path.join(table, b"table.dat")  # a link after a move
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+    with open(path, "rb", opener=lambda name, _: os.open(name, _FLAGS)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UnreadableTableError("table.dat is not a regular file")
         found = parse_table_file(file.read(_HEAD_BYTES))
         if found.kind != Kind.PLAIN or len(found.data) < _HEAD_BYTES:
@@ -187,7 +199,7 @@ def parse_table_file(data: bytes) -> TableFile:
     Raises:
         UnreadableTableError: they do not begin as casacore writes them.
     """
-    reader = _Reader(data)
+    reader = Reader(data)
     if data and not _MAGIC.startswith(data[: len(_MAGIC)]):
         raise NoTableError("table.dat does not begin as casacore's files do")
     reader.skip(len(_MAGIC))
@@ -212,52 +224,7 @@ def located(name: bytes, table: bytes) -> bytes:
     return os.path.normpath(os.path.join(os.path.dirname(table), name))
 
 
-@dataclass(slots=True)
-class _Reader:
-    """Reads AipsIO; raises UnreadableTableError where the data end too early or are of another form."""
-
-    data: bytes
-    at: int = 0
-    number_count: int = 0
-
-    def number(self) -> int:
-        self.number_count += 1
-        if self.number_count > max(_MOST_NUMBERS, len(self.data) // 4):  # each lies somewhere else
-            raise UnreadableTableError("table.dat holds sets of keywords without an end")
-        self.skip(4)
-        return int.from_bytes(self.data[self.at - 4 : self.at], "big")
-
-    def text(self) -> bytes:
-        size = self.number()
-        self.skip(size)
-        return self.data[self.at - size : self.at]
-
-    def name(self) -> str:
-        size = int.from_bytes(self.data[self.at : self.at + 4], "big")
-        if size > _NAME_BYTES:
-            raise UnreadableTableError(f"table.dat holds a name of {size} bytes")
-        return self.text().decode("latin-1")
-
-    def skip(self, count: int) -> None:
-        self.at += count
-        if self.at > len(self.data):
-            raise UnreadableTableError("table.dat ends too early")
-
-    def start(self, kind: bytes = b"") -> tuple[int, int]:
-        """Enter an object of the kind, or of any; return its version and where it ends."""
-        begin = self.at
-        end = begin + self.number()
-        found = self.text()
-        if (kind and found != kind) or end <= self.at:
-            raise UnreadableTableError(f"table.dat holds {found[:_NAME_BYTES]!a} where {kind.decode()!a} should be")
-        return self.number(), end
-
-    def pass_object(self) -> None:
-        _, end = self.start()
-        self.skip(end - self.at)
-
-
-def _managers(reader: _Reader) -> tuple[tuple[str, int], ...]:
+def _managers(reader: Reader) -> tuple[tuple[str, int], ...]:
     _, end = reader.start(b"TableDesc")
     reader.skip(end - reader.at)
     version = -struct.unpack(">i", reader.number().to_bytes(4, "big"))[0]
@@ -271,71 +238,7 @@ def _managers(reader: _Reader) -> tuple[tuple[str, int], ...]:
     return tuple((reader.name(), reader.number()) for _ in range(count))
 
 
-def _rows(reader: _Reader, kind: str) -> tuple[bytes, ...]:
+def _rows(reader: Reader, kind: str) -> tuple[bytes, ...]:
     reader.start(kind.encode())
     count = reader.number() if kind == Kind.CONCATENATION else 1
     return tuple(reader.text() for _ in range(count))
-
-
-def _keywords(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Yield the tables that all sets of keywords name, of table and columns; True where values of a column are."""
-    reader = _Reader(data)  # one for all, which counts: what only looks like a set may reach to the end of the file
-    for match in _RECORD.finditer(data):
-        reader.at = match.start()
-        try:
-            yield from _record(reader, depth=0)
-        except UnreadableTableError:
-            continue  # text that only looks like a set
-
-
-def _record(reader: _Reader, *, depth: int) -> list[tuple[bytes, bool]]:
-    reader.start(b"TableRecord")
-    fields = _description(reader, depth=depth)
-    reader.number()  # whether the fields are fixed
-    return list(_values(reader, fields, depth=depth))
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    type: int
-    fields: "tuple[_Field, ...]"
-    is_forward: bool
-
-
-def _description(reader: _Reader, *, depth: int) -> tuple[_Field, ...]:
-    if depth > _DEEPEST:
-        raise UnreadableTableError("records too deep in each other")
-    version, end = reader.start(b"RecordDesc")
-    fields = []
-    for _ in range(reader.number()):
-        name, kind = reader.text(), reader.number()
-        inner: tuple[_Field, ...] = ()
-        if kind == _RECORD_TYPE:
-            inner = _description(reader, depth=depth + 1)
-        elif kind in _ARRAYS:
-            reader.pass_object()  # shape
-        elif kind == _TABLE:
-            reader.text()  # name of a description
-        if version > 1:
-            reader.text()  # comment
-        fields.append(_Field(kind, inner, is_forward=kind == _STRING and name.startswith(_FORWARD)))
-    reader.at = end
-    return tuple(fields)
-
-
-def _values(reader: _Reader, fields: tuple[_Field, ...], *, depth: int) -> Iterator[tuple[bytes, bool]]:
-    for field in fields:
-        if field.type == _TABLE or field.is_forward:
-            yield reader.text(), field.is_forward
-        elif field.type == _STRING:
-            reader.text()
-        elif field.type in _ARRAYS:
-            reader.pass_object()
-        elif field.type == _RECORD_TYPE and field.fields:
-            yield from _values(reader, field.fields, depth=depth + 1)
-        elif field.type == _RECORD_TYPE:
-            yield from _record(reader, depth=depth + 1)
-        elif field.type in _SCALAR_BYTES:
-            reader.skip(_SCALAR_BYTES[field.type])
-        else:
-            raise UnreadableTableError(f"table.dat holds a value of the unknown type {field.type}")

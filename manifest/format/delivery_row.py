@@ -19,6 +19,10 @@ _PIECE = re.compile(rb"\{\{|\}\}|\{(%b)\}" % "|".join(LATE).encode())
 _BELOW = "**"
 _LATER = ("form", "checksums", "also", "at_apply")
 CHECKSUMS = ("md5", "sha256", "xxh128")  # that are written beside a file
+_BESIDE = re.compile(
+    rb".*\.(manifest(\.sig|\.before)?|state|sender|part|(%b)sum)" % "|".join(CHECKSUMS).encode(), re.DOTALL
+)
+MOST_NAME_BYTES = 240  # of a file: `.sha256sum.part` is written behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,11 @@ def named(file: bytes, values: Mapping[str, bytes]) -> bytes:
     name = _PIECE.sub(text, file)
     check_name(name)
     return name
+
+
+def is_of_delivery(name: bytes) -> bool:
+    """Return whether a delivery itself gives such names, to its sidecar, to what is unfinished, and beside files."""
+    return _BESIDE.fullmatch(name) is not None
 
 
 @functools.cache

@@ -126,6 +126,11 @@ def record_actions(blob: bytes) -> bytes:
     return bytes(_columns(blob)[_ACTIONS])
 
 
+def record_file_count(blob: bytes) -> int:
+    """Return the number of files of an encoded record without decoding it; raises as `record_path`."""
+    return _count(_columns(blob)[_NAMES])
+
+
 def _unpacked_paths(blob: bytes) -> list[Any]:
     columns = _columns(blob)
     path, names, folders, *_, source, source_names, _, _, _ = columns
@@ -164,17 +169,19 @@ def check_columns(blob: bytes) -> None:
     _check_lengths(columns, _count(columns[_NAMES]))
 
 
-def check_record(blob: bytes) -> None:
-    """Validate an encoded record as `decode_record` does, in less time.
+def check_record(blob: bytes) -> int:
+    """Validate an encoded record as `decode_record` does, in less time; return the number of its files.
 
     Raises:
         WireError: the columns have wrong types or lengths.
         UnsafePathError: a path or name could lead out of the member or the origin.
     """
     columns = _unpacked_paths(blob)
-    _check_lengths(columns, _count(columns[_NAMES]))
+    count = _count(columns[_NAMES])
+    _check_lengths(columns, count)
     for joined in columns[_NAMES : _NAMES + 2]:
         _check_order(_names(joined))
+    return count
 
 
 def _columns(blob: bytes) -> list[Any]:

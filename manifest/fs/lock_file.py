@@ -62,8 +62,11 @@ def _is_worker() -> bool:
 
 
 def _has_casacore() -> bool:
-    with open("/proc/self/maps", "rb") as maps:
-        return any(b"libcasa" in line for line in maps)
+    try:
+        with open("/proc/self/maps", "rb") as maps:
+            return any(b"libcasa" in line for line in maps)
+    except FileNotFoundError:  # no /proc
+        return True
 
 
 def _read(name: bytes, dir_fd: int | None) -> bytes:

@@ -13,6 +13,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within
 
+OTHER_MOUNT = -1  # in place of the device number of what is on another mount of the same file system
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 

@@ -19,7 +19,10 @@ SCRATCH_PREFIX = "qa2pack-scratch-"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield an empty folder and remove it afterwards; after a kill, the next call removes it."""
+    """Yield an empty folder and remove it afterwards; after a kill, the next call removes it.
+
+    Its path is absolute, because a child process looks for it from another folder.
+    """
     _sweep()
     folder, lock = _made()
     try:
@@ -32,7 +35,7 @@ def scratch_folder() -> Iterator[Path]:
 def _made() -> tuple[Path, int]:
     """Make a folder and lock it; try again if another run removed it before it was locked."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=_root()))
+        folder = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=os.path.abspath(_root())))
         with suppress(FileNotFoundError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             if _is_locked(lock) and os.fstat(lock).st_nlink:

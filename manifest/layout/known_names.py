@@ -5,13 +5,16 @@ What is not known is refused with the list of what is, so that a misspelt rule c
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.patterns import Patterns, Variable, parse_patterns, pieces_of
 from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_target, parse_template
 from qa2pack.manifest.role import Role, names_of
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.layout.find_places import Place
 
 # Variables that every file has.
 OF_A_FILE = frozenset({"name", "path", PREFIX, PROJECT})
@@ -27,7 +30,7 @@ class Known:
     """
 
     variables: Mapping[str, Variable] = field(default_factory=dict)
-    places: tuple[Place, ...] = ()
+    places: "tuple[Place, ...]" = ()
     roles: tuple[Role, ...] = ()
     paths: frozenset[str] = frozenset()
     has_free_folders: bool = False

@@ -53,7 +53,7 @@ def load_roles(name: str) -> "tuple[Role, ...]":
     Raises:
         Refused: there is no such layout.
     """
-    from qa2pack.manifest.layout.read_rules import read_folders
+    from qa2pack.manifest.layout.read_folders import read_folders
 
     _check_known(name)
     return read_folders(_table(name))

@@ -10,7 +10,15 @@ from qa2pack.manifest.format.delivery_form import (
     suffixes_in_words,
     usual_form,
 )
-from qa2pack.manifest.format.delivery_row import CHECKSUMS, DATE, MEMBER, PART, PARTS, selects_all_below
+from qa2pack.manifest.format.delivery_row import (
+    CHECKSUMS,
+    DATE,
+    MEMBER,
+    PART,
+    PARTS,
+    is_of_delivery,
+    selects_all_below,
+)
 from qa2pack.manifest.layout.deliveries import Delivery
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.patterns import check_can_match
@@ -107,6 +115,9 @@ def _file(table: Table, known: Known) -> Template:
     file = known.template(table, "name", _OWN | {PROJECT, MEMBER})
     if file is None or "/" in file.text:
         table.refuse(expected="the name of a file for name", found=table.text("name") or "nothing")
+    if is_of_delivery(file.text.encode()):
+        expected = "a name that ends in another way than what is written beside files, as .manifest or .md5sum"
+        table.refuse(expected=expected, found=file.text)
     return file
 
 

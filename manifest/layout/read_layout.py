@@ -11,8 +11,9 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.read_checks import read_check
 from qa2pack.manifest.layout.read_deliveries import read_deliveries
+from qa2pack.manifest.layout.read_folders import read_folders
 from qa2pack.manifest.layout.read_places import read_places, read_tree, read_variables
-from qa2pack.manifest.layout.read_rules import read_folders, read_foreign, read_rule
+from qa2pack.manifest.layout.read_rules import read_foreign, read_rule
 from qa2pack.manifest.layout.read_writes import read_writes, readme_header, sources_of
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.table import Table, has_readme

@@ -1,17 +1,14 @@
-"""Reading of the rules of a layout: the folders of a member, files of other programs, and what goes where."""
+"""Reading of the rules of a layout: files of other programs, and what goes where."""
 
-from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.bundle.form import Form, form_of
 from qa2pack.manifest.casa.column_split import DATA_COLUMNS
 from qa2pack.manifest.layout.inner_patterns import parse_inner, pieces_read
 from qa2pack.manifest.layout.known_names import OF_A_FILE, Known
 from qa2pack.manifest.layout.patterns import parse_patterns, pieces_of
 from qa2pack.manifest.layout.rules import Again, Foreign, Rule, Shape
-from qa2pack.manifest.layout.table import Table, has_readme
+from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import BUNDLE_MARK, Template
-from qa2pack.manifest.role import Role, Shown
 
-_FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
 _FOREIGN_KEYS = frozenset({"globs", "reason"})
 _WHERE_KEYS = frozenset({"places", "kind", "match", "empty", "included"})
 _TARGET_KEYS = frozenset({"to", "if_taken", "column", "doubtful_column", "again", "never", "warn"})
@@ -23,36 +20,6 @@ _WITHOUT = {"never": frozenset({"if_taken", "included", "column", "doubtful_colu
 _WITH = {"warn": "never", "doubtful_column": "column", "again": "column"}
 # Keys that do nothing for other kinds of entries.
 _ONLY_OF_KINDS = {"empty": (Shape.FILE, Shape.ANY), "column": (Shape.TABLE, Shape.TREE, Shape.ANY)}
-
-
-def read_folders(top: Table) -> tuple[Role, ...]:
-    """Return the folders of a member."""
-    roles: list[Role] = []
-    for table in top.tables("folder"):
-        role = _folder(table)
-        if role.name in [other.name for other in roles]:
-            table.refuse(expected="a name that no other [[folder]] has", found=role.name)
-        if role.folder == README and has_readme(top):
-            found = "folder README"
-            table.refuse(expected="readme = false at the top, because each member has a README", found=found)
-        roles.append(role)
-    return tuple(roles)
-
-
-def _folder(table: Table) -> Role:
-    table.check_keys(_FOLDER_KEYS, "folder")
-    name = table.text("name")
-    template = Known().template(table, "name", frozenset())
-    if template is None or "/" in name:
-        table.refuse(expected="the name of a folder of the member", found=name)
-    return Role(
-        name=name,
-        text=table.text("text"),
-        is_always=table.flag("always"),
-        in_tickets=table.flag("tickets"),
-        is_listed=table.flag("listed"),
-        shown=tuple(table.choice(Shown, shown) for shown in table.texts("report")),
-    )
 
 
 def read_foreign(table: Table) -> Foreign:

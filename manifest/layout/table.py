@@ -77,8 +77,8 @@ class Table:
         """
         line = self.line if self.where else next(iter(key_line(self.file, key)), 0)
         parts = [*[self.where] * bool(self.where), *[f"line {line}"] * bool(line)]
-        told = f"{found or 'none'} in {', '.join(parts)}" if parts else found
-        refuse_layout(self.layout, expected=expected, found=told, code=code)
+        located = f"{found or 'none'} in {', '.join(parts)}" if parts else found
+        refuse_layout(self.layout, expected=expected, found=located, code=code)
 
     def check_keys(self, known: frozenset[str], kind: str) -> None:
         """Refuse keys that a table of this kind does not have."""

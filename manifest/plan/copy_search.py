@@ -60,7 +60,7 @@ class CopySearch:
     def _lock_source(self, entry: Entry) -> Source | None:
         """Return the source of a `table.lock`: any that tells the number of rows that it had.
 
-        If it told none it may have any content; staging makes one where it finds none.
+        If it says none it may have any content; staging makes one where it finds none.
         """
         own = join(self.package.member(self.manifest.header.member), entry.path)
         expected = rows_of_digest(entry.digest)

@@ -48,7 +48,7 @@ def have_same_content(old: BundleTask, new: BundleTask) -> bool:
 
 
 def _facts(task: BundleTask) -> Iterator[tuple[object, ...] | None]:
-    """Yield what is told of each entry, None where nothing tells its content."""
+    """Yield what is known of each entry, None where its content is not known."""
     for inside in inside_of(task):
         entry = inside.entry
         if inside.index is None:

@@ -45,13 +45,14 @@ from qa2pack.manifest.plan.written import choose_writes, late_sizes
 from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
-from qa2pack.manifest.scan.collect import Gathered, gather
+from qa2pack.manifest.scan.collect import gather
 from qa2pack.manifest.scan.earlier_manifests import (
     earlier_descriptions,
     known_in_bundles,
     known_split_sources,
     known_streams,
 )
+from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.scan.make_batches import scan_batches
 from qa2pack.manifest.scan.table_references import reference_problems
 

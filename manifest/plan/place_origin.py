@@ -110,7 +110,7 @@ def place_origin(
         foreign=layout.foreign_globs,
         weights=request.weights,
     )
-    refuse_any([] if _is_lenient(request) else unmeasured)
+    refuse_any(_refused(request, unmeasured))
     inside = [node.source for nodes in choice.insides.values() for node in nodes]
     warnings = (*_warnings(request, placement, inside, tables, (*broken, *unmeasured)), *_estimates(notes))
     placement = replace(placement, items=items, warnings=warnings)
@@ -184,13 +184,18 @@ def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placeme
 
         problems += [warning for warning in placement.warnings if warning.code in OTHER_KINDS]
         problems += fitting_layouts(request.origin, besides=request.layout, follow_outside=request.follow_outside)
-    refuse_any(problems if _is_lenient(request) else [*problems, *broken])
+    refuse_any([*problems, *_refused(request, broken)])
     return broken
 
 
-def _is_lenient(request: PlanRequest) -> bool:
-    """Tell whether tables may be packaged that casacore cannot open."""
-    return request.as_is or not request.mode.has_content
+def _refused(request: PlanRequest, tables: Iterable[Problem]) -> list[Problem]:
+    """Return the tables that cannot be packaged; as they are go those that casacore cannot open, if asked for.
+
+    Of one that cannot be read nobody knows what it is.
+    """
+    if not request.mode.has_content:
+        return []
+    return [problem for problem in tables if not request.as_is or problem.code is Code.UNREADABLE]
 
 
 def _broken_tables(

@@ -9,7 +9,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.scan.gathered import Gathered
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.plan.written import paths_of_record, with_texts
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, size_problem
 from qa2pack.manifest.role import role_of
-from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
 
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)

@@ -6,8 +6,9 @@ the delivery. The functions below say what a manifest has; the executor uses the
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.control_folder import check_control
@@ -25,8 +26,6 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.layout.load import load_layout
-from qa2pack.manifest.layout.recorded_checks import rows_of
-from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.tree import adds_folder
 from qa2pack.manifest.path import folders_above, is_address, is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, writing_problems
@@ -36,8 +35,12 @@ from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
 from qa2pack.manifest.role import role_of
-from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.format.check_row import CheckRow
+    from qa2pack.manifest.layout.rules import Layout
 
 # Of a tree other than that of Cycle 0 no layout can be guessed; this one says the least of it.
 _UNKNOWN_TREE = "as-is"
@@ -132,7 +135,7 @@ def _is_one_folder(members: Iterable[bytes], state: PackageState) -> bool:
     return len(set(tops)) == 1
 
 
-def _layout(arrival: Arrival) -> Layout | None:
+def _layout(arrival: Arrival) -> "Layout | None":
     return load_layout(arrival.layout) if arrival.layout else None
 
 
@@ -207,7 +210,7 @@ def _inside(path: bytes, folder: bytes) -> bytes:
 def _header(
     arrival: Arrival,
     destination: Destination,
-    layout: Layout | None,
+    layout: "Layout | None",
     contents: Contents,
     *,
     program: str,
@@ -234,9 +237,15 @@ def _header(
         program=program,
         is_adopted=True,
         roles=layout.roles if layout else (),
-        checks=rows_of(layout) if layout else (),
+        checks=_checks_of(layout) if layout else (),
         received_from=ReceivedDelivery(arrival.sidecar, arrival.digest, arrival.members),
     )
+
+
+def _checks_of(layout: "Layout") -> "tuple[CheckRow, ...]":
+    from qa2pack.manifest.layout.recorded_checks import rows_of  # slow to import, and most deliveries have no layout
+
+    return rows_of(layout)
 
 
 def received_record(record: FolderRecord, member: bytes) -> FolderRecord:
@@ -271,18 +280,16 @@ def received_notes(contents: Contents, header: Header) -> Notes:
     return Notes(totals=contents.totals, trees=trees)
 
 
-def is_of_member(record: FolderRecord, member: bytes) -> bool:
-    """Return whether a record, its path relative to the package, is of a folder of the member."""
-    folder = folder_of(member)
-    return not folder or is_within(record.path, folder)
+def is_of_any(path: bytes, members: Iterable[bytes]) -> bool:
+    """Return whether a folder, its path relative to the package, is of one of the members."""
+    return any(not folder or is_within(path, folder) for folder in map(folder_of, members))
 
 
-def wanted_records(records: Iterable[FolderRecord], members: Iterable[bytes]) -> Iterator[FolderRecord]:
+def wanted_records(records: Iterable[FolderRecord], members: Collection[bytes]) -> Iterator[FolderRecord]:
     """Yield the records of some members, and of the folders above them with what leads to these members alone."""
-    folders = [folder_of(member) for member in members]
-    above = folders_above(folders)
+    above = folders_above(map(folder_of, members))
     for record in records:
         if record.path in above:
             yield FolderRecord(path=record.path, folders=above[record.path])
-        elif any(not folder or is_within(record.path, folder) for folder in folders):
+        elif is_of_any(record.path, members):
             yield record

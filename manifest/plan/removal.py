@@ -13,7 +13,7 @@ from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.plan.replacement import hand_made
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.scan.gathered import Gathered
 
 
 def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> Plan:

@@ -40,7 +40,7 @@ from qa2pack.manifest.plan.plan_header import header_of_member, read_header_file
 from qa2pack.manifest.plan.rebuild import own_records, paths_in
 from qa2pack.manifest.plan.written import header_text_of, with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, refuse_any
-from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.scan.gathered import Gathered
 
 _MEND = (
     Remedy("To see what mends it:", ("pack verify PACKAGE",)),
@@ -206,7 +206,7 @@ def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Pr
 
 
 def _changed_texts(member: bytes, header: Header) -> Iterator[Problem]:
-    """Yield a problem for each text that was changed by hand: it would be written anew."""
+    """Yield a problem for each text that was changed by hand: it would be overwritten."""
     for path, text in header.texts.items():
         status = status_of(join(member, path))
         if (

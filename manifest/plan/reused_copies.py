@@ -17,7 +17,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.written import header_text_of
 from qa2pack.manifest.problem import Refused
-from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.scan.gathered import Gathered
 
 # Only real copies: if the old file is a hard link to the origin, the new one would be one too.
 _OWN_FILES = frozenset((Action.COPY, Action.KEEP))

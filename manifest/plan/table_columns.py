@@ -153,12 +153,11 @@ def describe_tables(
     """
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
-    names = {source: read_table_names(os.path.join(root, source)) for source in marks if source not in columns}
+    names, broken = _names(root, [source for source in marks if source not in columns])
     queries = {source: _Query(reader, root, source) for source, each in names.items() if each.kind is Kind.PLAIN}
     if queries:
         reader.prepare()
     shapes: dict[bytes, TableShape] = {}
-    broken: dict[bytes, Problem] = {}
     for source, answer in _answers(engine, _describe, queries).items():
         if isinstance(answer, TableShape):
             shapes[source] = answer
@@ -168,6 +167,19 @@ def describe_tables(
         else:
             broken[source] = answer
     return Tables(shapes, columns, marks, broken, names)
+
+
+def _names(root: bytes, sources: Iterable[bytes]) -> tuple[dict[bytes, TableNames], dict[bytes, Problem]]:
+    """Return what the tables say of others, and the problems of those that cannot be read."""
+    names: dict[bytes, TableNames] = {}
+    unreadable: dict[bytes, Problem] = {}
+    for source in sources:
+        table = os.path.join(root, source)
+        try:
+            names[source] = read_table_names(table)
+        except OSError as error:
+            unreadable[source] = Problem(Code.UNREADABLE, table, found=f"{error.strerror}: table.dat")
+    return names, unreadable
 
 
 def plan_splits(

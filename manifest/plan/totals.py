@@ -12,7 +12,7 @@ from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.path import shown, sort_key
 from qa2pack.manifest.plan.table_files import SplitSources
 from qa2pack.manifest.role import role_of
-from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.scan.gathered import Gathered
 
 
 def add_generated(

@@ -273,7 +273,7 @@ class Listing:
     """All files of a member, which a template may go through several times; they are never all in memory."""
 
     def __init__(self, files: Callable[[], Iterator[ListedFile]]) -> None:
-        """Wrap what begins anew at each call."""
+        """Wrap what begins from the start at each call."""
         self._files = files
 
     def __iter__(self) -> Iterator[ListedFile]:

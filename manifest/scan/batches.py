@@ -12,8 +12,6 @@ from qa2pack.manifest.path import is_within
 from qa2pack.manifest.scan.digest_cache import KnownStream
 from qa2pack.manifest.scan.findings import Findings
 
-OTHER_MOUNT = -1  # in place of the device number of sources on another mount of the package's file system
-
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:

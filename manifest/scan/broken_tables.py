@@ -9,8 +9,9 @@ It is no check of the content: the other files of a table may still be damaged.
 import os
 from collections.abc import Iterator
 
+from qa2pack.manifest.casa.aips_io import UnreadableTableError
 from qa2pack.manifest.casa.column_split import CONTAINERS
-from qa2pack.manifest.casa.table_dat import NoTableError, TableFile, UnreadableTableError, read_table_file
+from qa2pack.manifest.casa.table_dat import NoTableError, TableFile, read_table_file
 from qa2pack.manifest.fs.presence import leads_anywhere
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem

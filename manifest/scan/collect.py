@@ -3,38 +3,16 @@
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import field
 
-from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanResult
+from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch
 from qa2pack.manifest.scan.expected import ExpectedTotals
-from qa2pack.manifest.scan.findings import Findings
+from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.scan.link_and_owner_checks import name_problems, sum_warnings
 from qa2pack.manifest.scan.walk import scan_batch
 
 _FAST_BYTES = 2 << 30  # that are read in a second; most disks are slower
-
-
-@dataclass(slots=True)
-class Gathered(Findings):
-    """Merged results of a scan.
-
-    Attributes:
-        spool: the folder records.
-    """
-
-    spool: RecordSpool = field(default_factory=RecordSpool)
-
-    def add(self, result: ScanResult) -> None:
-        """Merge the result of one batch."""
-        self.merge(result)
-        for path, blob in result.blobs:
-            self.spool.add(path, blob)
-        for folder, name, digest in result.digests:
-            self.spool.add_digest(folder, name, digest)
 
 
 def gather(batches: Iterable[ScanBatch], *, phase: str, engine: Engine, progress: Progress) -> Gathered:

@@ -1,13 +1,16 @@
 """Findings of a scan: counts, problems and whatever else it finds beside the records; of one batch, or of all."""
 
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums, add_names, add_sums
-from qa2pack.manifest.scan.table_references import Reference
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.scan.table_references import Reference
 
 
 @dataclass(slots=True)
@@ -33,7 +36,7 @@ class Findings:
     holes: dict[bytes, int] = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
     foreign: list[tuple[bytes, bool]] = field(default_factory=list)
-    references: list[Reference] = field(default_factory=list)
+    references: list["Reference"] = field(default_factory=list)
 
     @property
     def file_count(self) -> int:

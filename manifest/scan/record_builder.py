@@ -13,12 +13,13 @@ from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import BIG_FILE_BYTES, FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.fs.holes import hole_bytes
+from qa2pack.manifest.fs.mount import OTHER_MOUNT
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Size, Time
-from qa2pack.manifest.scan.batches import OTHER_MOUNT, BigFile, ScanOptions, ScanResult
+from qa2pack.manifest.scan.batches import BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.scan.broken_files import unsound_files
 from qa2pack.manifest.scan.digest_cache import KnownFolder
 from qa2pack.manifest.scan.link_and_owner_checks import (

@@ -7,10 +7,11 @@ A subtable that the origin does not have either is no matter of packaging.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 
 from qa2pack.manifest.casa.table_dat import TableNames, located
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.fs.presence import is_file, real_path
+from qa2pack.manifest.fs.presence import is_file, leads_anywhere, real_path
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
@@ -19,29 +20,42 @@ from qa2pack.manifest.problem import Code, Problem
 DESCRIPTION = b"table.dat"
 
 
+class Needed(StrEnum):
+    """What another table holds."""
+
+    ROWS = "rows"
+    SUBTABLE = "a subtable"
+    PIXELS = "pixels"
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A table that names another one which may not come with it.
+    """A table or image that names another one which may not come with it.
 
     Attributes:
         source: folder of the table, relative to the origin or absolute.
         path: its folder in the package.
         name: name of the other table, as written.
-        is_rows: the other table holds rows of this one; False for a subtable.
+        needed: what of this one the other table holds.
+        elsewhere: in words, what comes from where no name tells; then there is no name.
     """
 
     source: bytes
     path: bytes
-    name: bytes
-    is_rows: bool
+    name: bytes = b""
+    needed: Needed = Needed.ROWS
+    elsewhere: str = ""
 
 
 def references(names: TableNames, source: bytes, path: bytes, exclude: Sequence[str]) -> Iterator[Reference]:
     """Yield what a table names outside of its own folder, and what globs leave out inside of it."""
-    for is_rows, group in ((True, names.rows), (False, names.keywords)):
+    groups = ((Needed.ROWS, names.rows), (Needed.SUBTABLE, names.keywords), (Needed.PIXELS, names.images))
+    for needed, group in groups:
         for name in group:
             if not _is_inside(name) or _excluded_by(located(name, source), source, exclude):
-                yield Reference(source, path, name, is_rows)
+                yield Reference(source, path, name, needed)
+    for values in names.elsewhere:
+        yield Reference(source, path, elsewhere=values)
 
 
 def reference_problems(
@@ -90,6 +104,9 @@ class _View:
 
     def problems(self, reference: Reference) -> Iterator[Problem]:
         """Yield a problem if the reference does not hold in the package."""
+        if reference.elsewhere:
+            yield Problem(Code.TABLE_REFERS, os.path.join(self.root, reference.source), found=reference.elsewhere)
+            return
         glob, is_held = self._look_up(reference)
         if is_held and not glob:
             return
@@ -100,15 +117,14 @@ class _View:
         if glob:
             yield torn_table(table, other, glob)
         else:
-            what = "rows" if reference.is_rows else "a subtable"
-            yield Problem(Code.TABLE_REFERS, table, found=f"{what} in {shown(other)}")
+            yield Problem(Code.TABLE_REFERS, table, found=f"{reference.needed} in {shown(other)}")
 
     def _look_up(self, reference: Reference) -> tuple[str | None, bool]:
         """Return the glob that leaves out what the reference names, and whether it is where it is looked for."""
         path = located(reference.name, reference.path)
         if not reference.name.startswith(b"./") and path != os.path.dirname(reference.path):
             return None, False  # a whole path, or one that depends on where a program was started
-        if reference.is_rows and path in self.split and not reference.path.startswith(path + b"/"):
+        if reference.needed is Needed.ROWS and path in self.split and not reference.path.startswith(path + b"/"):
             return None, False  # an index that CASA keeps in a measurement set (SORTED_TABLE) may lose its columns
         item = self._tree_with(path)
         if item is None:
@@ -116,7 +132,10 @@ class _View:
         packaged = item.source + path[len(item.path) :]
         here = real_path(os.path.join(self.root, packaged))
         there = real_path(located(reference.name, os.path.join(self.root, reference.source)))
-        is_held = here == there and is_file(join(here, DESCRIPTION))
+        is_part = reference.needed is Needed.PIXELS and leads_anywhere(
+            here
+        )  # also a FITS file, or another such image
+        is_held = here == there and (is_part or is_file(join(here, DESCRIPTION)))
         return _excluded_by(packaged, item.source, self.exclude), is_held
 
     def _tree_with(self, path: bytes) -> Item | None:

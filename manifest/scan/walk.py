@@ -15,7 +15,8 @@ from itertools import chain
 from typing import TypeVar
 
 from qa2pack.manifest.casa.column_split import is_table_file
-from qa2pack.manifest.casa.table_dat import read_table_names
+from qa2pack.manifest.casa.image_files import IMAGE_FILES, read_image_names
+from qa2pack.manifest.casa.table_dat import TableNames, read_table_names
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
@@ -136,15 +137,32 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
         # With the folder open: the state of an entry that is a symlink is read only now.
         entries = [*files, *others]
-        is_table = _is_looking(options, subtree) and DESCRIPTION in [name for name, _ in entries]
+        names = {name for name, _ in entries} if _is_looking(options, subtree) else frozenset()
+        is_table = DESCRIPTION in names
         may_refer = is_table and _may_refer(options, subtree, dict(entries), known)
     table = os.path.join(options.root, subtree.source)
     if is_table:
         result.warnings.extend(table_faults(table))
     if may_refer:
-        result.references.extend(references(read_table_names(table), subtree.source, subtree.path, options.exclude))
+        _add_references(options, subtree, read_table_names, result)
+    if not IMAGE_FILES.isdisjoint(names):
+        _add_references(options, subtree, read_image_names, result)
     found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
+
+
+def _add_references(
+    options: ScanOptions, subtree: Subtree, read: Callable[[bytes], TableNames], result: ScanResult
+) -> None:
+    """Add what a table or image needs; one that cannot be read is a problem, which its hashing may have found too."""
+    table = os.path.join(options.root, subtree.source)
+    try:
+        names = read(table)
+    except OSError as error:
+        problem = unreadable(os.fsencode(error.filename or table), error)
+        result.problems.extend([] if problem in result.problems else [problem])
+    else:
+        result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
 
 
 def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanResult) -> "tuple[_Listing, _Listing]":

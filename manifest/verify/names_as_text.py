@@ -1,4 +1,4 @@
-"""Names that a BagIt bag or an OCFL object cannot hold: in both they are text. All are told before one is made."""
+"""Names that a BagIt bag or an OCFL object cannot hold: in both they are text. Found before one is made."""
 
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line

@@ -6,7 +6,7 @@ queried, never held in memory.
 A package is claimed before it is verified: by a lock of the kernel on one byte of a file beside the catalogue, which
 goes with the process that holds it. So two processes never verify one package at a time, and a process that was
 killed claims nothing. Locks of this kind belong to a process: two catalogues of one file in one process would not
-see each other's. The lock of the package itself is another one, which keeps it from being changed meanwhile.
+see each other's. The lock of the package itself is another one: while it is held, nobody changes the package.
 """
 
 import errno
@@ -88,8 +88,9 @@ class Catalogue:
         return next(self._packages("shelf", where, before_ns), None)
 
     def is_due(self, number: int, before_ns: int) -> bool:
-        """Return whether a package was still not tried since this time, when it is claimed."""
-        rows = self._rows("SELECT ifnull(tried_ns < ?, 1) FROM package WHERE id = ?", before_ns, number)
+        """Return whether a package is there and was still not tried since this time."""
+        query = "SELECT gone_ns IS NULL AND ifnull(tried_ns < ?, 1) FROM package WHERE id = ?"
+        rows = self._rows(query, before_ns, number)
         return any(is_due for (is_due,) in rows)
 
     def due_count(self, before_ns: int) -> int:
@@ -238,7 +239,7 @@ def opened_catalogue(path: bytes) -> Iterator[Catalogue]:
 
     Raises:
         Refused: the file is damaged, of another program, or of a newer version; also later, while it is used.
-        OSError: the disk is full.
+        OSError: it cannot be read or written, which is no reason to move it away and lose what it knows.
     """
     lock_fd = os.open(path + b".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
@@ -247,16 +248,31 @@ def opened_catalogue(path: bytes) -> Iterator[Catalogue]:
             fcntl.lockf(lock_fd, fcntl.LOCK_UN, 1, _OPENING)
             yield Catalogue(path, database, lock_fd)
     except sqlite3.Error as error:
-        if _is_for_want_of_room(error, path):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from error
+        if number := _system_error(error, path):
+            raise OSError(number, os.strerror(number), path) from error
         raise unusable(path, str(error)) from error
     finally:
         os.close(lock_fd)
 
 
-def _is_for_want_of_room(error: sqlite3.Error, path: bytes) -> bool:
-    """Tell whether the disk is full; where SQLite maps a file into memory it says only that the disk failed."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+# SQLite's codes for what the system or another process is the cause of.
+_SYSTEM_ERRORS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_BUSY: errno.EBUSY,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+}
+
+
+def _system_error(error: sqlite3.Error, path: bytes) -> int:
+    """Return the errno; 0 where the file itself is at fault.
+
+    Where SQLite maps a file into memory it says of a full disk only that the disk failed.
+    """
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
     room = os.statvfs(os.path.dirname(path))
     is_full = room.f_blocks > 0 and room.f_bavail * room.f_frsize < _MAPPED_BYTES
-    return code == sqlite3.SQLITE_FULL or (is_full and code & 0xFF == sqlite3.SQLITE_IOERR)
+    return errno.ENOSPC if is_full and code == sqlite3.SQLITE_IOERR else _SYSTEM_ERRORS.get(code, 0)

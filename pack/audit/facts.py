@@ -1,7 +1,4 @@
-"""Facts about a package from its manifests alone; no file of the package is read.
-
-Read-only.
-"""
+"""Facts about a package from header and notes of its manifests; no file of the package is read."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,7 +8,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.header import Header, Notes, StreamKind
 from qa2pack.manifest.format.header_codec import read_header, read_notes
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.stream import StreamError, unhashed_stream
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.path import join, shown
 
@@ -44,8 +41,8 @@ class Facts:
     """What the manifests of a package say.
 
     Attributes:
-        identity: digest of the digests of its manifests; empty if one of them cannot be used. A package that was
-            moved keeps it, one that was changed by this program has another.
+        identity: digest of the digests that its manifests say they have; empty if one of them cannot be used. A
+            package that was moved keeps it, one that was changed by this program has another.
         members: those whose manifest can be used, sorted.
     """
 
@@ -78,13 +75,16 @@ def look_of(package: Package) -> bytes:
 
 
 def facts_of(package: Package) -> Facts:
-    """Read the manifests of a package, one after the other; one that cannot be used is what verifying it reports."""
+    """Read header and notes of each manifest; one that cannot be used is what verifying the package reports.
+
+    The checksums are not compared with the content: verifying does that, and would read all of them a second time.
+    """
     digests: list[bytes] = []
     members: list[MemberFacts] = []
     is_whole = True
     for name in _names(package):
         try:
-            stream = peek_stream(join(package.manifests, name))
+            stream = unhashed_stream(join(package.manifests, name))
             header, notes = read_header(stream, StreamKind.MANIFEST), read_notes(stream)
         except (StreamError, FileNotFoundError):
             is_whole = False

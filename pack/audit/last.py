@@ -1,5 +1,7 @@
 """The last audit of one package, as the catalogue has it. No catalogue is made here."""
 
+import errno
+
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_file
@@ -31,8 +33,12 @@ class LastAudit:
         return STANDING_WORDS[self.standing]
 
 
+# HOME may be that of another user, or on a disk that is mounted read-only; then there is no catalogue of the user.
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
 def last_audit(package: Package, catalogue: bytes, *, is_wanted: bool) -> LastAudit | None:
-    """Return the last audit of a package; None if it is not in the catalogue, or there is no catalogue.
+    """Return the last audit of a package; None if it is not in the catalogue, or there is none that may be used.
 
     Args:
         is_wanted: the user has named the catalogue, so it must be there.
@@ -41,6 +47,15 @@ def last_audit(package: Package, catalogue: bytes, *, is_wanted: bool) -> LastAu
         Refused: it is not there though it was named, or cannot be used.
         OSError: it, or the control folder, cannot be read.
     """
+    try:
+        return _last_audit(package, catalogue, is_wanted=is_wanted)
+    except OSError as error:
+        if is_wanted or error.errno not in _NOT_OURS:
+            raise
+        return None
+
+
+def _last_audit(package: Package, catalogue: bytes, *, is_wanted: bool) -> LastAudit | None:
     if not is_file(catalogue):
         if is_wanted:
             raise Refused(Problem(Code.PATH_MISSING, catalogue, "a catalogue of pack audit"))

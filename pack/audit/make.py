@@ -63,7 +63,8 @@ class Audited:
         has_own_catalogue: the catalogue is the one that is taken if none is named.
         changes: what came, went, was moved or changed since the run before.
         verified: path and result of what this run verified.
-        busy: paths of packages that were left because another run works on them.
+        busy: paths of packages that were left because another run works on them, unless another audit has verified
+            them since.
         left_count: packages that are due still, for the next run; without those that are busy.
         forgotten_count: packages that were gone, and are out of the catalogue now.
         unsearched: folders that could not be searched.
@@ -108,6 +109,8 @@ def audit(options: AuditOptions, workers: Workers, trust: Trust = NOBODY, clock:
         turn = verify_in_turn(
             catalogue, Verifying(workers, trust, stop, clock), before_ns=before_ns, until_seconds=until_seconds
         )
+        due_count = catalogue.due_count(before_ns)
+        busy = [each.path for each in turn.busy if catalogue.is_due(each.number, before_ns)]
         summary = catalogue.summary()
         if report is not None:
             blocks = page.page_blocks(options.roots, summary, catalogue, report, clock.now_ns())
@@ -123,8 +126,8 @@ def audit(options: AuditOptions, workers: Workers, trust: Trust = NOBODY, clock:
             wrong=tuple(Wrong(each, tuple(catalogue.findings(each.number))) for each in catalogue.wrong()),
             changes=stock.changes,
             verified=tuple(turn.verified),
-            busy=tuple(turn.busy),
-            left_count=catalogue.due_count(before_ns) - len(turn.busy),
+            busy=tuple(busy),
+            left_count=due_count - len(busy),
             forgotten_count=forgotten_count,
             unsearched=stock.unsearched,
             is_stopped=turn.is_stopped or not stock.is_whole,

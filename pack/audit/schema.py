@@ -12,7 +12,7 @@ import sqlite3
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 VERSION = 1
-_ID = 0x71613270  # "qa2p", by which SQLite files of other programs are told apart
+_ID = 0x71613270  # "qa2p", by which SQLite files of other programs are distinguished
 _WAIT_SECONDS = 600.0  # another process writes for milliseconds; on a machine that is overloaded, for longer
 
 # looked: what `facts.look_of` returned. seen_ns: when a walk found it last. gone_ns: since when it is not there.
@@ -95,6 +95,8 @@ def unusable(path: bytes, found: str) -> Refused:
 
 
 def _check(connection: sqlite3.Connection, path: bytes) -> None:
+    if os.path.getsize(path) == 1:  # which SQLite takes for a new file, and writes over
+        raise unusable(path, "file is not a database")
     if not _number(connection, "schema_version"):  # a new file
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(

@@ -1,13 +1,14 @@
 """Verifying the packages of a shelf in turn, the longest unverified first, until the time is over.
 
-No package is stopped half-way, because the next run would begin it anew and a large one would never be finished. So
+No package is stopped half-way, because the next run would begin it again and a large one would never be finished. So
 one that will not fit into what is left of the time is not begun; but the first of a run is, which waits longest.
 """
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import field
+from dataclasses import field, replace
 
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.executor.transaction.lock import LockedError
@@ -66,13 +67,15 @@ class Turn:
 
     Attributes:
         verified: path and result of each package.
-        busy: paths of packages on which another run works.
+        busy: packages on which another run worked.
         is_stopped: by a signal.
+        passed_count: packages whose turn it was, verified or not.
     """
 
     verified: list[tuple[bytes, Standing]] = field(default_factory=list)
-    busy: list[bytes] = field(default_factory=list)
+    busy: list[Shelved] = field(default_factory=list)
     is_stopped: bool = False
+    passed_count: int = 0
     byte_count: int = 0
     seconds: float = 0
 
@@ -95,33 +98,41 @@ def verify_in_turn(catalogue: Catalogue, how: Verifying, *, before_ns: int, unti
             verified before is in the catalogue.
     """
     turn = Turn()
+    due_count = catalogue.due_count(before_ns)
     while (package := catalogue.next_due(before_ns)) is not None:
         if how.stop.is_requested:
             turn.is_stopped = True
             return turn
         catalogue.pass_over(package.number)
+        turn.passed_count += 1
         if until_seconds is not None and turn.verified:
             left_seconds = until_seconds - how.clock.seconds()
             if turn.expected_seconds(package) >= left_seconds:
                 continue
         try:
-            _verify_if_free(catalogue, package, how, turn, before_ns)
+            place = f"{turn.passed_count:,} of {max(due_count, turn.passed_count):,}"
+            titled = replace(how, workers=how.workers.titled(f"{_name(package)} ({place}): "))
+            _verify_if_free(catalogue, package, titled, turn, before_ns)
         except (InterruptedByUser, KeyboardInterrupt):
             turn.is_stopped = True
             return turn
     return turn
 
 
+def _name(package: Shelved) -> str:
+    return os.fsdecode(os.path.basename(package.path))
+
+
 def _verify_if_free(catalogue: Catalogue, package: Shelved, how: Verifying, turn: Turn, before_ns: int) -> None:
     with catalogue.claimed(package.number) as is_claimed:
         if not is_claimed:
-            turn.busy.append(package.path)
+            turn.busy.append(package)
             return
         if not catalogue.is_due(package.number, before_ns):  # another run has just been here
             return
         outcome = _outcome(Target(Package(package.path), package.path), how)
         if outcome is None:
-            turn.busy.append(package.path)
+            turn.busy.append(package)
             return
         catalogue.record(package.number, outcome, how.clock.now_ns())
     turn.verified.append((package.path, outcome.result))

@@ -36,7 +36,9 @@ def audit_view(audited: Audited, *, is_quiet: bool) -> View:
 def _code(audited: Audited) -> Exit:
     if audited.is_stopped:
         return Exit.RESUMABLE
-    return Exit.PROBLEMS if audited.wrong or _failed_folders(audited) else Exit.DONE
+    # A root without a package may be a disk that is not mounted, or misspelt: it must not be silent for ever.
+    is_bad = bool(audited.wrong or _failed_folders(audited)) or not audited.summary.package_count
+    return Exit.PROBLEMS if is_bad else Exit.DONE
 
 
 def _failed_folders(audited: Audited) -> list[Problem]:
@@ -51,6 +53,8 @@ def _lines(audited: Audited, style: Style) -> Iterator[str]:
         yield style.bad(f"{counted(len(audited.wrong), 'package')} to be looked at") + f", of {scope}"
     elif failed := _failed_folders(audited):
         yield style.bad(f"{counted(len(failed), 'folder')} could not be searched") + f"; {scope} are known"
+    elif not summary.package_count:
+        yield f"{style.bad('There is no package')} below {', '.join(map(shown, audited.roots))}"
     elif summary.counts[Standing.UNVERIFIED]:
         yield f"{style.good('Nothing is wrong')} as far as it was verified: {scope}"
     else:

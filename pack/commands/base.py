@@ -135,13 +135,23 @@ def run_program(command: Any, words: Sequence[str] | None, name: str) -> int:
     except typer.Abort:
         return Exit.FAILED
     except OSError as error:  # help or version could not be written, or a path not be followed
-        report_os_error(name, error)
-        if "--json" in typed and error.filename:  # one without a path is of stdout itself
-            _print_fields(_verb(typed, name), Exit.FAILED, f"{error.strerror}: {shown(error.filename)}")
-        return Exit.FAILED
+        return _report_os_error(typed, name, error)
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
     return code if isinstance(code, int) else Exit.DONE
+
+
+def _report_os_error(typed: Sequence[str], name: str, error: OSError) -> Exit:
+    from qa2pack.pack.errors.system_error import removed_folder_text
+
+    if message := removed_folder_text(error):
+        print(f"{name}: {message}", file=sys.stderr)
+    else:
+        report_os_error(name, error)
+        message = f"{error.strerror}: {shown(error.filename)}" if error.filename else ""  # without: of stdout itself
+    if "--json" in typed and message:
+        _print_fields(_verb(typed, name), Exit.FAILED, message)
+    return Exit.FAILED
 
 
 def _print_usage_fields(verb: str, message: str) -> None:
@@ -173,8 +183,10 @@ class Command(TyperCommand):
         super().__init__(*args, **{**options, "epilog": options.get("epilog") or exit_code_lines()})
 
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
-        """Return the words of the usage line; required arguments are not in braces."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        """Return the words of the usage line; required arguments are not in braces, of several there are dots."""
+        several = {param.metavar for param in self.params if param.nargs == -1}
+        pieces = (piece.strip("{}") for piece in super().collect_usage_pieces(ctx))
+        return [f"{piece}..." if piece.strip("[]") in several else piece for piece in pieces]
 
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
         """Parse; a bad value is reported with its option or variable."""

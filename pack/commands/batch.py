@@ -1,9 +1,12 @@
 """`pack batch`: plan, apply, verify or look at many packages, as a list or a pattern of folders says."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +14,7 @@ from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.pack.commands.base import Command, words_for_each
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
+    EveryOptions,
     KeepPreviousOption,
     RuleOptions,
     SignersOptions,
@@ -18,7 +22,12 @@ from qa2pack.pack.commands.options import (
     TrustOptions,
     WaitOption,
 )
-from qa2pack.pack.commands.plan_options import PlanOptions
+from qa2pack.pack.commands.plan_options import PlanOptions, typed_text
+
+if TYPE_CHECKING:
+    from qa2pack.pack.commands.batch_rows import Rows
+
+_ROWS = "pack.batch.rows"
 
 
 class Step(StrEnum):
@@ -63,12 +72,29 @@ class BatchCommand(Command):
 
     def given(self, ctx: Any) -> Iterator[Mapping[str, Any]]:
         """Yield the values of the options, and those of each job."""
-        from qa2pack.pack.commands.batch_rows import given_values_of
+        from qa2pack.manifest.problem import Refused
+        from qa2pack.pack.commands.batch_rows import values_of
 
         yield from super().given(ctx)
-        yield from given_values_of(
-            os.fsencode(ctx.params["source"]), ctx.params["each"], ctx.params["package_template"]
+        with suppress(Refused, OSError):  # with which the command fails
+            yield from values_of(_rows(ctx))
+
+
+def _rows(context: Any) -> "Rows":
+    """Return the jobs as they are given; read once, so that the jobs are those with which the log was compared.
+
+    Raises:
+        Refused, OSError: as `rows_of_list`.
+    """
+    from qa2pack.pack.commands.batch_rows import rows_of_folders, rows_of_list
+
+    if _ROWS not in context.meta:
+        source, each = os.fsencode(context.params["source"]), context.params["each"]
+        context.meta[_ROWS] = (
+            rows_of_folders(source, each, context.params["package_template"]) if each else rows_of_list(source)
         )
+    rows: Rows = context.meta[_ROWS]
+    return rows
 
 
 command_class = BatchCommand
@@ -100,16 +126,16 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     Example: pack batch plan blocks.toml --mode hard
     """
     from qa2pack.executor.apply import ApplyOptions
-    from qa2pack.pack.commands.batch_rows import jobs_of_folders, jobs_of_list, row_options
+    from qa2pack.pack.commands.batch_rows import jobs_of, row_options
     from qa2pack.pack.commands.batch_tasks import BatchRun, tasks_of
     from qa2pack.pack.commands.several import Task, run_tasks
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.target import target_of
+    from qa2pack.pack.target import quoted, target_of
 
     if bool(each) != bool(package_template):
         raise typer.BadParameter("--each and --package go together")
-    names = {str(option.name) for option in row_options().values()}
-    words = words_for_each(context, names)
+    words = words_for_each(context, {str(option.name) for option in row_options().values()})
+    given = quoted(os.fsencode(source)) + typed_text(context, _given_names(context))
     how = BatchRun(
         run_options,
         trust.users(),
@@ -121,9 +147,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     )
 
     def tasks() -> list[Task]:
-        path = os.fsencode(source)
-        jobs = jobs_of_folders(path, each, package_template, words) if each else jobs_of_list(path, words)
-        return tasks_of(step, jobs, how)
+        return tasks_of(step, [replace(job, given=given) for job in jobs_of(_rows(context), words)], how)
 
     run_tasks(
         Attempt("batch", target_of(source), noun="list"),
@@ -132,4 +156,19 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
         is_json=run_options.json,
         is_output_all=step is Step.STATUS,
         shows_all=every and step is Step.PLAN,
+        next_lines=partial(_next_lines, given) if step is Step.PLAN else None,
     )
+
+
+def _given_names(context: typer.Context) -> set[str]:
+    """Return the options that another verb takes over, if they are typed: all but those of what is printed."""
+    of_one_verb = {"json", "quiet", "every", "quick", *EveryOptions._fields}
+    options = (param for param in context.command.params if param.param_type_name == "option")
+    return {str(option.name) for option in options} - of_one_verb
+
+
+def _next_lines(given: str, states: Collection[object]) -> Iterator[str]:
+    """Yield how to go on where a job is planned."""
+    if not {"planned", "later"}.isdisjoint(states):
+        yield "Nothing has been changed yet. To apply what is planned:"
+        yield f"  pack batch apply {given}"

@@ -15,10 +15,11 @@ import typer
 from typer.main import get_command
 
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import is_layout_path, load_layout
-from qa2pack.manifest.problem import Refused
+from qa2pack.manifest.problem import Refused, Remedy
 from qa2pack.pack.commands.base import Command, UsageFault, defaults_of, option_words
 from qa2pack.pack.commands.options import (
     EveryOptions,
@@ -35,6 +36,8 @@ from qa2pack.pack.jobs.readme_source import is_pipe
 from qa2pack.pack.target import quoted, target_of
 
 _PATHS = ("origin", "package")
+_NO_LIST = (Remedy("Correct --each, --package or the options:", ("pack batch --help",)),)
+_TO_ADD = 'to add a member: append = "member", or for all jobs --append member'
 _TRUTHS = {"true": True, "false": False}
 
 
@@ -75,44 +78,49 @@ def row_options() -> Mapping[str, Any]:
     return {option.name.replace("_", "-"): option for option in _row_command().params if option.name in known}
 
 
-def jobs_of_list(path: bytes, words: Sequence[str]) -> tuple[Job, ...]:
-    """Return the jobs of a list.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Jobs as they are given, not parsed yet.
 
-    Args:
-        words: options of every job; what a row says of the same option goes before.
+    Attributes:
+        path: of the list, or of the folder that holds the origins.
+        faults: what is known to be wrong already.
+        base: the folder to which paths in the rows are relative; empty for the current one.
+        remedies: what to do where something is wrong; empty for what is said of a list.
+    """
+
+    path: bytes
+    rows: tuple[Row, ...]
+    faults: tuple[str, ...]
+    base: bytes = b""
+    remedies: tuple[Remedy, ...] = ()
+
+
+def rows_of_list(path: bytes) -> Rows:
+    """Return the rows of a list.
 
     Raises:
-        Refused: with all that is wrong in the list, each with its line.
-        OSError: the list cannot be read.
+        Refused: the file is not a list at all.
+        OSError: it cannot be read.
     """
     found = read_job_list(path, (*_PATHS, *row_options()))
-    return _jobs(path, found.rows, words, found.faults, base=os.path.dirname(path))
+    return Rows(path, found.rows, found.faults, os.path.dirname(path))
 
 
-def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]) -> tuple[Job, ...]:
-    """Return a job for each folder that matches, sorted by path; neither for packages nor for control folders.
+def rows_of_folders(folder: bytes, glob: str, package: str) -> Rows:
+    """Return a row for each folder that matches, sorted by path; neither for packages nor for control folders.
 
     Args:
         glob: relative to the folder.
         package: the path of the package, in which `{name}` is the name of the origin's folder.
-
-    Raises:
-        Refused: no folder matches, or two jobs want the same place.
     """
-    rows = _folder_rows(folder, glob, package)
-    return _jobs(folder, rows, words, () if rows else (f"no folder matches {glob}",), base=b"")
+    rows = tuple(_folder_rows(folder, glob, package))
+    return Rows(folder, rows, () if rows else (f"no folder matches {glob}",), remedies=_NO_LIST)
 
 
-def given_values_of(path: bytes, each: str, package: str) -> Iterator[Mapping[str, object]]:
-    """Yield the values of each job, paths as the job has them; a list or a value that is wrong is left out.
-
-    Args:
-        each, package: of `jobs_of_folders`; empty for a list.
-    """
-    with suppress(Refused, OSError):
-        rows = _folder_rows(path, each, package) if each else read_job_list(path, (*_PATHS, *row_options())).rows
-        base = b"" if each else os.path.dirname(path)
-        yield from (dict(_given(row, base)) for row in rows)
+def values_of(given: Rows) -> Iterator[Mapping[str, object]]:
+    """Yield the values of each row, paths as the job has them; a value that is wrong is left out."""
+    yield from (dict(_given(row, given.base)) for row in given.rows)
 
 
 def _given(row: Row, base: bytes) -> Iterator[tuple[str, object]]:
@@ -139,25 +147,24 @@ def _folder_rows(folder: bytes, glob: str, package: str) -> list[Row]:
     ]
 
 
-def _jobs(
-    path: bytes, rows: Sequence[Row], words: Sequence[str], known: Sequence[str], *, base: bytes
-) -> tuple[Job, ...]:
-    """Return the jobs of the rows, or refuse with all faults.
+def jobs_of(given: Rows, words: Sequence[str]) -> tuple[Job, ...]:
+    """Return the jobs of the rows.
 
     Args:
-        path: of the list, for messages.
-        known: faults that are known already.
-        base: the folder to which paths in the rows are relative; empty for the current one.
+        words: options of every job; what a row says of the same option goes before.
+
+    Raises:
+        Refused: with all that is wrong in the rows, each with its place; or two jobs want the same one.
     """
-    faults, jobs = list(known), list[Job]()
-    for row in rows:
-        job, found = _read_row(row, base, words)
+    faults, jobs = list(given.faults), list[Job]()
+    for row in given.rows:
+        job, found = _read_row(row, given.base, words)
         faults += (f"{row.place}: {fault}" for fault in found)
         if job and not found:
             jobs.append(_placed(job, row.place, jobs))
     faults += _clashes(jobs)
     if faults:
-        raise Refused(*(list_problem(path, fault) for fault in faults))
+        raise Refused(*(list_problem(given.path, fault) for fault in faults), remedies=given.remedies)
     return tuple(jobs)
 
 
@@ -279,7 +286,7 @@ def _beside(base: bytes, text: str) -> str:
 
 
 def _clashes(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield what cannot be meant: one job would undo another, or could never be seen as done."""
+    """Yield what cannot be meant: one job would replace what another made, or could never be seen as done."""
     for job in jobs:
         yield from (f"{job.place}: {clash}" for clash in list(_clash(job, tuple(all_earlier(job))))[:1])
 
@@ -291,7 +298,7 @@ def _clash(job: Job, others: Sequence[Job]) -> Iterator[str]:
         if (request.origin, request.values) == (other.request.origin, other.request.values):
             yield f"the same origin and package as in {other.place}"
         if is_replacing:
-            yield f'it would replace the package of {other.place}; to add a member, append = "member"'
+            yield f"it would replace the package of {other.place}; {_TO_ADD}"
         if (request.append is Append.REPLACE) != (other.request.append is Append.REPLACE):
             yield f"it would replace a member of a package that {other.place} makes or adds to"
         if request.append is Append.REPLACE and request.replaced == other.request.replaced:

@@ -1,7 +1,7 @@
 """`pack config`: the settings that count, and where each comes from."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,14 +82,15 @@ def _options() -> "Iterator[Any]":
                 yield Option(key, param.envvar, _as_value(param.default), partial(_fault_of, key, param, context))
 
 
-def _fault_of(key: str, param: Any, context: Any, value: "Value") -> str:
-    """Return why a command refuses a value: what its option says, or what is found where the value leads."""
+def _fault_of(key: str, param: Any, context: Any, value: "Value", values: "Mapping[str, Value | None]") -> str:
+    """Return why a command refuses a value: by its option, by where the value leads, or by the other settings."""
     from qa2pack.manifest.problem import Refused
-    from qa2pack.pack.settings.use import check_use
+    from qa2pack.pack.settings.use import check_together, check_use
 
     try:
         param.process_value(context, value)
         check_use(key, value)
+        check_together(key, value, values)
     except UsageFault as error:
         return str(error.message)
     except Refused as error:

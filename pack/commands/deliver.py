@@ -32,7 +32,13 @@ Sets = Annotated[
 ]
 Output = Annotated[
     str,
-    typer.Option(metavar="DIR", envvar="PACK_DELIVER_OUTPUT", help="Where it goes; made if it does not exist."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        envvar="PACK_DELIVER_OUTPUT",
+        help="Where it goes; made if it does not exist.",
+    ),
 ]
 FillOption = Annotated[
     Fill,

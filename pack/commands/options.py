@@ -277,9 +277,9 @@ class SignersOptions(NamedTuple):
             typer.BadParameter: a signature is required, and nobody is known.
         """
         from qa2pack.manifest.signature.signature import Trust
+        from qa2pack.pack.settings.known_signers import check_known
 
-        if self.require_signature and not self.allowed_signers:
-            raise typer.BadParameter("--require-signature needs to know whose: give --allowed-signers FILE")
+        check_known(is_required=self.require_signature, signers=self.allowed_signers)
         path = os.path.abspath(os.fsencode(self.allowed_signers)) if self.allowed_signers else b""
         return Trust(path, self.require_signature)
 

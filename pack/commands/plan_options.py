@@ -181,20 +181,26 @@ def _all_typed_options(context: typer.Context) -> str:
 
     replaced = os.fsencode(context.params["replace_member"])
     again = f" --replace-member {quoted(replaced)}" if context.params["again"] and replaced else ""
-    return again + _typed(context, {*PlanOptions._fields, *RuleOptions._fields, *TableOptions._fields})
+    return again + typed_text(context, {*PlanOptions._fields, *RuleOptions._fields, *TableOptions._fields})
 
 
 def _options_elsewhere(context: typer.Context) -> str:
     """Return the typed options that a plan of another origin takes too, but for --mode; quoted for a shell."""
-    return _typed(context, {"readme", "strict", *RuleOptions._fields, *TableOptions._fields})
+    return typed_text(context, {"readme", "strict", *RuleOptions._fields, *TableOptions._fields})
 
 
-def _typed(context: typer.Context, names: Container[str]) -> str:
+def typed_text(context: typer.Context, names: Container[str]) -> str:
+    """Return the options of these names that were typed, quoted for a shell, each with a blank before it."""
+    return "".join(f" {_quoted_option(word)}" for word in words_for_each(context, names))
+
+
+def _quoted_option(word: str) -> str:
     from qa2pack.pack.target import quoted
 
-    # Without its hyphens, which `quoted` would make part of a path.
-    words = (os.fsencode(word.removeprefix("--")) for word in words_for_each(context, names))
-    return "".join(f" --{quoted(word)}" for word in words)
+    name, _, value = word.partition("=")
+    if not value or value.startswith("-"):  # which `quoted` would take for the beginning of a path
+        return f"--{quoted(os.fsencode(word.removeprefix('--')))}"
+    return f"{name}={quoted(os.fsencode(value))}"
 
 
 def request_of(

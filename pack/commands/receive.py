@@ -40,7 +40,7 @@ def receive(
     There need be no package yet. Each tar is read once, and compared with the manifest of the delivery while its
     files are written. Nothing is seen of them before all are right and on the disk. However it was stopped, the same
     command goes on. A member that the package has with the same content is left as it is; one that differs is
-    refused. With --allowed-signers it is told who signed the delivery; with --require-signature nothing is written
+    refused. With --allowed-signers it is shown who signed the delivery; with --require-signature nothing is written
     unless a known signer did, and the delivery has sha256.
 
     Example: pack receive deliveries/2012-06-20 2011.01234.S

@@ -44,7 +44,7 @@ def repair(  # noqa: PLR0913 - one parameter per option
     What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, from
     the origin, wherever they are there, or at last from deliveries. What cannot be had is listed. What was is kept
     until the next apply where that takes little space: `pack rollback` brings it back. With --allowed-signers it is
-    told who signed the deliveries; with --require-signature nothing is changed unless known signers did.
+    shown who signed the deliveries; with --require-signature nothing is changed unless known signers did.
 
     Example: pack repair 2011.0.00229.S --from /backup/2011.0.00229.S
     """

@@ -7,9 +7,9 @@ keeps the results so far. The exit code is the worst.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -95,12 +95,14 @@ def run_tasks(
     is_json: bool,
     is_output_all: bool = False,
     shows_all: bool = False,
+    next_lines: Callable[[Collection[object]], Iterable[str]] | None = None,
 ) -> NoReturn:
     """Do the tasks one after the other, and end as `run` does.
 
     Args:
         noun: what a task is called in the table and, with an s behind, in the JSON.
         shows_all: show the lines of every task; otherwise of those in which something is wrong.
+        next_lines: returns the last lines, what to do next, for the `state` in the JSON of each task.
     """
 
     def work() -> View:
@@ -108,7 +110,9 @@ def run_tasks(
         results: list[Result] = []
         with suppress(KeyboardInterrupt):  # between two tasks; what is known is shown
             results.extend(_results(tasks, is_json=is_json, shows_all=shows_all))
-        return _view(results, len(tasks), noun)
+        view = _view(results, len(tasks), noun)
+        states = [result.fields.get("state") for result in results]
+        return replace(view, lines=lambda style: (*view.lines(style), *next_lines(states))) if next_lines else view
 
     run(attempt, work, is_json=is_json, is_output_all=is_output_all)
 

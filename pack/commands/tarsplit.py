@@ -107,7 +107,13 @@ Size = Annotated[
 ]
 Output = Annotated[
     str,
-    typer.Option(metavar="DIR", envvar="PACK_TARSPLIT_OUTPUT", help="Where the tars go; made if it does not exist."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        envvar="PACK_TARSPLIT_OUTPUT",
+        help="Where the tars go; made if it does not exist.",
+    ),
 ]
 To = Annotated[
     str,

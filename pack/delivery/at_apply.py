@@ -4,7 +4,7 @@ They are a step of their own and no part of the transaction: what fails here lea
 command writes what is missing. A delivery of an earlier state is replaced; what is no delivery of this name is not.
 
 Other changes of a package write them again, if they are there: else they would be of a state that is no more. What
-is left of that state is told: the files of a member that is gone, and after a renaming all of them.
+is left of that state is reported: the files of a member that is gone, and after a renaming all of them.
 """
 
 import os

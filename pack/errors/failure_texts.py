@@ -45,7 +45,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.CATALOGUE_UNUSABLE: Row(
         "The catalogue of packages cannot be used.",
-        "The file is damaged, of another program, or on a disk that is full or of another machine.",
+        "The file is damaged, or of another program.",
         "Move it away, with its .lock, -wal and -shm, or name another file by --catalogue; the next audit begins a "
         "new one, in which no package is verified yet.",
     ),
@@ -138,7 +138,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.STORE_BUSY: Row(
         "Another run sends the same delivery to this store.",
-        "The command was given twice; or a run was killed on another machine, or before this one was started anew, "
+        "The command was given twice; or a run was killed on another machine, or before this one was restarted, "
         "and so nobody knows that it has ended.",
         "Wait for it, or choose another folder with --to. If it has ended, go on in its place with --take-over",
     ),
@@ -181,9 +181,10 @@ REQUESTS: Mapping[Code, Row] = {
     Code.FOLDER_IN_THE_WAY: Row(
         "Something that this delivery is not known to have written, as it is now, has the name of one of its files "
         "or sets, or is in one of its folders.",
-        "The set is called as something else there; or files were put into the delivered folder, or changed.",
+        "The set is called as something else there; or files were put into the delivered folder, or changed; or the "
+        "folder is of another delivery, as of another date, which may be unfinished.",
         "Look what it is, and move it away; then the same command writes what is missing. Nothing removes it, not "
-        "even --replace.",
+        "even --replace. What is of another delivery, the command of that one goes on with.",
     ),
     Code.NOT_A_DELIVERY_MANIFEST: Row(
         "This is not the .manifest of a delivery.",
@@ -222,10 +223,11 @@ REQUESTS: Mapping[Code, Row] = {
         "Name one of those that are there, or leave --set out.",
     ),
     Code.DELIVERY_SETS_MERGE: Row(
-        "Several delivery sets would have a file of this name.",
-        "Nothing in `name` of [[delivery]] tells the members apart, or two sets of one of them.",
-        "Put {member} into the name, or a variable that tells members apart, and package them again; or deliver one "
-        "member at a time with --member, each into a folder of its own.",
+        "This cannot be the name of a file of the delivery.",
+        "Several would have it: nothing in `name` of [[delivery]] tells the members apart, or two sets of one. Or "
+        "it ends as what is written beside files does, in .manifest, .md5sum and the like, or is too long for these.",
+        "Choose another name in [[delivery]], and package again; put {member} into it, or a variable that tells "
+        "members apart. Or deliver one member at a time with --member, each into a folder of its own.",
     ),
     Code.DELIVERY_DATE_MISSING: Row(
         "The name of the files of this delivery set has a date in it.",
@@ -264,7 +266,7 @@ REQUESTS: Mapping[Code, Row] = {
     Code.SIGNATURE_WEAK: Row(
         "It is signed, but knows its tars by checksums that do not exclude a forgery.",
         "Its manifest was signed by hand, and the delivery was made with md5 alone, or without checksums.",
-        "Ask whoever made it to make it anew, with --sign and --replace: it has sha256 then.",
+        "Ask whoever made it to make it again, with --sign and --replace: it has sha256 then.",
     ),
     Code.SSH_KEYGEN_MISSING: Row(
         "The program ssh-keygen, which makes and checks signatures, is not on this machine, or is too old.",
@@ -334,7 +336,7 @@ REQUESTS: Mapping[Code, Row] = {
         (_ROLL_BACK,),
     ),
     Code.NOT_COMPARABLE: Row(
-        "A part of the package cannot be read, so it cannot be told whether it was changed since.",
+        "A part of the package cannot be read, so it is not known whether it was changed since.",
         "It belongs to another user, or the disk has an error.",
         "When it can be read again:",
         (_ROLL_BACK,),

@@ -331,10 +331,12 @@ PLANNING: Mapping[Code, Row] = {
         "Make the table again, leave it out (--exclude GLOB), or package it as it is: --as-is",
     ),
     Code.MANAGER_UNKNOWN: Row(
-        "The table names a data manager for which casacore would load a library, so it is not opened.",
-        "It was made with a plug-in, which is code and therefore not loaded; or somebody has tampered with it.",
-        "Copy the table with CASA into one with the usual managers, leave it out (--exclude GLOB), or package it "
-        "unopened: --as-is",
+        "The table names a data manager for which casacore would load a library or open other tables, so it is not "
+        "opened.",
+        "It was made with a plug-in, which is code and therefore not loaded; or a column is forwarded to another "
+        "table or computed by TaQL; or somebody has tampered with it.",
+        "Copy the table with CASA into one with the usual managers, as docs/how-to/casa.md says, leave it out "
+        "(--exclude GLOB), or package it unopened: --as-is",
     ),
     Code.SCRATCH_FULL: Row(
         "There is too little room for temporary files to look into tables.",
@@ -349,11 +351,12 @@ PLANNING: Mapping[Code, Row] = {
         "Look at what was found, ease it (ulimit -a shows limits), and run the command again.",
     ),
     Code.TABLE_REFERS: Row(
-        "This table is of no use without another one, which the package would not have where it looks for it.",
+        "This table or image is of no use without another, which the package would not have where it looks for it.",
         "It is a selection (a reference table), a concatenation, a multi-MS of another name, or has a subtable "
-        "elsewhere.",
-        "Put a complete copy in its place (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True)), "
-        "or put the other table beside it so that it is packaged too, or leave it out: --exclude GLOB",
+        "elsewhere, or a column whose values another table or the ASDM has; or an image that is made of others.",
+        "Put a complete copy in its place (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True); with "
+        "values elsewhere as docs/how-to/casa.md says), or put the other table beside it so that it is packaged too, "
+        "or leave it out: --exclude GLOB",
     ),
     Code.TABLE_PART_EXCLUDED: Row(
         "This table would not open, or not as what it is: something that it needs is excluded.",

@@ -43,7 +43,7 @@ def last_plan(target: Target, code: Code) -> Header | None:
 def _header(path: bytes, opened: OpenedFiles) -> Header | None:
     try:
         return opened.peek_header(path, StreamKind.PLAN)
-    except (OSError, PackError, ValueError):  # the failure that is told is another one
+    except (OSError, PackError, ValueError):  # the failure that is reported is another one
         return None
 
 

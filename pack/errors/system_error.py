@@ -3,6 +3,7 @@
 import errno
 import os
 
+from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.errors.similar_paths import meant_path
@@ -40,11 +41,22 @@ _TEMPORARY = (
     "Make room in /tmp, or set TMPDIR to a folder that is outside of the reduction and has room.",
 )
 
+_NO_CURRENT = (
+    Code.PATH_MISSING,
+    "the current folder was removed.",
+    "Go to another one first, with cd",
+)
+_NO_PROC = (
+    Code.SYSTEM_ERROR,
+    "there is no /proc here, which the program needs, as in a chroot or container without it.",
+    "Mount it there first: mount -t proc proc /proc",
+)
+
 
 def system_error_text(error: OSError) -> tuple[str, str]:
     """Return the text of an OSError, and advice that ends in the path; both without a full stop after a path."""
     _, words, advice = known = _known(error)
-    if known is _TEMPORARY:
+    if known in (_TEMPORARY, _NO_PROC, _NO_CURRENT):
         return words, advice
     names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     if error.errno == errno.ENOENT and names:
@@ -52,6 +64,12 @@ def system_error_text(error: OSError) -> tuple[str, str]:
         advice = unbroken(f"Did you mean {shown(near)}?") if near else ""
     path = unbroken(f"Path: {', '.join(map(shown, names))}") if names else ""
     return words, " ".join(filter(None, (advice, path)))
+
+
+def removed_folder_text(error: OSError) -> str:
+    """Return words and advice where the error is that the current folder was removed; else nothing."""
+    known = _known(error)
+    return " ".join(known[1:]) if known is _NO_CURRENT else ""
 
 
 def system_problem(error: OSError) -> Problem:
@@ -63,5 +81,23 @@ def system_problem(error: OSError) -> Problem:
 def _known(error: OSError) -> tuple[Code, str, str]:
     if error.errno == errno.ENOENT and (error.strerror or "").lower().startswith(_PYTHON_SAYS):
         return _TEMPORARY
+    if error.errno == errno.ENOENT and error.filename is None and _is_current_folder_gone():
+        return _NO_CURRENT
+    if _is_of_proc(error.filename):
+        return _NO_PROC
     other = (Code.SYSTEM_ERROR, f"the system says: {error.strerror or error}.", "")
     return _KNOWN.get(error.errno or 0, other)
+
+
+def _is_of_proc(name: object) -> bool:
+    """Whether a file cannot be read because its file system is missing."""
+    is_in_it = isinstance(name, str | bytes) and os.fsencode(name).startswith(b"/proc/")
+    return is_in_it and not is_folder(b"/proc/self")
+
+
+def _is_current_folder_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False

@@ -40,8 +40,6 @@ from qa2pack.pack.jobs.status import plan_problems
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 
-_PLAN_THE_LIST = (Remedy("Look at the plan that it gets, and then apply the list again:", ("pack batch plan LIST",)),)
-
 
 class JobState(StrEnum):
     """How far a job is.
@@ -70,6 +68,7 @@ class Job:
         origin: as it was written, quoted for a shell.
         defaults: the options that are neither in the list nor typed.
         earlier: the job before it of the same package.
+        given: how the jobs were given, as words that follow the verb of `pack batch`.
     """
 
     place: str
@@ -78,6 +77,7 @@ class Job:
     origin: str
     defaults: tuple[Default, ...] = ()
     earlier: "Job | None" = None
+    given: str = "LIST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +135,20 @@ def apply_job(job: Job, options: ApplyOptions, workers: Workers) -> Found:
         case JobState.IN_THE_WAY:
             raise UnfinishedError(package, phase_of(read_journal(journal_path(package))))
         case JobState.OTHER_PLAN:
-            raise Refused(Problem(Code.PLAN_OTHER, package.plan), remedies=_PLAN_THE_LIST)
+            raise Refused(Problem(Code.PLAN_OTHER, package.plan), remedies=_plan_first(job))
         case JobState.NEW if job.earlier is None:
-            raise Refused(Problem(Code.PLAN_MISSING, package.plan), remedies=_PLAN_THE_LIST)
+            raise Refused(Problem(Code.PLAN_MISSING, package.plan), remedies=_plan_first(job))
         case JobState.NEW:
             return _plan_and_apply(job, options, workers)
         case _:
             expected = found.plan.stream.digest.hex() if found.plan else ""
             applied = apply(package, replace(options, expected=expected), workers, job.target.opened)
             return Found(JobState.APPLIED, is_done_now=True, applied=applied)
+
+
+def _plan_first(job: Job) -> tuple[Remedy, ...]:
+    text = "Look at the plan that it gets, and then give this command again:"
+    return (Remedy(text, (f"pack batch plan {job.given}",)),)
 
 
 def _plan_and_apply(job: Job, options: ApplyOptions, workers: Workers) -> Found:

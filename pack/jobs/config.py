@@ -1,6 +1,7 @@
 """Config: the settings that count in a folder, each with its sources."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.pack.settings.files import FoundSettings, Ignored, key_lines, look_for_settings, own_settings_path
@@ -15,13 +16,14 @@ class Option:
         key: of the setting.
         variable: the environment variable that counts before the files.
         default: what counts if nothing else is given; None for no value.
-        fault_of: returns why a command that has the option refuses a value; empty for one that it takes.
+        fault_of: returns why a command that has the option refuses a value, given those of all settings by key;
+            empty for one that it takes.
     """
 
     key: str
     variable: str
     default: Value | None
-    fault_of: Callable[[Value], str]
+    fault_of: Callable[[Value, Mapping[str, Value | None]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,21 @@ def config(
     nothing = FoundSettings((), (), own_settings_path(environment))
     found = look_for_settings(folder, environment) if has_files else nothing
     lines = {file.path: key_lines(file.path) for file in found.files}
+    settings = [_setting(options[key], environment, found, lines) for key in KEYS if key in options]
+    values = {setting.key: setting.value for setting in settings}
     return Config(
         folder,
-        tuple(_setting(options[key], environment, found, lines) for key in KEYS if key in options),
+        tuple(replace(setting, fault=_fault(setting, options[setting.key], values)) for setting in settings),
         tuple(file.path for file in found.files),
         found.ignored,
         found.own,
     )
+
+
+def _fault(setting: Setting, option: Option, values: Mapping[str, Value | None]) -> str:
+    """Return why a value that was given is refused; a default is always taken."""
+    is_given = any(not source.is_refused and (source.variable or source.file) for source in setting.sources)
+    return option.fault_of(setting.value, values) if is_given and setting.value else ""
 
 
 def _setting(
@@ -107,9 +117,9 @@ def _setting(
     if KEYS[option.key] in LISTS:
         items = tuple(item for value, _ in taken if isinstance(value, tuple) for item in value)
         sources = (*(source for _, source in taken), *refused)
-        return Setting(option.key, items or None, sources, option.fault_of(items) if items else "")
+        return Setting(option.key, items or None, sources)
     value, source = taken[0] if taken else (option.default, Source())
-    return Setting(option.key, value, (source, *refused), option.fault_of(value) if taken and value else "")
+    return Setting(option.key, value, (source, *refused))
 
 
 def _given(

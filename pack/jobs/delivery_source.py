@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Set
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 
 from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.stage.receive import ReceivedChunk
@@ -17,9 +18,9 @@ from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.plan.receiving import wanted_records
+from qa2pack.manifest.format.record_codec import decode_record, record_file_count, record_path
+from qa2pack.manifest.path import check_relative, folders_above, join
+from qa2pack.manifest.plan.receiving import is_of_any, wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
@@ -83,17 +84,36 @@ class SidecarSource:
         """The mtime of all its folders."""
         return self.sidecar.header.folder_mtime * 10**9
 
+    def folders(self) -> Iterator[bytes]:
+        """Yield the paths of the folders of the members, and of those above them, in path order."""
+        above = folders_above(map(folder_of, self.members))
+        for path in map(record_path, self.sidecar.stream.blobs()):
+            check_relative(path)
+            if path in above or is_of_any(path, self.members):
+                yield path
+
     def records(self) -> Iterator[FolderRecord]:
         """Yield the records of the members, and of the folders above them, in path order."""
         return wanted_records(map(decode_record, self.sidecar.stream.blobs()), self.members)
+
+    def records_of(self, member: bytes) -> Iterator[FolderRecord]:
+        """Yield the records of one member in path order; no others are decoded."""
+        is_begun = False
+        for blob in self.sidecar.stream.blobs_from(folder_of(member)):
+            if is_of_any(record_path(blob), [member]):
+                is_begun = True
+                yield decode_record(blob)
+            elif is_begun:
+                return
 
     def delivery_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
         """Return the sets by which a member was delivered; in their names are project and date of that delivery."""
         folder = folder_of(member)
         return tuple(each.row for each in self.sidecar.header.sets if each.member == folder)
 
+    @cached_property
     def needed(self) -> list[ChunkRow]:
-        """Return the chunks that hold a file of the members which none before them holds."""
+        """The chunks that hold a file of the members which none before them holds."""
         missing = without(self._file_spans(), ())
         found = []
         for row in self.sidecar.chunks:
@@ -107,7 +127,7 @@ class SidecarSource:
         self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
     ) -> Iterator[ReceivedChunk]:
         """Read the chunks that are needed and not done, the largest first; yield each when it is read."""
-        names = {row.name for row in self.needed()} - done
+        names = {row.name for row in self.needed} - done
         batches = [ReceiveBatch(check, place) for check in self._checks if check.row.name in names]
         batches.sort(key=lambda batch: batch.check.row.byte_count, reverse=True)
         rows = [batch.check.row for batch in batches]
@@ -120,11 +140,10 @@ class SidecarSource:
 
     def _file_spans(self) -> Iterator[tuple[int, int]]:
         """Yield the half-open ranges of the files of the members, by index in the sidecar."""
-        folders = [folder_of(member) for member in self.members]
         first = 0
-        for record in map(decode_record, self.sidecar.stream.blobs()):
-            end = first + len(record.names)
-            if end > first and any(not folder or is_within(record.path, folder) for folder in folders):
+        for blob in self.sidecar.stream.blobs():
+            end = first + record_file_count(blob)
+            if end > first and is_of_any(record_path(blob), self.members):
                 yield first, end
             first = end
 

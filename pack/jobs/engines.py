@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 
 from qa2pack.executor.engine.local import PoolEngine, available_jobs
@@ -50,6 +50,10 @@ class Workers:
     def __post_init__(self) -> None:
         """Count running batches, too: the engine reports these and the work reports finished ones, to one object."""
         object.__setattr__(self, "progress", steady(self.progress))
+
+    def titled(self, title: str) -> "Workers":
+        """Return workers for one of several works: in their progress the name of each phase begins with the title."""
+        return replace(self, progress=steady(self.progress).titled(title))
 
 
 @contextmanager

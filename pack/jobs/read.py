@@ -131,7 +131,7 @@ def check_not_renamed(package: Package, phase: Phase) -> None:
 
 
 def followed(target: Target) -> Target:
-    """Return the package under its new name, if a renaming is under way; what cannot be read is told by the work."""
+    """Return the package under its new name, if a renaming is under way; the work reports what cannot be read."""
     with suppress(JournalError, OSError):
         new = successor(target.package)
         if new is not None:

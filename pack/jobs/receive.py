@@ -255,7 +255,7 @@ def plan_delivery(source: SidecarSource, package: Package, opened: OpenedFiles, 
 def _chunk_problems(source: SidecarSource) -> Iterator[Problem]:
     """Yield what is seen of the tars without reading them."""
     place = source.place
-    for row in source.needed():
+    for row in source.needed:
         path = join(place.path, row.name)
         if row.form in TREES:  # each of its files is looked at when it is read
             if not place.names(row.name):

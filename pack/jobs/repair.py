@@ -172,7 +172,7 @@ def _check_members_signed(target: Target, wanted: bytes, folders: Sequence[bytes
 
 
 def _gone(member: bytes, problem: Problem) -> Repaired:
-    """Return what is told of a member that has a manifest and no folder."""
+    """Return the result for a member that has a manifest and no folder."""
     return Repaired(member, {}, (problem,), (PUT_BACK,))
 
 
@@ -271,7 +271,7 @@ def _repaired(work: _Work, manifest: Described) -> Repaired:
 
 
 def _without_change(target: Target, manifest: Described, damage: _Damage, found: Found) -> Repaired:
-    """Return what is told of a member before anything of it is changed."""
+    """Return what is reported of a member before anything of it is changed."""
     lost = damage.of([entry.path for entry in found.lost])
     return Repaired(
         manifest.header.member,

@@ -23,6 +23,7 @@ _KEYS = (
     "compression", "keep-previous", "jobs", "wait", "log", "log-format", "trust-owner",
 )  # fmt: skip
 _LOG_FORMAT = "PACK_LOG_FORMAT"
+_MOST_DIGITS = 20  # Python refuses to read numbers of some thousand digits, with an error of another kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,6 @@ def _number(files: Sequence[Settings], key: str, environment: Mapping[str, str])
 
 
 def _count(text: str, variable: str, kind: Kind) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:20]) <= MOST[kind]):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) <= MOST[kind]):
         raise Refused(Problem(Code.SETTINGS_UNUSABLE, variable.encode(), kind, text))
     return int(text)

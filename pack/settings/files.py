@@ -3,6 +3,9 @@
 Beside means in the folder that holds the origin, with the other scheduling blocks of the project: one file serves all
 of them, and is not part of a reduction. It decides which files of the user are packaged, so a file that belongs
 neither to the user nor to root is used only if the user's own file lists it as trusted.
+
+HOME may be that of another user, as after `sudo -u`: a file in a folder of theirs that is closed to the user is not
+the user's own, and is left aside too.
 """
 
 import os
@@ -27,10 +30,23 @@ NAME = b"pack.toml"
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A file that is left aside because of its owner."""
+    """A file that is left aside because of its owner.
+
+    Attributes:
+        owner: of the file, or of `closed`.
+        closed: the folder in which it would be looked for, if that is closed to the user.
+    """
 
     path: bytes
     owner: Owner
+    closed: bytes = b""
+
+    @property
+    def reason(self) -> str:
+        """Why it is left aside, in words."""
+        if self.closed:
+            return f"in {shown(self.closed)}, which belongs to {self.owner} and is closed to you"
+        return f"which belongs to {self.owner}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +55,8 @@ class FoundSettings:
 
     Attributes:
         files: those that count, the one with precedence first.
-        own: path of the user's own file, which need not exist; empty if there is no configuration folder.
+        own: path of the user's own file, which need not exist; empty if there is no configuration folder, or it
+            is closed to the user.
     """
 
     files: "tuple[Settings, ...]"
@@ -48,6 +65,7 @@ class FoundSettings:
 
 
 _TRUSTED = "trusted"
+_WAYS_OUT = "chmod u+rx, or set XDG_CONFIG_HOME, or PACK_NO_SETTINGS=1"
 
 
 def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Settings, ...]":
@@ -68,7 +86,7 @@ def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Setti
 def look_for_settings(folder: bytes, environment: Mapping[str, str]) -> FoundSettings:
     """Return all files that exist; as `find_settings`, and reports nothing."""
     ignored: list[Ignored] = []
-    own_path = own_settings_path(environment)
+    own_path = _open_to_us(own_settings_path(environment), ignored)
     own = _table_at(own_path, own_path, ignored) if own_path else None
     trusted = _trusted(own, own_path, environment)
     beside = join(folder, NAME)
@@ -107,7 +125,7 @@ def unused_settings(folders: Iterable[bytes], used: bytes, environment: Mapping[
     Args:
         used: the folder whose file counts.
     """
-    own = own_settings_path(environment)
+    own = _open_to_us(own_settings_path(environment), [])
     counting = {join(used, NAME), own, real_path(own)}
     return tuple(sorted(path for path in {join(folder, NAME) for folder in folders} - counting if is_there(path)))
 
@@ -123,6 +141,24 @@ def own_settings_path(environment: Mapping[str, str]) -> bytes:
         home = os.fsencode(environment.get("HOME", ""))
         base = join(home, b".config") if home.startswith(b"/") else b""
     return join(base, b"qa2pack/" + NAME) if base else b""
+
+
+def _open_to_us(own: bytes, ignored: list[Ignored]) -> bytes:
+    """Return the path of the user's own file; empty if a folder of another user hides it, which is noted.
+
+    Raises:
+        SettingsError: a folder of the user hides it.
+    """
+    try:
+        real_path(own)
+    except PermissionError as error:
+        closed = os.path.dirname(error.filename)
+        uid = os.stat(closed).st_uid
+        if uid == os.geteuid():
+            raise SettingsError(own, f"your folder {shown(closed)} is closed to yourself ({_WAYS_OUT})") from error
+        ignored.append(Ignored(own, owner_named(uid), closed))
+        return b""
+    return own
 
 
 def _table_at(
@@ -156,8 +192,12 @@ def _trusted(table: dict[str, object] | None, own: bytes, environment: Mapping[s
 
 def _report_ignored(ignored: Ignored, own: bytes) -> None:
     path = shown(ignored.path)
-    how = f' To trust it, add to {shown(own)}: {_TRUSTED} = ["{path}"]' if own not in (b"", ignored.path) else ""
-    print(f"Ignored: {path}, which belongs to {ignored.owner}.{how}", file=sys.stderr)
+    how = ""
+    if ignored.closed:
+        how = " Set HOME or XDG_CONFIG_HOME to a folder of yours."
+    elif own not in (b"", ignored.path):
+        how = f' To trust it, add to {shown(own)}: {_TRUSTED} = ["{path}"]'
+    print(f"Ignored: {path}, {ignored.reason}.{how}", file=sys.stderr)
 
 
 def _parsed(path: bytes, data: bytes) -> dict[str, object]:

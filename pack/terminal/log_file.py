@@ -118,7 +118,7 @@ def logging_to_screen(lines: LogLines, level: Level) -> Iterator[None]:
 def _handled(name: str, handler: logging.Handler, level: Level) -> Iterator[None]:
     """Give a logger a handler for events from a level on.
 
-    Meanwhile nothing goes on to handlers of the calling program: they would print what it has not asked for.
+    Until its end nothing goes on to handlers of the calling program: they would print what it has not asked for.
     """
     logger = logging.getLogger(name)
     before, propagated = logger.level, logger.propagate

@@ -31,7 +31,7 @@ def _lines(config: Config, unused: Sequence[bytes], style: Style) -> Iterator[st
     yield ""
     yield from (f"counts: {shown(path)}" for path in config.files)
     for each in config.ignored:
-        yield style.warning(f"ignored: {shown(each.path)}, which belongs to {each.owner}")
+        yield style.warning(f"ignored: {shown(each.path)}, {each.reason}")
     yield from (f"not used: {shown(path)}: only the one beside the origin counts" for path in unused)
     if config.own and config.own not in config.files:
         yield f"your own would be: {shown(config.own)}"

@@ -55,8 +55,8 @@ def show_view(contents: Contents, target: Target, what: ShowOptions, signatures:
 
     def lines(style: Style) -> Iterator[str]:
         yield from _lines(contents, target, what, style)
-        told = [*signature_lines(signatures, what.trust, style, of="Member ")]
-        yield from ("", *told) if told else ()
+        lines = [*signature_lines(signatures, what.trust, style, of="Member ")]
+        yield from ("", *lines) if lines else ()
         yield from ("", *problem_lines(wrong, target, style)) if wrong else ()
 
     return View(

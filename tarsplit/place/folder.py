@@ -87,7 +87,7 @@ class Folder:
 
     @contextmanager
     def upload(self, name: bytes, size: int) -> Iterator[Upload]:
-        """Begin a file anew; it is removed if the block raises."""
+        """Begin a file from its start; it is removed if the block raises."""
         path = join(self.path, name)
         with outfile.new_part(path) as fd:
             yield _Upload(fd, path)

@@ -42,7 +42,7 @@ class FolderTree:
 
     @contextmanager
     def upload(self, name: bytes, size: int, *, mode: int, mtime_ns: int | None) -> Iterator[Upload]:
-        """Begin a file anew."""
+        """Begin a file from its start."""
         self._reopen()
         with begun_file(self._root, self._folder, name, mode=mode, mtime_ns=mtime_ns) as upload:
             yield upload
@@ -112,7 +112,7 @@ def names_in(root: bytes, folder: bytes) -> list[bytes]:
 
 @contextmanager
 def begun_file(root: bytes, folder: bytes, name: bytes, *, mode: int, mtime_ns: int | None) -> Iterator[Upload]:
-    """Begin a file in a folder below another one anew."""
+    """Begin a file in a folder below another one, from its start."""
     with outfile.new_file_below(root, folder, name, mode) as fd:
         yield _Upload(fd, mtime_ns)
 

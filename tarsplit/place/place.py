@@ -183,7 +183,7 @@ class Place(Protocol):
         """Return the names of what is in it, or in a folder below it, sorted; none where that folder is not there."""
 
     def seen(self, name: bytes) -> Seen | None:
-        """Return what is told of a file; None if it is not there."""
+        """Return what the place says of a file; None if it is not there."""
 
     def has(self, name: bytes, chunk: FinishedChunk) -> bool:
         """Return whether a chunk is there as it was finished, as far as that can be known."""
@@ -197,7 +197,7 @@ class Place(Protocol):
         """
 
     def room_bytes(self, leftovers: Iterable[bytes]) -> int | None:
-        """Return how much can be written once these files are removed; None where that is not told."""
+        """Return how much can be written once these files are removed; None where that is not known."""
 
     def upload(self, name: bytes, size: int) -> AbstractContextManager[Upload]:
         """Begin a file of this size, or go on with one that was not finished."""

@@ -16,7 +16,8 @@ _WRITE_BYTES = 16 << 20
 # Where a file that is being written can be seen: it is written under another name. Elsewhere it appears when closed.
 _WITH_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "dask"})
 _OF_DISK = frozenset({"file", "local"})
-_OPEN_AGAIN = frozenset({*_OF_DISK, "sftp", "ssh"})  # for reading and writing
+_OF_SSH = frozenset({"sftp", "ssh"})
+_OPEN_AGAIN = _OF_DISK | _OF_SSH  # for reading and writing
 _RENAMES_OVER = _OPEN_AGAIN  # what has the name already is exchanged in one step
 
 
@@ -31,8 +32,7 @@ class PlainUpload:
     def __init__(self, fs: Any, path: str, size: int) -> None:
         self._fs = fs
         self._path = path
-        protocols = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
-        self._protocols = protocols
+        self._protocols = protocols = _protocols(fs)
         self._part = path + os.fsdecode(PART) if protocols & _WITH_FOLDERS else path
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.invalidate_cache()
@@ -42,7 +42,7 @@ class PlainUpload:
                 there = int(fs.info(self._part)["size"])
                 self._there = there if there <= size else 0
         self._rest = self._there  # not compared yet
-        self._file = fs.open(self._part, "r+b" if self._rest else "wb", block_size=_WRITE_BYTES)
+        self._file = fs.open(self._part, "r+b" if self._rest else "wb", **in_blocks(fs, _WRITE_BYTES))
 
     def write(self, data: bytes | memoryview) -> None:
         """Compare the next bytes with those that are there, or send them."""
@@ -61,7 +61,7 @@ class PlainUpload:
             self._sent += len(new)
 
     def finish(self) -> str:
-        """Compare the size, give the file its name, and return the checksum that is told, if any.
+        """Compare the size, give the file its name, and return the checksum that the place says, if any.
 
         Raises:
             OSError: what the store has is not what was sent.
@@ -103,6 +103,18 @@ class PlainUpload:
         except Exception:
             self._file.close = lambda: None
             raise
+
+
+def in_blocks(fs: Any, size: int) -> dict[str, int]:
+    """Return the option by which a file system opens a file that is sent or fetched in blocks of this size.
+
+    None by SSH: there it is the size of a packet, and OpenSSH ends the connection at one of more than 256 KiB.
+    """
+    return {} if _protocols(fs) & _OF_SSH else {"block_size": size}
+
+
+def _protocols(fs: Any) -> set[str]:
+    return {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
 
 
 def checksum_of(info: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Read ahead: small files of a place read before their turn, for places that answer late.
 
-What was wrong with a file is told in its turn, where it is opened. So who opens it need not know how it is read.
+What was wrong with a file is raised in its turn, where it is opened. So who opens it need not know how it is read.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Opening = Callable[[], OpenedFile]
 
 
 def opening(place: Place, name: bytes, size: int) -> Opening:
-    """Return how to open a file in its turn, which raises as `Place.opened`; read it now if others wait meanwhile.
+    """Return how to open a file in its turn, which raises as `Place.opened`; read it now if others wait for it.
 
     Args:
         size: that it should have. Of a longer one only the beginning is read.

@@ -118,7 +118,7 @@ def sole_sender(store: MarkedStore, name: bytes, *, is_taking_over: bool) -> Ite
         yield check
     finally:
         _running.discard(this.token)
-        with suppress(PackError):  # what failed before is what is told; the next run sees that this one has ended
+        with suppress(PackError):  # what failed before is what is reported; the next run sees that this one has ended
             if _content(store, name) == mine:
                 store.remove([name])
 

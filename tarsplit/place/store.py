@@ -17,7 +17,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
-from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of
+from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of, in_blocks
 from qa2pack.tarsplit.place.s3_upload import S3Upload
 from qa2pack.tarsplit.place.sender import sole_sender
 from qa2pack.tarsplit.place.store_tree import StoreTree
@@ -191,15 +191,15 @@ class Store:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, str]]:
-        """Yield the file system and the path in it; errors as `told`."""
-        with told(os.fsencode(self.address)):
+        """Yield the file system and the path in it; errors as `as_store_errors`."""
+        with as_store_errors(os.fsencode(self.address)):
             yield _file_system(self.address, os.getpid())
 
 
 def _is_alike(stored: str, chunk: FinishedChunk) -> bool:
     """Return whether the checksum that a store tells is that of the chunk, as far as that is known.
 
-    The state file has what the store told when the chunk was sent; a sidecar has the MD5, which is the checksum of an
+    The state file has what the store said when the chunk was sent; a sidecar has the MD5, which is the checksum of an
     object that was sent in one part.
     """
     if chunk.stored:
@@ -209,7 +209,7 @@ def _is_alike(stored: str, chunk: FinishedChunk) -> bool:
 
 
 @contextmanager
-def told(path: bytes) -> Iterator[None]:
+def as_store_errors(path: bytes) -> Iterator[None]:
     """Raise what a service raises as StoreError, but that a file or a library is not there, or a file is."""
     try:
         yield
@@ -220,27 +220,27 @@ def told(path: bytes) -> Iterator[None]:
 
 
 class _OpenedFile:
-    """A file that is read; errors as `told`."""
+    """A file that is read; errors as `as_store_errors`."""
 
     def __init__(self, fs: Any, path: str, shown: bytes) -> None:
         self._fs = fs
         self._path = path
         self._shown = shown
         fs.invalidate_cache()
-        self._file = fs.open(path, "rb", block_size=READ_BYTES, cache_type="readahead")
+        self._file = fs.open(path, "rb", cache_type="readahead", **in_blocks(fs, READ_BYTES))
 
     @property
     def byte_count(self) -> int:
-        with told(self._shown):
+        with as_store_errors(self._shown):
             size = getattr(self._file, "size", None)
             return int(self._fs.size(self._path) if size is None else size)
 
     def read(self, size: int) -> bytes:
-        with told(self._shown):
+        with as_store_errors(self._shown):
             return cast("bytes", self._file.read(size))
 
     def seek(self, offset: int) -> int:
-        with told(self._shown):
+        with as_store_errors(self._shown):
             return int(self._file.seek(offset))
 
     def __enter__(self) -> "_OpenedFile":
@@ -251,22 +251,22 @@ class _OpenedFile:
 
 
 class _ToldUpload:
-    """A file that is sent; errors as `told`."""
+    """A file that is sent; errors as `as_store_errors`."""
 
     def __init__(self, upload: Upload, shown: bytes) -> None:
         self._upload = upload
         self._shown = shown
 
     def write(self, data: bytes | memoryview) -> None:
-        with told(self._shown):
+        with as_store_errors(self._shown):
             self._upload.write(data)
 
     def finish(self) -> str:
-        with told(self._shown):
+        with as_store_errors(self._shown):
             return self._upload.finish()
 
     def give_up(self) -> None:
-        with suppress(StoreError, FileNotFoundError), told(self._shown):
+        with suppress(StoreError, FileNotFoundError), as_store_errors(self._shown):
             self._upload.give_up()
 
 

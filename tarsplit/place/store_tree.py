@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 import xxhash
 
 from qa2pack.manifest.path import join, path_in
-from qa2pack.tarsplit.naming import PART
 from qa2pack.tarsplit.place.place import Place, Upload
 
 _SMALL_BYTES = 1 << 10  # the checksum file of one inventory has the size of that of another
@@ -39,8 +38,12 @@ class StoreTree:
         return self._place.upload(join(self._folder, name), size)
 
     def remove(self, name: bytes) -> None:
-        """Remove a file."""
+        """Remove a file, and the folders that it was alone in, where the store has folders."""
         self._place.remove([join(self._folder, name)])
+        folder = self._folder
+        while folder != self._name and not self._place.names(folder):
+            self._place.remove([folder])
+            folder = folder.rpartition(b"/")[0]
 
     def _digest(self, path: bytes, size: int) -> bytes:
         with self._place.opened(path) as file:
@@ -52,9 +55,8 @@ class StoreTree:
         return join(self._place.path, self._name)
 
     def names(self, folder: bytes) -> list[bytes]:
-        """Return what is in a folder, without files that a stop left on their way: they get their names yet."""
-        names = self._place.names(path_in(self._name, folder))
-        return [name for name in names if not name.endswith(PART) or name.removesuffix(PART) in names]
+        """Return what is in a folder."""
+        return self._place.names(path_in(self._name, folder))
 
     def finish(self) -> None:
         """Do nothing: each file is there."""

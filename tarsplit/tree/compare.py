@@ -48,14 +48,18 @@ def _looked(look: _Look) -> Callable[[], None]:
     return look()
 
 
-def others_in(names: Callable[[bytes], Iterable[bytes]], part: ChunkPart, shape: Shape) -> Iterator[bytes]:
+def others_in(
+    names: Callable[[bytes], Iterable[bytes]], part: ChunkPart, shape: Shape, *, passing: bytes = b""
+) -> Iterator[bytes]:
     """Yield the paths in a tree of what is not of it.
 
     Args:
         names: returns what is in a folder of the tree.
+        passing: a suffix that names of it may have besides.
     """
     for folder, known, _ in _contents(part, shape):
-        yield from (join(folder, name) for name in sorted({*names(folder)} - known))
+        others = {name for name in names(folder) if name.removesuffix(passing) not in known} - known
+        yield from (join(folder, name) for name in sorted(others))
 
 
 def _contents(part: ChunkPart, shape: Shape) -> Iterator[tuple[bytes, set[bytes], Share | None]]:

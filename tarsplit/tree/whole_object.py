@@ -37,10 +37,10 @@ def whole_object(place: Place, name: bytes) -> WholeObject | None:
             return None
         beside = {path: sha512(text).hexdigest() for path, text in object_files(head)}
         contents = {path.encode(): digest for digest, paths in head.contents.items() for path in paths}
-        if not _has_names(place, name, beside | contents) or _stored(place, name, beside) is None:
+        paths = beside | contents
+        if not _has_names(place, name, paths) or (stored := _stored(place, name, paths)) is None:
             return None
-        stored = _stored(place, name, contents)
-        return None if stored is None else WholeObject(head, stored)
+        return WholeObject(head, {content: digest for content, digest in stored.items() if digest in head.contents})
     except (FileNotFoundError, InventoryError, PlaceError):
         return None
 

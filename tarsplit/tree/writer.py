@@ -14,6 +14,7 @@ from qa2pack.manifest.path import join
 from qa2pack.tarsplit.checksums import Sums, threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share
 from qa2pack.tarsplit.container.writer import Output, OutputFailedError
+from qa2pack.tarsplit.naming import PART
 from qa2pack.tarsplit.place.place import Place, StrayError, Upload
 from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.shape import Beside, Shape
@@ -50,6 +51,8 @@ class TreeWriter:
         stored: Mapping[tuple[int, bytes], str] | None = None,
     ) -> None:
         self._place = place
+        self._name = name
+        self._on_their_way = list[bytes]()  # files that a stop left unfinished in a store: they get their names yet
         self._tree = place.tree(name) if stored is None else place.next_version(name)
         self._stored = stored or {}
         self._shape = shape
@@ -110,13 +113,22 @@ class TreeWriter:
         Raises:
             StrayError: something is not of it: somebody put it there.
         """
-        if self._keeps and (other := next(others_in(self._tree.names, part, self._shape), b"")):
-            raise StrayError(join(self._tree.where, other))
+        for other in others_in(self._tree.names, part, self._shape) if self._keeps else ():
+            if not (self._place.goes_on and other.endswith(PART)):
+                raise StrayError(join(self._tree.where, other))
+            self._on_their_way.append(other)
 
     def finish(self) -> None:
-        """Write what is beside the files, and give the tree its name."""
+        """Write what is beside the files, and give the tree its name.
+
+        Raises:
+            StrayError: an unfinished file is in it that is none of this tree.
+        """
         for each in self._shape.beside():
             self._write_beside(each)
+        for other in self._on_their_way:
+            if self._place.seen(join(self._name, other)):
+                raise StrayError(join(self._tree.where, other))
         with _marked():
             self._tree.finish()
 

@@ -24,6 +24,7 @@ ssh-keygen openssh-client
 sshd openssh-server
 zsh zsh
 groff groff-base
+systemd-analyze systemd
 munged munge
 slurmctld slurmctld
 slurmd slurmd

@@ -61,18 +61,34 @@ def parse(name: str, text: str) -> Module:
     return Module(name=name, package=name.partition("/")[0].removesuffix(".py"), tree=ast.parse(text))
 
 
-@cache  # some thirty tests ask, and to parse all of them takes half a second
+@cache  # some thirty tests ask, and to walk through all trees takes a second
+def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Return the tree with all nodes in it, as `ast.walk` yields them."""
+    return tuple(ast.walk(tree))
+
+
 def project_modules() -> tuple[Module, ...]:
     """Return every module that is installed, sorted by name."""
+    return modules_in(*PACKAGES)
+
+
+@cache
+def modules_in(*folders: str) -> tuple[Module, ...]:
+    """Return the modules below these folders, and the one at the root of the repository."""
     paths = [ROOT / "QA2_Packaging_module.py"]
-    for package in PACKAGES:
-        paths += sorted((ROOT / package).rglob("*.py"))
-    return tuple(parse(path.relative_to(ROOT).as_posix(), path.read_text()) for path in paths)
+    for folder in folders:
+        paths += sorted((ROOT / folder).rglob("*.py"))
+    return tuple(_module_at(path) for path in paths)
+
+
+@cache
+def _module_at(path: Path) -> Module:
+    return parse(path.relative_to(ROOT).as_posix(), path.read_text())
 
 
 def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield our package, or the foreign top-level one, and the line of each import; relative imports come as `.`."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from ((_package(alias.name), node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -86,7 +102,7 @@ def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 def imported_from(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
     """Yield each name that is imported from the module, and the line."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.ImportFrom) and node.module == module:
             yield from ((alias.name, node.lineno) for alias in node.names)
 
@@ -98,7 +114,7 @@ def imported_modules(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 def _imported_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield what is imported, with dots, modules or names out of modules, and the line."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -120,7 +136,7 @@ def _file_of(name: str) -> Iterator[str]:
 
 def printing_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield name and line of each use of `print`, of the streams of the process, or of a write to a descriptor."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Name) and node.id == "print":
             yield "print", node.lineno
         elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "write"):
@@ -131,8 +147,8 @@ def printing_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 def texts_with(tree: ast.AST, words: re.Pattern[str]) -> Iterator[tuple[str, int]]:
     """Yield each text of the program, which is no docstring, that has one of the words, and its line."""
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    docstrings = {id(node.value) for node in nodes_of(tree) if isinstance(node, ast.Expr)}
+    for node in nodes_of(tree):
         if isinstance(node, ast.Constant) and id(node) not in docstrings and isinstance(node.value, str | bytes):
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
             if words.search(text):
@@ -147,7 +163,7 @@ def flat_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
 def imported_tests(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield name and line of each import from a test module, also in the text of a program that a child runs."""
     yield from ((name, line) for name, line in _imported_names(tree) if _TEST_MODULE.match(name))
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from ((name, node.lineno + line - 1) for name, line in _tests_of_program(node.value))
 
@@ -184,7 +200,7 @@ def changing_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """
     known = _names_of_imports(tree)
     has_pathlib = any(package == "pathlib" for package, _ in imported_packages(tree))
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Name | ast.Attribute):
             full = _full_name(node, known)
             if full in _CHANGING:
@@ -199,8 +215,8 @@ def changing_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def looks_that_hide_errors(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield name and line of each function that takes any error of a disk for the absence of a file."""
     known = _names_of_imports(tree)
-    strict = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_strict(node)}
-    for node in ast.walk(tree):
+    strict = {id(node.func) for node in nodes_of(tree) if isinstance(node, ast.Call) and _is_strict(node)}
+    for node in nodes_of(tree):
         if isinstance(node, ast.Name | ast.Attribute):
             name = _name_of_look(node, known)
             if name in _HIDING or (name in _HIDING_UNLESS_STRICT and id(node) not in strict):
@@ -237,7 +253,7 @@ def _run_on_loading(node: ast.AST) -> Iterator[ast.AST]:
 def _names_of_imports(tree: ast.Module) -> dict[str, str]:
     """Return what each imported name stands for: `copy` -> `shutil.copy` after `from shutil import copy`."""
     known: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             known |= {alias.asname or alias.name.split(".")[0]: alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

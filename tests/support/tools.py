@@ -26,6 +26,7 @@ _PACKAGES = {
     "ssh-add": "openssh-client",
     "sshd": "openssh-server",
     "groff": "groff-base",
+    "systemd-analyze": "systemd",
     "munged": "munge",
     "sbatch": "slurm-client",
 }
