@@ -198,10 +198,7 @@ def check_space(
 
 
 def _device_problems(package: Package, header: Header, devices: Mapping[int, bytes]) -> Iterator[Problem]:
-    mounts = list(mounts_in_the_way(package, header))
-    yield from mounts
-    if not mounts and _is_elsewhere(package.control, package.parent):  # as a subvolume is, which is not mounted
-        yield Problem(Code.MOUNT_POINT, package.control)  # a tree staged there could not be published by a rename
+    yield from mounts_in_the_way(package, header)
     if header.mode is not Mode.HARD:
         return
     own = os.stat(package.parent).st_dev
@@ -214,10 +211,6 @@ def _device_problems(package: Package, header: Header, devices: Mapping[int, byt
 def _other_mount(path: bytes) -> str:
     mount = mount_of(path)
     return f"another one, at {shown(mount.point)}" if mount else "another one"
-
-
-def _is_elsewhere(path: bytes, parent: bytes) -> bool:
-    return is_folder(path) and os.stat(path).st_dev != os.stat(parent).st_dev
 
 
 def _origin_problems(header: Header) -> Iterator[Problem]:

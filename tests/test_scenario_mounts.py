@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,12 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.exit_codes import Exit
-from support.commands import run_here
-from support.file_systems import mounted
-from support.in_process import Delivery
+from support.commands import run_here, run_redirected
+from support.file_systems import made_disk, mounted
+from support.in_process import Delivery, make_reduction
 from support.origin_bytes import read_files, roll_back
-from support.two_members import FIRST, SECOND
+from support.tools import needs_tool
+from support.two_members import FIRST, SECOND, make_two, other_reduction
 
 PACKAGE = "2011.0.00229.S"
 MEMBER = "sg_ouss_id/group_ouss_id/member_ouss_id"
@@ -151,3 +153,49 @@ def test_file_that_is_a_mount_point_cannot_be_moved(delivery: Delivery, tmp_path
         assert refused(lambda: delivery.plan(Mode.MOVE)) == in_the_way(place)
         delivery.make(Mode.COPY)
         assert delivery.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("place", "stops"),
+    [
+        ("sg_ouss_id", {"append", "replace-member", "remove", "rollback"}),
+        (f"{MEMBER}2/script", set()),
+        (".pack", {"append", "replace-member", "remove", "rename", "rollback"}),
+        (".pack/finished", {"append", "replace-member", "remove", "rename", "rollback"}),
+    ],
+)
+def test_subvolume_is_no_mount_and_stops_what_would_rename_out_of_it(
+    tmp_path: Path, place: str, stops: set[str]
+) -> None:
+    with made_disk(tmp_path / "disk", ["mkfs.btrfs", "-q", "-f"]) as disk:
+        delivery = Delivery(make_reduction(disk / "sb1"), disk / PACKAGE)
+        other = other_reduction(delivery)
+        path = make_two(delivery, other, Mode.COPY)
+        folder = Path(f"{path}{place}") if place.startswith(".") else path / place
+        folder.rename(folder.with_name("before"))
+        subprocess.run([needs_tool("btrfs"), "subvolume", "create", folder], check=True, capture_output=True)
+        for inner in folder.with_name("before").iterdir():
+            shutil.move(inner, folder)
+        folder.with_name("before").rmdir()
+        commands: dict[str, list[str | Path]] = {
+            "append": ["package", other.origin, path, "--mode", "copy", "--append", "member"],
+            "replace-member": ["package", other.origin, path, "--mode", "copy", "--replace-member", SECOND],
+            "remove": ["remove", path, "--member", SECOND],
+            "rename": ["rename", path, "2011.0.00230.S"],
+            "rollback": ["rollback", path, "--further"],
+        }
+        renamed = path.with_name("2011.0.00230.S")
+        found = {name for name, words in commands.items() if not _is_done(words, renamed)}
+        assert found == stops
+        assert run_redirected("verify", path).code == 0
+
+
+def _is_done(words: list[str | Path], renamed: Path) -> bool:
+    """Tell whether a command was done, and undo it; else it was refused before anything was changed."""
+    ran = run_redirected(*words)
+    if ran.code == 0 and words[0] != "rollback":
+        (package,) = (word for word in words if isinstance(word, Path) and word.name == PACKAGE)
+        undone = run_redirected("rollback", renamed if words[0] == "rename" else package)
+        assert undone.code == 0, undone.err
+    assert ran.code == 0 or (ran.code == Exit.FAILED and "mount-point: " in ran.err), ran.err
+    return ran.code == 0

@@ -284,7 +284,7 @@ class FolderStage:
         copy(self._context, self._source(index), name, self._target_fd, planned)
 
     def _keep(self, index: int, planned: Planned) -> bool:
-        """Hard-link the unchanged file of the replaced package; False if changed, or without hard links."""
+        """Hard-link the unchanged file of the replaced package; False if changed, or where it cannot be linked."""
         name = self._record.names[index]
         path = join(self._context.folder, join(self._record.path, name))
         try:
@@ -297,7 +297,7 @@ class FolderStage:
         try:
             self._context.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
         except OSError as error:
-            if error.errno not in CANNOT_LINK:
+            if error.errno not in (*CANNOT_LINK, errno.EXDEV):  # from a subvolume no link leads out
                 raise
             return False
         return True

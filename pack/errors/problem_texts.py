@@ -388,9 +388,9 @@ PLANNING: Mapping[Code, Row] = {
         "Put copies in place of the package and its control folder (cp -a, rm -r, mv), or name another destination.",
     ),
     Code.MOUNT_POINT: Row(
-        "This is a mount point, where the work would rename, replace, link or remove.",
-        "The system renames, replaces and removes no mount point, and hard links do not lead out of one.",
-        "Choose a destination below the mount point. Or unmount what is mounted in a package or origin, and copy it "
+        "This is a mount point or subvolume, where the work would rename, replace, link or remove.",
+        "The system renames, replaces and removes no mount point, and neither renames nor links out of one.",
+        "Choose a destination below the mount point. Or, if it is in a package or origin, unmount it and put a copy "
         "there.",
     ),
     Code.PLAN_MISSING: Row(
