@@ -17,6 +17,7 @@ strace strace
 mkfs.ext4 e2fsprogs
 mkfs.xfs xfsprogs
 mkfs.btrfs btrfs-progs
+btrfs btrfs-progs
 mkfs.exfat exfatprogs
 mount.exfat-fuse exfat-fuse
 mount mount

@@ -18,6 +18,7 @@ _PACKAGES = {
     "bsdtar": "libarchive-tools",
     "mkfs.xfs": "xfsprogs",
     "mkfs.btrfs": "btrfs-progs",
+    "btrfs": "btrfs-progs",
     "mkfs.ext4": "e2fsprogs",
     "mkfs.exfat": "exfatprogs",
     "mount.exfat-fuse": "exfat-fuse",
