@@ -82,7 +82,8 @@ def delivery_lines(view: ShownDelivery, style: Style) -> Iterator[str]:
         yield f"{style.good('Done')}: {total} in {shown(output)}{kept}"
         if view.is_signed:
             yield f"Signed: {shown(signature_name(cut.header.name.manifest))}"
-        yield f"Next: tarsplit --check {quoted(output)}"
+        yield "To check it, here or where it arrives:"
+        yield f"  tarsplit --check {quoted(output)}"
     else:
         yield from map(problem_text, outcome.problems)
 
