@@ -443,6 +443,12 @@ def test_json_has_all_that_is_known(capsys: Capsys, shelf: Shelf) -> None:
     assert [name for name in (*fields, *fields["summary"], *fields["wrong"][0]) if f"`{name}`" not in page] == []
 
 
+def test_json_has_the_very_path_of_what_was_written(capsys: Capsys, shelf: Shelf, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.html"
+    fields = json.loads(run(capsys, shelf, "--report", os.fsdecode(path), "--json")[1])
+    assert (bytes.fromhex(fields["report_bytes"]), fields["metrics"]) == (path, None)
+
+
 def test_progress_tells_which_package_is_verified_and_counts_each_anew(capsys: Capsys, shelf: Shelf) -> None:
     ran = run_here(capsys, "audit", shelf.path, "--catalogue", shelf.catalogue, "--progress", "json")
     ended = [event for line in ran.err.splitlines() if (event := json.loads(line))["event"] == "phase-end"]

@@ -65,6 +65,18 @@ def test_each_setting_is_shown_with_its_default(capsys: Capsys, tmp_path: Path) 
     assert {each for setting in found.values() for each in _sources(setting)} == {("", None)}
 
 
+def test_catalogue_that_counts_without_a_setting_is_shown(
+    capsys: Capsys, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    found = _settings(capsys)["catalogue"]
+    assert (found["value"], _sources(found), found["fault"]) == (
+        f"{folder}/qa2pack/catalogue.sqlite",
+        [("", None)],
+        None,
+    )
+
+
 def test_first_that_gives_a_value_is_its_source_and_lists_have_several(
     capsys: Capsys, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

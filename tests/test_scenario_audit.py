@@ -101,18 +101,7 @@ class EndOfAnother(Steps):
         return self.at
 
 
-def test_two_audits_share_the_packages(shelf: Shelf, hold: Callable[[str], Held]) -> None:
-    held = hold(ONE)
-    shelf.time.now_ns = time.time_ns()
-    audited = shelf.audit()
-    assert ([shelf.relative(path) for path in audited.busy], shelf.verified(audited)) == ([ONE], [TWO, THREE])
-    assert audited.left_count == 0
-    held.let_go()
-    code, out, _ = held.end()
-    assert (code, "Verified now: 1 package\n" in out) == (0, True)
-
-
-def test_package_that_another_audit_verified_meanwhile_is_not_left_for_later(
+def test_two_audits_share_the_packages_and_leave_only_what_is_not_verified_yet(
     shelf: Shelf, hold: Callable[[str], Held]
 ) -> None:
     shelf.time = another = EndOfAnother(held=hold(ONE))

@@ -146,9 +146,13 @@ def _fields(audited: Audited) -> Fields:
         "forgotten_count": audited.forgotten_count,
         "unsearched": problem_fields(audited.unsearched),
         "is_stopped": audited.is_stopped,
-        "report": None if audited.report is None else shown(audited.report),
-        "metrics": None if audited.metrics is None else shown(audited.metrics),
+        **_output_fields("report", audited.report),
+        **_output_fields("metrics", audited.metrics),
     }
+
+
+def _output_fields(name: str, path: bytes | None) -> Fields:
+    return {name: None} if path is None else path_fields(name, path)
 
 
 def _wrong_fields(wrong: Wrong) -> Fields:

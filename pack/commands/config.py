@@ -62,6 +62,7 @@ def config(
 
 def _options() -> "Iterator[Any]":
     """Yield the options that have a setting: of the commands that have them all together."""
+    from qa2pack.pack.audit.outputs import default_catalogue
     from qa2pack.pack.commands.apply import apply
     from qa2pack.pack.commands.audit import audit
     from qa2pack.pack.commands.deliver import deliver
@@ -79,7 +80,9 @@ def _options() -> "Iterator[Any]":
             key = key_of(name, str(param.name))
             if key in KEYS and param.envvar:
                 context = command.context_class(command, info_name=name)
-                yield Option(key, param.envvar, _as_value(param.default), partial(_fault_of, key, param, context))
+                # The help tells how the path is found, this the path itself.
+                default = os.fsdecode(default_catalogue(os.environ)) if key == "catalogue" else param.default
+                yield Option(key, param.envvar, _as_value(default), partial(_fault_of, key, param, context))
 
 
 def _fault_of(key: str, param: Any, context: Any, value: "Value", values: "Mapping[str, Value | None]") -> str:
