@@ -11,7 +11,7 @@ from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_wri
 from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
 from qa2pack.manifest.format.header import Notes
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream, peek_stream
-from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, control_fd, read_control
+from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, control_fd, read_control, read_named
 from qa2pack.tarsplit.output_files import locked_part, new_part
 from support.generated import header_of
 
@@ -152,3 +152,27 @@ def test_small_file_takes_no_memory_up_to_the_limit(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1 << 20
+
+
+def test_file_that_the_user_names_may_be_a_link_or_what_a_command_prints(tmp_path: Path) -> None:
+    assert read_named(put("link", tmp_path / "x"), limit_bytes=10) == b"precious"
+    reading, writing = os.pipe()
+    os.write(writing, b"printed")
+    os.close(writing)
+    assert read_named(b"/proc/self/fd/%d" % reading, limit_bytes=10) == b"printed"
+    os.close(reading)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "socket", "device"])
+def test_nothing_else_that_the_user_names_is_waited_for(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"folder|pipe|device|directory|No such device"):
+        read_named(put(kind, tmp_path / "x"), limit_bytes=10)
+
+
+def test_command_that_prints_without_end_is_read_up_to_the_limit() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"1234")
+    with pytest.raises(ControlFileError, match="more than the 3 B that are read"):
+        read_named(b"/proc/self/fd/%d" % reading, limit_bytes=3)
+    os.close(reading)
+    os.close(writing)

@@ -239,6 +239,16 @@ def test_what_is_no_key_is_refused(tmp_path: Path, key: Key, signed: Path, name:
         check_key(os.fsencode(tmp_path / name))
 
 
+@pytest.mark.parametrize("name", ["key", "key.pub"])
+def test_pipe_in_the_place_of_a_key_is_not_waited_for(key: Key, name: str) -> None:
+    pipe = key.path.with_name(name)
+    pipe.unlink()
+    os.mkfifo(pipe)
+    with pytest.raises(Refused, match="key-unusable") as caught:
+        check_key(os.fsencode(key.path))
+    assert (caught.value.problems[0].path, caught.value.problems[0].found) == (os.fsencode(pipe), "a named pipe")
+
+
 def test_missing_ssh_keygen_is_told_as_such(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Refused, match="ssh-keygen-missing"):

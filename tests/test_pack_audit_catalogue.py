@@ -1,12 +1,13 @@
 """The catalogue when two runs change it at a time: one of them is later, and neither fails."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.audit.catalogue import Catalogue, opened_catalogue
 from qa2pack.pack.audit.facts import Facts, MemberFacts
 from qa2pack.pack.audit.shelved import Finding, Outcome, Standing
@@ -84,3 +85,14 @@ def test_maker_is_that_of_the_newest_member(two: tuple[Catalogue, Catalogue]) ->
     (package,) = two[0].shelf()
     assert package.maker is not None
     assert (package.maker.user, package.maker.program) == ("bob", "qa2pack 2")
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)])
+def test_what_is_in_the_place_of_the_lock_is_named(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    lock = tmp_path / "catalogue.lock"
+    make(lock)
+    with pytest.raises(Refused) as caught, opened_catalogue(os.fsencode(tmp_path / "catalogue")):
+        pass
+    assert [(each.code, each.path) for each in caught.value.problems] == [
+        (Code.CATALOGUE_UNUSABLE, os.fsencode(lock))
+    ]

@@ -73,3 +73,36 @@ def test_signal_ends_the_wait_for_a_pipe(delivery: Delivery, tmp_path: Path) -> 
         os.killpg(plan.pid, signal.SIGKILL)  # the writer as well
     _, err = plan.communicate(timeout=600)
     assert (plan.returncode, "interrupted" in err) == (Exit.RESUMABLE, True)
+
+
+@pytest.mark.parametrize("place", ["header", "README"])
+def test_pipe_in_the_place_of_a_header_or_readme_of_a_member_is_refused(
+    capsys: pytest.CaptureFixture[str], delivery: Delivery, tmp_path: Path, place: str
+) -> None:
+    delivery.make()
+    pipe = tmp_path / "header" if place == "header" else delivery.member / "README"
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    more = ["--header", pipe] if place == "header" else ["--set-field", "PI name=A. Person"]
+    ran = run_here(capsys, "readme", delivery.path, *more)
+    assert (ran.code, "readme-missing" in ran.err, "a named pipe" in ran.err) == (Exit.FAILED, True, True)
+
+
+def test_link_in_the_place_of_a_readme_of_a_member_is_not_followed(
+    capsys: pytest.CaptureFixture[str], delivery: Delivery, tmp_path: Path
+) -> None:
+    delivery.make()
+    (tmp_path / "private").write_text("private")
+    (delivery.member / "README").unlink()
+    (delivery.member / "README").symlink_to(tmp_path / "private")
+    ran = run_here(capsys, "readme", delivery.path, "--take-changes")
+    assert (ran.code, "readme-missing" in ran.err) == (Exit.FAILED, True)
+
+
+def test_known_signers_are_not_waited_for(
+    capsys: pytest.CaptureFixture[str], delivery: Delivery, tmp_path: Path
+) -> None:
+    delivery.make()
+    os.mkfifo(tmp_path / "signers")
+    ran = run_here(capsys, "verify", delivery.path, "--allowed-signers", tmp_path / "signers")
+    assert (ran.code, "signers-unusable" in ran.err, "a named pipe" in ran.err) == (Exit.FAILED, True, True)

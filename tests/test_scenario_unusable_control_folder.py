@@ -109,3 +109,16 @@ def test_manifests_that_may_not_be_listed_are_no_missing_ones(capsys: Capsys, de
     assert (
         f"permission was denied.\n  package: {delivery.path}\n  Get permission first.\n  Path: {manifests}" in ran.err
     )
+
+
+@pytest.mark.parametrize("name", ["plan", "plan.applied"])
+@pytest.mark.parametrize("command", [("plan", "ORIGIN", "PACKAGE"), ("apply", "PACKAGE")], ids=" ".join)
+def test_folder_in_the_place_of_a_plan_is_refused_before_anything_is_done(
+    capsys: Capsys, delivery: Delivery, command: tuple[str, ...], name: str
+) -> None:
+    place = control(delivery) / name
+    place.unlink(missing_ok=True)
+    place.mkdir()
+    ran = run_here(capsys, *typed(delivery, command))
+    assert (ran.code, "control-unusable: " in ran.err) == (Exit.FAILED, True)
+    assert f"{place}: expected a file, found a folder\n" in ran.err

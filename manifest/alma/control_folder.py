@@ -11,17 +11,18 @@ import stat
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.fs.file_kind import kind_at
-from qa2pack.manifest.fs.presence import is_there, status_of
+from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 FOLDERS = (b"manifests", b"finished", b"staging", b"previous", b"fetched")  # all that there are in a control folder
+_REPLACED = (b"plan", b"plan.applied")  # by renaming another one over it; what else they are, whoever reads them says
 
 
 def check_control(path: bytes) -> None:
     """Refuse a path that is not a folder, is a package itself, or may not be entered; an absent path is accepted.
 
-    The folders in it must be folders, too, if they are there.
+    The folders in it must be folders, too, if they are there, and the plans none.
 
     Raises:
         Refused: with what it is; or the name is longer than the disk takes.
@@ -51,6 +52,9 @@ def _check_inner(path: bytes) -> None:
         status = status_of(folder)
         if status is not None and (found := _other_than_folder(folder, status.st_mode)):
             raise Refused(Problem(Code.CONTROL_UNUSABLE, folder, "a folder", found))
+    for file in (join(path, name) for name in _REPLACED):
+        if is_plain_folder(file):
+            raise Refused(Problem(Code.CONTROL_UNUSABLE, file, "a file", "a folder"))
 
 
 def _other_than_folder(path: bytes, mode: int) -> str:

@@ -11,11 +11,13 @@ import stat
 from typing import BinaryIO
 
 from qa2pack.manifest.fs.file_kind import kind_at, kind_in_words
+from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.humanize import human_bytes
 
 SMALL_BYTES = 1 << 20  # limit of files that people write, or that hold one line
 LARGE_BYTES = 1 << 26  # limit of files that a program writes and that are read whole
-_SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_USER_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_SAFE_FLAGS = _USER_FLAGS | os.O_NOFOLLOW
 
 
 class ControlFileError(OSError):
@@ -60,6 +62,37 @@ def read_control(path: bytes, *, limit_bytes: int) -> bytes:
     """
     with opened_control(path) as file:
         return read_bounded(file, path, limit_bytes=limit_bytes)
+
+
+def read_named(path: bytes, *, limit_bytes: int) -> bytes:
+    """Return the content of a file that the user names, symlinks followed, or of a pipe that a shell gives.
+
+    A shell gives what a command prints as `/dev/fd/63`, a pipe with a writer: `<(command)`. A named pipe may have no
+    writer, and would be waited for for ever.
+
+    Raises:
+        ControlFileError: it is neither a regular file nor such a pipe, or there is more than the limit.
+        OSError: as `open` and `read` do.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _USER_FLAGS)) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode):
+            return read_bounded(file, path, limit_bytes=limit_bytes)
+        if not is_shell_pipe(path):
+            raise _refused(path, kind_in_words(mode))
+        os.set_blocking(file.fileno(), True)
+        data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise ControlFileError(errno.EFBIG, f"more than the {human_bytes(limit_bytes)} that are read", path)
+    return data
+
+
+def is_shell_pipe(path: bytes) -> bool:
+    """Return whether a path is a pipe that no folder has a name of, as the one of `<(command)`."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode) and not is_there(real_path(path))
+    except OSError:
+        return False  # reading it reports the error
 
 
 def read_bounded(file: BinaryIO, path: bytes, *, limit_bytes: int) -> bytes:

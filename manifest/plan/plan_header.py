@@ -2,7 +2,7 @@
 
 import codecs
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.readme import header_template, project_of, readme_text
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
-from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control, read_named
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.recorded_checks import rows_of
 from qa2pack.manifest.path import shown
@@ -47,10 +47,18 @@ def readme_warnings(header: Header) -> Iterator[Problem]:
 
 
 def read_header_file(path: bytes) -> bytes:
-    """Return the text of a file that holds a README header, or a whole README; raises as `readme_header`."""
+    """Return the text of a file that the user names and that holds a README header; raises as `readme_header`."""
+    return _header_text(path, read_named)
+
+
+def read_packaged_readme(path: bytes) -> bytes:
+    """Return the text of a README in a package, where no symlink is followed; raises as `readme_header`."""
+    return _header_text(path, read_control)
+
+
+def _header_text(path: bytes, read: Callable[..., bytes]) -> bytes:
     try:
-        with open(path, "rb") as file:
-            text = read_bounded(file, path, limit_bytes=SMALL_BYTES)
+        text = read(path, limit_bytes=SMALL_BYTES)
     except OSError as error:
         raise Refused(Problem(Code.README_MISSING, path, found=error.strerror or "")) from error
     if kind := _other_than_text(text):

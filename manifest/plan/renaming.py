@@ -36,7 +36,7 @@ from qa2pack.manifest.plan.destination import Destination, base_of, writing_prob
 from qa2pack.manifest.plan.extra_files import extra_in_package
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
 from qa2pack.manifest.plan.plan import Plan
-from qa2pack.manifest.plan.plan_header import header_of_member, read_header_file
+from qa2pack.manifest.plan.plan_header import header_of_member, read_packaged_readme
 from qa2pack.manifest.plan.rebuild import own_records, paths_in
 from qa2pack.manifest.plan.written import header_text_of, with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, refuse_any
@@ -217,7 +217,7 @@ def _changed_texts(member: bytes, header: Header) -> Iterator[Problem]:
         ):
             continue
         with suppress(Refused):  # no text: changed by hand, too
-            if read_header_file(join(member, path)) == text:
+            if read_packaged_readme(join(member, path)) == text:
                 continue
         yield Problem(Code.CHANGED, join(member, path))
 

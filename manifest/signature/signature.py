@@ -5,15 +5,20 @@ what the signed file says of its time is covered. A key whose validity has ended
 signatures either: whoever got the key could give any date.
 """
 
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.fs.control_file import SMALL_BYTES, ControlFileError, opened_control, read_control
+from qa2pack.manifest.fs.control_file import (
+    SMALL_BYTES,
+    ControlFileError,
+    is_shell_pipe,
+    opened_control,
+    read_control,
+    read_named,
+)
 from qa2pack.manifest.fs.private_folder import PrivateFolder
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.signature.names import signature_name
@@ -102,8 +107,8 @@ def read_signers(signers: bytes) -> bytes:
 
 
 def _content(signers: bytes) -> bytes:
-    """Return the content of a file that the user names: a shell gives what a command prints as /dev/fd/63, a pipe."""
-    if stat.S_ISFIFO(os.stat(signers).st_mode):
+    """Return the content of a file that the user names, which may be a pipe of a shell."""
+    if is_shell_pipe(signers):
         return _piped(signers)
     return read_control(os.path.realpath(signers, strict=True), limit_bytes=SMALL_BYTES)
 
@@ -111,11 +116,7 @@ def _content(signers: bytes) -> bytes:
 @cache
 def _piped(path: bytes) -> bytes:
     """Return what comes out of a pipe, which the next one who asks would not get any more."""
-    with open(path, "rb") as pipe:
-        text = pipe.read(SMALL_BYTES + 1)
-    if len(text) > SMALL_BYTES:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
-    return text
+    return read_named(path, limit_bytes=SMALL_BYTES)
 
 
 def _names_a_key(line: bytes) -> bool:

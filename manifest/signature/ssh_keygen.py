@@ -7,10 +7,12 @@ the ends of its children gets no exit codes.
 
 import os
 import re
+import stat
 import subprocess
 from typing import IO
 
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 PROGRAM = "ssh-keygen"
@@ -58,10 +60,22 @@ def sign(key: bytes, data: bytes | IO[bytes]) -> bytes:
         Refused: the key cannot be used.
         KeygenMissingError: there is no ssh-keygen.
     """
+    for file in (key, key + b".pub"):  # which ssh-keygen waits for, or reads without end
+        if kind := _other_than_file(file):
+            raise Refused(Problem(Code.KEY_UNUSABLE, file, "a key that can sign", kind))
     done = _run(("sign", "-f", os.fsdecode(key)), data)
     if done.returncode or not done.stdout.startswith(_ARMOR):
         raise Refused(Problem(Code.KEY_UNUSABLE, key, "a key that can sign", _reason(_lines(done.stderr))))
     return done.stdout
+
+
+def _other_than_file(path: bytes) -> str:
+    """Return what is at a path, symlinks followed; empty if it is a regular file or nothing."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return ""  # which ssh-keygen tells better
+    return "" if stat.S_ISREG(mode) else kind_in_words(mode)
 
 
 def _reason(said: list[str]) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
 from qa2pack.manifest.path import join
 from qa2pack.pack.audit.facts import Facts
 from qa2pack.pack.audit.schema import opened_database, unusable
@@ -241,7 +242,10 @@ def opened_catalogue(path: bytes) -> Iterator[Catalogue]:
         Refused: the file is damaged, of another program, or of a newer version; also later, while it is used.
         OSError: it cannot be read or written, which is no reason to move it away and lose what it knows.
     """
-    lock_fd = os.open(path + b".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        lock_fd = control_fd(path + b".lock", os.O_RDWR | os.O_CREAT)
+    except ControlFileError as error:
+        raise unusable(path + b".lock", error.strerror or "") from error
     try:
         fcntl.lockf(lock_fd, fcntl.LOCK_EX, 1, _OPENING)
         with closing(opened_database(path)) as database:

@@ -12,7 +12,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.plan.plan_header import read_header_file
+from qa2pack.manifest.plan.plan_header import read_header_file, read_packaged_readme
 from qa2pack.manifest.plan.rebuild import NewReadme, plan_rebuild
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack import PROGRAM
@@ -70,7 +70,7 @@ def _new_readme(target: Target, manifest: Described, asked: ReadmeChange) -> New
     if asked.header:
         text = read_header_file(asked.header)
     elif asked.is_taken:
-        text = header_of(read_header_file(join(target.package.member(header.member), README)), header.project)
+        text = header_of(read_packaged_readme(join(target.package.member(header.member), README)), header.project)
     else:
         _check_unchanged(target, manifest)
         text = (header.made_with.readme_header if header.made_with else b"") or (
@@ -84,7 +84,11 @@ def _new_readme(target: Target, manifest: Described, asked: ReadmeChange) -> New
 def _check_unchanged(target: Target, manifest: Described) -> None:
     """Refuse to lose what was changed in the README by hand."""
     path = join(target.package.member(manifest.header.member), README)
-    if manifest.header.mode is not Mode.FAKE and is_there(path) and read_header_file(path) != manifest.header.readme:
+    if (
+        manifest.header.mode is not Mode.FAKE
+        and is_there(path)
+        and read_packaged_readme(path) != manifest.header.readme
+    ):
         raise Refused(Problem(Code.CHANGED, path), remedies=_TAKE)
 
 

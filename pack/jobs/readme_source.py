@@ -9,8 +9,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 
-from qa2pack.manifest.fs.presence import is_there, real_path
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, ControlFileError, is_shell_pipe, read_named
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
 
@@ -22,20 +23,26 @@ def readable_readme(request: PlanRequest) -> Iterator[PlanRequest]:
     A pipe is read into memory here, where a signal still ends the command at once.
 
     Raises:
-        Refused: the path is neither a regular file nor such a pipe.
+        Refused: the path is neither a regular file nor such a pipe, or too much comes out of it.
     """
     path = request.readme
     mode = None if path is None else _mode_of(path)
     if path is None or mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         yield request
-    elif stat.S_ISFIFO(mode) and not is_there(real_path(path)):  # anonymous pipe of a shell
+    elif is_shell_pipe(path):
         with open(os.memfd_create("readme"), "w+b") as memory:
-            with open(path, "rb") as pipe:
-                shutil.copyfileobj(pipe, memory)
+            shutil.copyfileobj(BytesIO(_piped(path)), memory)
             memory.flush()
             yield replace(request, readme=b"/proc/self/fd/%d" % memory.fileno())
     else:
         raise Refused(Problem(Code.README_MISSING, path, "a file", "something else"))
+
+
+def _piped(path: bytes) -> bytes:
+    try:
+        return read_named(path, limit_bytes=SMALL_BYTES)
+    except ControlFileError as error:
+        raise Refused(Problem(Code.README_MISSING, path, found=error.strerror or "")) from error
 
 
 def is_pipe(path: bytes) -> bool:
