@@ -73,6 +73,7 @@ def test_origin_that_is_a_file_is_refused(delivery: Delivery) -> None:
 
 @pytest.mark.parametrize("inside", ["package in origin", "origin in package", "origin in control folder", "the same"])
 def test_origin_and_package_inside_each_other_are_refused(delivery: Delivery, inside: str) -> None:
+    (delivery.path.with_name("2011.0.00229.S.pack") / "finished").mkdir(parents=True)
     places = {
         "package in origin": replace(delivery, path=delivery.origin / "2011.0.00229.S"),
         "origin in package": replace(delivery, origin=make_reduction(delivery.path / "sb1")),

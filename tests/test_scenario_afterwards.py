@@ -12,12 +12,14 @@ from qa2pack.executor.errors import CannotUndoError, OriginChangedError
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.layout.load import known_layouts
 from qa2pack.manifest.problem import Code, Refused
 from support.commands import run_here
 from support.faulty_disk import WatchedDisk
-from support.in_process import Delivery, age, make_reduction
+from support.in_process import Delivery, write
 from support.origin_bytes import roll_back
 from support.snapshots import contents
+from support.stock_origins import make_stock_origin
 
 
 def tickets(delivery: Delivery) -> dict[str, bytes]:
@@ -147,17 +149,33 @@ def test_link_that_the_origin_had_stays_after_a_move(delivery: Delivery, mode: M
     assert (own.read_bytes(), delivery.problems()) == (plot.read_bytes(), [])
 
 
-@pytest.mark.parametrize("name", ["plan", "status", "verify"])
+@pytest.mark.parametrize("layout", known_layouts())
 def test_package_in_the_place_of_a_control_folder_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], layout: str
 ) -> None:
-    origin = make_reduction(tmp_path / "reduction")
-    age(tmp_path)
-    packed = tmp_path / "2011.0.00229.S.pack"
-    assert run_here(capsys, "plan", origin, packed, "--mode", "copy").code == 0
+    origin, words = make_stock_origin(tmp_path / "origin", layout)
+    packed, package = tmp_path / "2017.1.01185.S.pack", tmp_path / "2017.1.01185.S"
+    assert run_here(capsys, "plan", origin, packed, *words).code == 0
     assert run_here(capsys, "apply", packed).code == 0
-    before = contents(packed)
-    arguments = (origin, tmp_path / "2011.0.00229.S") if name == "plan" else (tmp_path / "2011.0.00229.S",)
-    ran = run_here(capsys, name, *arguments)
-    assert (ran.code, "control-unusable" in ran.err + ran.out) == (1, True)
-    assert contents(packed) == before
+    before = contents(tmp_path)
+    for command in (("plan", origin, package, *words), ("verify", package), ("apply", package)):
+        ran = run_here(capsys, *command)
+        assert (ran.code, "control-unusable" in ran.err + ran.out, "a package" in ran.err + ran.out) == (
+            1,
+            True,
+            True,
+        )
+    assert contents(tmp_path) == before
+    assert run_here(capsys, "verify", packed).code == 0
+
+
+def test_folder_of_something_else_in_the_place_of_a_control_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    origin, words = make_stock_origin(tmp_path / "origin", "as-is")
+    write(tmp_path / "thesis.pack/chapter.tex", b"ours")
+    before = contents(tmp_path)
+    ran = run_here(capsys, "plan", origin, tmp_path / "thesis", *words)
+    assert (ran.code, "control-unusable" in ran.err, contents(tmp_path)) == (1, True, before)
+    (tmp_path / "thesis.pack/chapter.tex").rename(tmp_path / "thesis.pack/.DS_Store")
+    assert run_here(capsys, "plan", origin, tmp_path / "thesis", *words).code == 0

@@ -215,7 +215,7 @@ def test_history_goes_on_under_the_new_name(capsys: Capsys, delivery: Delivery, 
 def test_name_that_is_taken_is_refused(capsys: Capsys, delivery: Delivery, taken: str) -> None:
     delivery.make()
     (delivery.path.parent / taken).mkdir()
-    (delivery.path.parent / taken / "something").touch()
+    (delivery.path.parent / taken / "finished").mkdir()
     before = everything(delivery.path.parent)
     assert run("rename", delivery.path, NEW) == 1
     assert Code.NAME_TAKEN in capsys.readouterr().err

@@ -15,14 +15,18 @@ from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 
+ENDING = b".pack"
 FOLDERS = (b"manifests", b"finished", b"staging", b"previous", b"fetched")  # all that there are in a control folder
 _REPLACED = (b"plan", b"plan.applied")  # by renaming another one over it; what else they are, whoever reads them says
+_SIGNS = (b"lock", b"plan", b"journal", b"manifests")
+_STEMS = frozenset({*FOLDERS, *_SIGNS, b"renaming", b"probe"})  # of all names that there are, as plan.applied
 
 
 def check_control(path: bytes) -> None:
-    """Refuse a path that is not a folder, is a package itself, or may not be entered; an absent path is accepted.
+    """Refuse a path that is not a folder, is of something else, or may not be entered; an absent path is accepted.
 
-    The folders in it must be folders, too, if they are there, and the plans none.
+    A package there, of whatever layout, is known by the control folder that it has itself. The folders in it must be
+    folders, too, if they are there, and the plans none.
 
     Raises:
         Refused: with what it is; or the name is longer than the disk takes.
@@ -35,16 +39,32 @@ def check_control(path: bytes) -> None:
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise Refused(name_too_long(path)) from error
-    if found := _other_than_folder(path, mode):
-        pass
-    elif not os.access(path, os.X_OK):
-        found = "a folder that you may not enter"
-    elif is_there(join(path, SCIENCE_GOAL)):
-        found = "a package, or a folder with one in it"
-    else:
-        _check_inner(path)
-        return
-    raise Refused(Problem(Code.CONTROL_UNUSABLE, path, "a folder that you may read", found))
+    if found := _other_than_folder(path, mode) or _in_its_place(path):
+        raise Refused(Problem(Code.CONTROL_UNUSABLE, path, "a folder that you may read", found))
+    _check_inner(path)
+
+
+def is_control(folder: bytes) -> bool:
+    """Return whether a folder is a control folder, whether or not its package exists."""
+    return folder.endswith(ENDING) and any(is_there(join(folder, name)) for name in _SIGNS)
+
+
+def _in_its_place(path: bytes) -> str:
+    """Say what a folder is that cannot be used as a control folder; empty if it can."""
+    if not os.access(path, os.X_OK):
+        return "a folder that you may not enter"
+    if is_there(join(path, SCIENCE_GOAL)) or is_control(path + ENDING):
+        return "a package, or a folder with one in it"
+    return "" if _may_be_control(path) else "a folder of something else"
+
+
+def _may_be_control(folder: bytes) -> bool:
+    """Return whether a folder is empty but for hidden files of others, or has a name of a control folder in it."""
+    try:
+        names = os.listdir(folder)
+    except PermissionError:
+        return True  # reported where it is read
+    return all(name.startswith(b".") for name in names) or any(name.split(b".")[0] in _STEMS for name in names)
 
 
 def _check_inner(path: bytes) -> None:

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from qa2pack.manifest.alma.control_folder import name_too_long
+from qa2pack.manifest.alma.control_folder import ENDING, is_control, name_too_long
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names
 from qa2pack.manifest.format.header import Header, StreamKind
@@ -17,13 +17,10 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.written import BesideFile
 from qa2pack.manifest.fs.file_kind import kind_in_words
-from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there, real_path, status_of
+from qa2pack.manifest.fs.presence import is_file, is_plain_file, real_path, status_of
 from qa2pack.manifest.layout.roles import has_ticket_files
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-
-CONTROL_ENDING = b".pack"
-_IN_CONTROL = (b"lock", b"plan", b"journal", b"manifests")
 
 
 def enclosing_package(package: Package) -> bytes | None:
@@ -86,11 +83,6 @@ def is_package(folder: bytes) -> bool:
         return False
 
 
-def is_control(folder: bytes) -> bool:
-    """Return whether a folder is a control folder, whether or not its package exists."""
-    return folder.endswith(CONTROL_ENDING) and any(is_there(join(folder, name)) for name in _IN_CONTROL)
-
-
 def _has_made_members(package: Package, opened: OpenedFiles) -> bool:
     """Return whether a member was made by this program with ticket files, which it writes both each time."""
     return any(_is_of_made_member(join(package.manifests, name), opened) for name in manifest_names(package))
@@ -144,10 +136,10 @@ def swapped_paths(origin: bytes, state: PackageState) -> Problem | None:
 def _owner(package: Package) -> bytes | None:
     """Return the package that the path belongs to."""
     if is_control(package.path):
-        return package.path.removesuffix(CONTROL_ENDING)
+        return package.path.removesuffix(ENDING)
     for ending in _TICKET_ENDINGS:
         owner = Package(package.path.removesuffix(ending))
         if owner != package and (is_package(owner.path) or is_control(owner.control)):
             return owner.path
     around = enclosing_package(package)
-    return around.removesuffix(CONTROL_ENDING) if around is not None else None
+    return around.removesuffix(ENDING) if around is not None else None

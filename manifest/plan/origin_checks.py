@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from qa2pack.manifest.alma.control_folder import is_control
 from qa2pack.manifest.alma.package import README, Package
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.presence import real_path
@@ -20,7 +21,7 @@ from qa2pack.manifest.layout.member_checks import member_faults
 from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.layout.write import written_paths
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.plan.obstacles import enclosing_package, is_control
+from qa2pack.manifest.plan.obstacles import enclosing_package
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem
 
