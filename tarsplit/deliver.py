@@ -28,7 +28,7 @@ from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
 from qa2pack.tarsplit.earlier_versions import find_growths, remove_begun_versions
 from qa2pack.tarsplit.growth import Growth
-from qa2pack.tarsplit.in_the_way import check_sidecar_part
+from qa2pack.tarsplit.in_the_way import check_kinds, check_sidecar_part
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
@@ -83,6 +83,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     """
     place, name = destination.place, cut.header.name
     place.make()
+    check_kinds(place, name.own, kept=name.own, trees=())
     with (
         place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
         place.local({name.state, name.state + PART, name.manifest}.__contains__) as folder,
