@@ -77,6 +77,21 @@ def find_whole_trees(batches: Mapping[int, CheckBatch], *, engine: Engine, progr
         raise Refused(*sorted(foreign, key=lambda problem: problem.path))
 
 
+def find_unlisted_whole(batches: Mapping[int, CheckBatch], *, engine: Engine, progress: Progress) -> Iterator[int]:
+    """Yield the numbers of the trees that are just what is to be delivered, although no sidecar and no state says so.
+
+    Args:
+        batches: trees that are there, by number, without checksums of the whole.
+    """
+    progress.phase("check folders", byte_count=sum(batch.row.byte_count for batch in batches.values()))
+    numbers = {batch.row.name: number for number, batch in batches.items()}
+    for result in engine.run(check_chunk, deque(batches.values())):
+        name = result.batch.row.name
+        progress.advance(byte_count=result.batch.row.byte_count)
+        if all(problem.path == name and problem.code is Code.CHANGED for problem in result.problems):
+            yield numbers[name]
+
+
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     """Return whether the chunk is as it was recorded."""
     return batch, batch.place.has(batch.name, batch.chunk)
@@ -89,7 +104,7 @@ def find_leftovers(
     state: State | None,
     unfinished: Callable[[bytes], CheckBatch | None],
     *,
-    growing: Set[bytes],
+    staying: Set[bytes],
     is_replacing: bool,
 ) -> list[bytes]:
     """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
@@ -97,7 +112,8 @@ def find_leftovers(
     Args:
         state: of what is there of the same delivery.
         unfinished: as of `check_removed`.
-        growing: names of the objects to which a version is added; they and what belongs to their sidecar stay.
+        staying: names of the objects to which a version is added, and of trees that are what is delivered; they and
+            what belongs to their sidecar stay.
 
     Raises:
         Refused: another delivery of the same name is there, and `is_replacing` is false; or something is not known to
@@ -106,10 +122,10 @@ def find_leftovers(
     name = cut.header.name
     of_runs = name.before, name.sender, *(() if place.goes_on else (name.manifest + PART,))  # that is the lock
     there = [entry for entry in place.names() if name.owns(entry) and entry not in of_runs]
-    expected = _expected(cut) if state else (growing | _sidecar_files(cut)) if growing else set()
+    expected = _expected(cut) if state else (staying | _sidecar_files(cut)) if staying else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
-    kept |= {file + PART for file in growing} if state else set()
+    kept |= {file + PART for file in staying} if state else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
     check_kinds(place, there, {*there}.difference(removed), trees)

@@ -123,7 +123,7 @@ def check_delivered(home: Path, address: str, folder: Path, versions: dict[str, 
     ("kind", "rounds"),
     [
         ("folder", 2),
-        *(pytest.param(kind, 20, marks=pytest.mark.torture) for kind in ("folder", "file", "sftp", "s3")),
+        *(pytest.param(kind, count, marks=pytest.mark.torture) for kind, count in LONG),
     ],
 )
 def test_killed_at_any_moment_and_delivered_in_another_state(
