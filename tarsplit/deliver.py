@@ -140,6 +140,7 @@ class _Run:
         check_alone: see `Place.alone`.
         growths: by number of the chunk, what there is of objects to which a version is added.
         kept: numbers of the trees of which what there is is of this delivery.
+        is_read: what a store has of trees is read, and not known by its size.
         kept_trees: number of those of which all was there.
     """
 
@@ -152,6 +153,7 @@ class _Run:
     finished: dict[int, FinishedChunk] = field(default_factory=dict)
     growths: dict[int, Growth] = field(default_factory=dict)
     kept: set[int] = field(default_factory=set)
+    is_read: bool = False
     kept_trees: int = 0
 
     def resume(self, before: Before, *, engine: Engine, progress: Progress) -> None:
@@ -169,7 +171,10 @@ class _Run:
         self.kept = {*range(len(cut.chunks))} if state else whole
         self.growths = find_growths(cut, place, before, state, whole=whole)
         if state:
-            self.finished = find_finished(cut, place, state, engine=engine, progress=progress)
+            self.is_read = place.goes_on and before.is_overtaken(
+                state
+            )  # a store tells of some files their sizes alone
+            self.finished = find_finished(cut, place, state, is_read=self.is_read, engine=engine, progress=progress)
             self._keep_trees(state, engine=engine, progress=progress)
         leftovers = find_leftovers(
             cut,
@@ -325,6 +330,7 @@ class _Run:
             checksums=planned.sums_beside(header.checksums),
             made=planned.made,
             keeps=number in self.kept,
+            is_read=self.is_read,
             growth=self.growths.get(number),
         )
 

@@ -2,18 +2,22 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import suppress
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.checksums import Sums
+from qa2pack.tarsplit.container.reader import summed
 from qa2pack.tarsplit.in_the_way import check_kinds, check_removed, foreign_paths, in_the_way
 from qa2pack.tarsplit.naming import PART, checksum_name
-from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.state import FinishedChunk, State
 
@@ -25,10 +29,11 @@ class KeptBatch:
     place: Place
     name: bytes
     chunk: FinishedChunk
+    is_read: bool
 
 
 def find_finished(
-    cut: Cut, place: Place, state: State, *, engine: Engine, progress: Progress
+    cut: Cut, place: Place, state: State, *, is_read: bool, engine: Engine, progress: Progress
 ) -> dict[int, FinishedChunk]:
     """Return the chunks, by number, that an earlier run finished and that are still there as they were.
 
@@ -36,9 +41,10 @@ def find_finished(
 
     Args:
         state: of an earlier run of the same delivery.
+        is_read: what the place tells of a file is not enough.
     """
     batches = deque(
-        KeptBatch(place, cut.chunks[chunk.number].name, chunk)
+        KeptBatch(place, cut.chunks[chunk.number].name, chunk, is_read)
         for chunk in state.chunks
         if 0 <= chunk.number < len(cut.chunks) and not cut.chunks[chunk.number].made.is_tree
     )
@@ -94,7 +100,19 @@ def find_unlisted_whole(batches: Mapping[int, CheckBatch], *, engine: Engine, pr
 
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     """Return whether the chunk is as it was recorded."""
-    return batch, batch.place.has(batch.name, batch.chunk)
+    is_there = batch.place.has(batch.name, batch.chunk)
+    return batch, is_there and (not batch.is_read or _xxh128(batch.place, batch.name) == batch.chunk.xxh128)
+
+
+def _xxh128(place: Place, name: bytes) -> str:
+    """Return the XXH3-128 of a file that is read; empty if it cannot be."""
+    sums = Sums(())
+    with suppress(FileNotFoundError, PlaceError), place.opened(name) as file:
+        read = summed(file.read, sums)
+        while read(BUFFER_BYTES):
+            pass
+        return sums.result()
+    return ""
 
 
 def find_leftovers(
