@@ -48,6 +48,10 @@ class Before:
         states = [state for state in (self.state, self.completed) if state]
         return next((state for state in states if state.fingerprint == fingerprint), None)
 
+    def is_overtaken(self, state: State | None) -> bool:
+        """Return whether another run was here after the one of this state: it may have put its own files in place."""
+        return self.has_state and state is not self.state
+
 
 def read_before(name: DeliveryName, place: Place, folder: bytes) -> Before:
     """Read what there is.

@@ -26,13 +26,13 @@ from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.before import Before, read_before
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
-from qa2pack.tarsplit.earlier_versions import find_growths, remove_begun_versions
+from qa2pack.tarsplit.earlier_versions import find_growths, listed_in, remove_begun_versions
 from qa2pack.tarsplit.growth import Growth
-from qa2pack.tarsplit.in_the_way import check_sidecar_part
+from qa2pack.tarsplit.in_the_way import check_kinds, check_sidecar_part
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.resume import find_finished, find_leftovers, find_whole_trees
+from qa2pack.tarsplit.resume import find_finished, find_leftovers, find_unlisted_whole, find_whole_trees
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.sidecar_files import publish_sidecar
 from qa2pack.tarsplit.state import FinishedChunk, State, encode_state
@@ -83,6 +83,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     """
     place, name = destination.place, cut.header.name
     place.make()
+    check_kinds(place, name.own, kept=name.own, trees=())
     with (
         place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
         place.local({name.state, name.state + PART, name.manifest}.__contains__) as folder,
@@ -138,7 +139,8 @@ class _Run:
         index: where in it each folder is.
         check_alone: see `Place.alone`.
         growths: by number of the chunk, what there is of objects to which a version is added.
-        keeps_trees: what there is of trees is of this delivery.
+        kept: numbers of the trees of which what there is is of this delivery.
+        is_read: what a store has of trees is read, and not known by its size.
         kept_trees: number of those of which all was there.
     """
 
@@ -150,7 +152,8 @@ class _Run:
     check_alone: Callable[[], None]
     finished: dict[int, FinishedChunk] = field(default_factory=dict)
     growths: dict[int, Growth] = field(default_factory=dict)
-    keeps_trees: bool = False
+    kept: set[int] = field(default_factory=set)
+    is_read: bool = False
     kept_trees: int = 0
 
     def resume(self, before: Before, *, engine: Engine, progress: Progress) -> None:
@@ -164,10 +167,14 @@ class _Run:
         self.check_alone()
         remove_begun_versions(cut, before, place, self.fingerprint)
         state = before.of(self.fingerprint)
-        self.keeps_trees = state is not None
-        self.growths = find_growths(cut, place, before, state)
+        whole = set() if state else self._unlisted_whole(before, engine=engine, progress=progress)
+        self.kept = {*range(len(cut.chunks))} if state else whole
+        self.growths = find_growths(cut, place, before, state, whole=whole)
         if state:
-            self.finished = find_finished(cut, place, state, engine=engine, progress=progress)
+            self.is_read = place.goes_on and before.is_overtaken(
+                state
+            )  # a store tells of some files their sizes alone
+            self.finished = find_finished(cut, place, state, is_read=self.is_read, engine=engine, progress=progress)
             self._keep_trees(state, engine=engine, progress=progress)
         leftovers = find_leftovers(
             cut,
@@ -175,7 +182,7 @@ class _Run:
             before,
             state,
             self._unfinished_tree,
-            growing={cut.chunks[number].name for number in self.growths},
+            staying={cut.chunks[number].name for number in {*self.growths, *whole}},
             is_replacing=self.destination.is_replacing,
         )
         self._check_space(leftovers)
@@ -217,6 +224,22 @@ class _Run:
         if batches:
             for number in find_whole_trees(batches, engine=engine, progress=progress):
                 self.finished[number] = there[number]
+
+    def _unlisted_whole(self, before: Before, *, engine: Engine, progress: Progress) -> set[int]:
+        """Return the trees that are just what is to be delivered, where their sidecar is damaged or gone.
+
+        Those of a store would have to be fetched.
+        """
+        place = self.destination.place
+        there = {
+            chunk.name: n
+            for n, chunk in enumerate(self.cut.chunks)
+            if chunk.made.is_tree and not place.goes_on and chunk.name not in before.trees and place.names(chunk.name)
+        }
+        listed = listed_in(place, there.keys(), but=self.cut.header.name.manifest) if there else ()
+        unlisted = [n for name, n in there.items() if name not in listed]
+        batches = {n: self._check_batch(self._row(self._unlisted(n)), n) for n in unlisted}
+        return {*find_unlisted_whole(batches, engine=engine, progress=progress)} if batches else set()
 
     def _unfinished_tree(self, name: bytes) -> CheckBatch | None:
         """Return what a tree of this name is to become; None if the delivery has none."""
@@ -306,7 +329,8 @@ class _Run:
             folder_mtime=header.folder_mtime,
             checksums=planned.sums_beside(header.checksums),
             made=planned.made,
-            keeps=self.keeps_trees,
+            keeps=number in self.kept,
+            is_read=self.is_read,
             growth=self.growths.get(number),
         )
 

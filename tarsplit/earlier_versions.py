@@ -7,7 +7,7 @@ one by now, the version that was begun is removed. An object of which no sidecar
 for a while, goes on from what its own inventory says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 
 from qa2pack.manifest.bundle.ocfl_object import Inventory, object_files, version_folder
@@ -83,24 +83,27 @@ def _remove_next(place: Place, name: bytes, head: Inventory, number: int) -> Non
     place.remove([join(name, begun), *on_their_way, *(beside if place.names(name + PART) else ())])
 
 
-def find_growths(cut: Cut, place: Place, before: Before, state: State | None) -> dict[int, Growth]:
+def find_growths(
+    cut: Cut, place: Place, before: Before, state: State | None, *, whole: Container[int]
+) -> dict[int, Growth]:
     """Return by number of the chunk what there is of objects to which a version is added.
 
     Args:
         state: of an earlier run of the same delivery; None if there is none.
+        whole: numbers of those that are what is to be delivered.
 
     Raises:
         PlaceError: the place cannot be read.
     """
     delivered = before.objects
-    objects = _objects(cut)
+    objects = {n: name for n, name in _objects(cut).items() if n not in whole}
     if state:
         begun = {n: earlier for n, earlier in state.earlier if n in objects and place.names(objects[n])}
         return {
             n: Growth(earlier, _stored(delivered.get(objects[n]), place, earlier)) for n, earlier in begun.items()
         }
     unlisted = {name for name in objects.values() if name not in delivered and place.names(name)}
-    unlisted -= _listed_in(place, unlisted) if unlisted else set()
+    unlisted -= listed_in(place, unlisted) if unlisted else set()
     found = {n: _grown(delivered[name], place) for n, name in objects.items() if name in delivered}
     found |= {n: _unlisted(place, name, cut.header.project) for n, name in objects.items() if name in unlisted}
     return {n: growth for n, growth in found.items() if growth}
@@ -122,11 +125,17 @@ def _unlisted(place: Place, name: bytes, project: bytes) -> Growth | None:
     return Growth(EarlierVersion(whole.head.version, whole.head.sha512), dict(whole.stored))
 
 
-def _listed_in(place: Place, names: Set[bytes]) -> Set[bytes]:
-    """Return the objects of which a sidecar tells: they stay as it says. All, where one is damaged that may do so."""
+def listed_in(place: Place, names: Set[bytes], *, but: bytes = b"") -> Set[bytes]:
+    """Return the trees of which a sidecar tells: they stay as it says. All, where one is damaged that may do so.
+
+    Args:
+        but: name of a sidecar that is not asked.
+    """
     listed: set[bytes] = set()
     with place.local(lambda each: each.endswith(b".manifest")) as folder:
         for each in find_sidecars(folder):
+            if each == but:
+                continue
             try:
                 listed.update(row.name for row in open_sidecar(join(folder, each)).chunks)
             except NotADeliveryError:

@@ -72,6 +72,12 @@ class DeliveryName:
         return self.stem + b".sender"
 
     @property
+    def own(self) -> list[bytes]:
+        """The names of the files by which a run knows what an earlier one did, and those that they have before."""
+        files = (self.manifest, self.before, self.state)
+        return [*files, *(file + PART for file in files)]
+
+    @property
     def of_sets(self) -> tuple[bytes, ...]:
         """The name of the files of each set; see `files`."""
         return self.files or (escaped(self.stem) + b"_{part}_of_{parts}.tar",)

@@ -2,18 +2,22 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import suppress
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.checksums import Sums
+from qa2pack.tarsplit.container.reader import summed
 from qa2pack.tarsplit.in_the_way import check_kinds, check_removed, foreign_paths, in_the_way
 from qa2pack.tarsplit.naming import PART, checksum_name
-from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.state import FinishedChunk, State
 
@@ -25,10 +29,11 @@ class KeptBatch:
     place: Place
     name: bytes
     chunk: FinishedChunk
+    is_read: bool
 
 
 def find_finished(
-    cut: Cut, place: Place, state: State, *, engine: Engine, progress: Progress
+    cut: Cut, place: Place, state: State, *, is_read: bool, engine: Engine, progress: Progress
 ) -> dict[int, FinishedChunk]:
     """Return the chunks, by number, that an earlier run finished and that are still there as they were.
 
@@ -36,9 +41,10 @@ def find_finished(
 
     Args:
         state: of an earlier run of the same delivery.
+        is_read: what the place tells of a file is not enough.
     """
     batches = deque(
-        KeptBatch(place, cut.chunks[chunk.number].name, chunk)
+        KeptBatch(place, cut.chunks[chunk.number].name, chunk, is_read)
         for chunk in state.chunks
         if 0 <= chunk.number < len(cut.chunks) and not cut.chunks[chunk.number].made.is_tree
     )
@@ -77,9 +83,36 @@ def find_whole_trees(batches: Mapping[int, CheckBatch], *, engine: Engine, progr
         raise Refused(*sorted(foreign, key=lambda problem: problem.path))
 
 
+def find_unlisted_whole(batches: Mapping[int, CheckBatch], *, engine: Engine, progress: Progress) -> Iterator[int]:
+    """Yield the numbers of the trees that are just what is to be delivered, although no sidecar and no state says so.
+
+    Args:
+        batches: trees that are there, by number, without checksums of the whole.
+    """
+    progress.phase("check folders", byte_count=sum(batch.row.byte_count for batch in batches.values()))
+    numbers = {batch.row.name: number for number, batch in batches.items()}
+    for result in engine.run(check_chunk, deque(batches.values())):
+        name = result.batch.row.name
+        progress.advance(byte_count=result.batch.row.byte_count)
+        if all(problem.path == name and problem.code is Code.CHANGED for problem in result.problems):
+            yield numbers[name]
+
+
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     """Return whether the chunk is as it was recorded."""
-    return batch, batch.place.has(batch.name, batch.chunk)
+    is_there = batch.place.has(batch.name, batch.chunk)
+    return batch, is_there and (not batch.is_read or _xxh128(batch.place, batch.name) == batch.chunk.xxh128)
+
+
+def _xxh128(place: Place, name: bytes) -> str:
+    """Return the XXH3-128 of a file that is read; empty if it cannot be."""
+    sums = Sums(())
+    with suppress(FileNotFoundError, PlaceError), place.opened(name) as file:
+        read = summed(file.read, sums)
+        while read(BUFFER_BYTES):
+            pass
+        return sums.result()
+    return ""
 
 
 def find_leftovers(
@@ -89,7 +122,7 @@ def find_leftovers(
     state: State | None,
     unfinished: Callable[[bytes], CheckBatch | None],
     *,
-    growing: Set[bytes],
+    staying: Set[bytes],
     is_replacing: bool,
 ) -> list[bytes]:
     """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
@@ -97,7 +130,8 @@ def find_leftovers(
     Args:
         state: of what is there of the same delivery.
         unfinished: as of `check_removed`.
-        growing: names of the objects to which a version is added; they and what belongs to their sidecar stay.
+        staying: names of the objects to which a version is added, and of trees that are what is delivered; they and
+            what belongs to their sidecar stay.
 
     Raises:
         Refused: another delivery of the same name is there, and `is_replacing` is false; or something is not known to
@@ -106,10 +140,10 @@ def find_leftovers(
     name = cut.header.name
     of_runs = name.before, name.sender, *(() if place.goes_on else (name.manifest + PART,))  # that is the lock
     there = [entry for entry in place.names() if name.owns(entry) and entry not in of_runs]
-    expected = _expected(cut) if state else (growing | _sidecar_files(cut)) if growing else set()
+    expected = _expected(cut) if state else (staying | _sidecar_files(cut)) if staying else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
-    kept |= {file + PART for file in growing} if state else set()
+    kept |= {file + PART for file in staying} if state else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
     check_kinds(place, there, {*there}.difference(removed), trees)

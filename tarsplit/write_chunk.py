@@ -45,6 +45,7 @@ class ChunkBatch:
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
         keeps: what a tree has of an earlier run is of the same delivery.
+        is_read: that is not known by its size.
         growth: what an object has to which a version is added; None for one that is new.
     """
 
@@ -60,6 +61,7 @@ class ChunkBatch:
     checksums: tuple[str, ...]
     made: Made
     keeps: bool = False
+    is_read: bool = False
     growth: Growth | None = None
 
 
@@ -164,7 +166,8 @@ def _write_tree(batch: ChunkBatch) -> ChunkResult:
         path = join(join(batch.place.path, batch.name), OBJECT_INVENTORY)
         problem = Problem(Code.CHANGED, path, "that of the delivery, or of the one before", str(error))
         return ChunkResult(batch.number, problem=problem)
-    out = TreeWriter(batch.place, batch.name, shape, keeps=batch.keeps or growth is not None, stored=stored)
+    keeps = batch.keeps or growth is not None
+    out = TreeWriter(batch.place, batch.name, shape, keeps=keeps, is_read=batch.is_read, stored=stored)
     try:
         out.check_others(batch.part)
         _write_shares(batch, out)

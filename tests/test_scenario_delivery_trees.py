@@ -524,8 +524,22 @@ def test_folder_of_the_delivery_of_another_day_is_told_as_such(home: Path, is_fi
     assert problem["found"] == f"a folder, perhaps of {names}"
 
 
-def test_folder_whose_sidecar_is_damaged_stays_and_that_is_told(home: Path) -> None:
+@pytest.mark.parametrize("kind", ["changed", "missing"])
+def test_complete_trees_stay_where_their_sidecar_was_damaged_or_lost(home: Path, kind: str) -> None:
+    whole = files_in(home / "out")
+    damage(home / "out/P_unit.manifest", kind)
+    inodes = {path: (home / "out" / path).stat().st_ino for path in whole if path.startswith("P_") and "/" in path}
+    ran = deliver(home)
+    assert (ran.code, "delivery-in-the-way" in ran.out, "folder-in-the-way" in ran.out) == (1, True, False)
+    ran = deliver(home, "--replace")
+    assert (ran.code, json.loads(ran.out)["kept_count"]) == (0, 3), ran.out
+    assert files_in(home / "out") == whole
+    assert {path: (home / "out" / path).stat().st_ino for path in inodes} == inodes
+
+
+def test_changed_folder_whose_sidecar_is_damaged_stays_and_that_is_told(home: Path) -> None:
     damage(home / "out/P_unit.manifest", "changed")
+    write(home / "out/P_files/unit/data/two/b", b"mine")
     before = entries_in(home / "out")
     ran = deliver(home, "--replace")
     (problem,) = json.loads(ran.out)["problems"]

@@ -206,3 +206,37 @@ def test_tree_that_was_begun_of_an_earlier_state_is_replaced_but_for_a_file_of_s
         assert files_in(to) == whole, number
         shutil.rmtree(to)
     assert number > 50
+
+
+def test_what_a_killed_run_of_another_state_put_in_place_is_not_taken_for_that_of_the_delivery(
+    tmp_path: Path, kill: Kill
+) -> None:
+    """Both states have files of the same sizes, and such a store tells nothing but sizes."""
+    sets = (
+        f'[[delivery]]\nset = "{form}"\nform = "{form}"\nname = "P_{form}{end}"\nselect = "data/**"\nalso = true\n'
+        for form, end in (("tar", ".tar"), ("folder", ""), ("ocfl", ""))
+    )
+    layout = f"{UNIT}{RULES}{''.join(sets)}"
+    homes = [tmp_path / f"home{number}" for number in range(2)]
+    for number, home in enumerate(homes):
+        package_run(home, layout, {"one/a": b"%d" % number * 2000, "one/b": b"same"})
+    cuts = [sets_of(home / "P") for home in homes]
+
+    def send(number: int, to: Path) -> None:
+        where = Destination(os.fsencode(homes[number] / "P"), Store(f"file://{to}"), is_replacing=True)
+        assert not deliver(cuts[number], where, engine=InlineEngine(), progress=Silent()).problems
+
+    send(0, tmp_path / "first")
+    first = files_in(tmp_path / "first")
+    for number in range(0, 200, 2):
+        to = shutil.copytree(tmp_path / "first", tmp_path / "killed")
+        kill.at(number)
+        with pytest.raises(Killed):
+            send(1, to)
+        kill.at(1 << 30)
+        if not (to / "P_unit.manifest").exists() or files_in(to)["P_unit.manifest"] != first["P_unit.manifest"]:
+            break
+        send(0, to)
+        assert files_in(to) == first, number
+        shutil.rmtree(to)
+    assert number > 20

@@ -92,8 +92,8 @@ class Folder:
         with outfile.new_part(path) as fd:
             yield _Upload(fd, path)
 
-    def tree(self, name: bytes) -> Tree:
-        """Begin a tree, or go on with it."""
+    def tree(self, name: bytes, *, is_read: bool = False) -> Tree:
+        """Begin a tree, or go on with it; what is there is read in any case."""
         return FolderTree(self.path, name)
 
     def next_version(self, name: bytes) -> Tree:

@@ -202,8 +202,12 @@ class Place(Protocol):
     def upload(self, name: bytes, size: int) -> AbstractContextManager[Upload]:
         """Begin a file of this size, or go on with one that was not finished."""
 
-    def tree(self, name: bytes) -> Tree:
-        """Begin a tree of this name, or go on with it."""
+    def tree(self, name: bytes, *, is_read: bool = False) -> Tree:
+        """Begin a tree of this name, or go on with it.
+
+        Args:
+            is_read: what is there of it is read in any case, and not known by its size.
+        """
 
     def next_version(self, name: bytes) -> Tree:
         """Begin what is added to a complete tree of this name, or go on with it; until it ends the tree is as it was.

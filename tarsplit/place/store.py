@@ -117,9 +117,9 @@ class Store:
             upload = begin(fs, _join(root, name), size)
         yield _ToldUpload(upload, self._shown(name))
 
-    def tree(self, name: bytes) -> Tree:
+    def tree(self, name: bytes, *, is_read: bool = False) -> Tree:
         """Begin a tree, or go on with it."""
-        return StoreTree(self, name)
+        return StoreTree(self, name, is_read=is_read)
 
     def next_version(self, name: bytes) -> Tree:
         """Begin what is added to a tree, in it: what is there already stays, and the inventory is sent last."""

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 
 import xxhash
 
+from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.path import join, path_in
 from qa2pack.tarsplit.place.place import Place, Upload
 
@@ -15,10 +16,12 @@ class StoreTree:
 
     Args:
         place: the folder of the store that it is in.
+        is_read: what is there is known by its content alone.
     """
 
-    def __init__(self, place: Place, name: bytes) -> None:
+    def __init__(self, place: Place, name: bytes, *, is_read: bool = False) -> None:
         self._place = place
+        self._is_read = is_read
         self._name = self._folder = name
 
     def enter(self, folder: bytes) -> None:
@@ -31,7 +34,7 @@ class StoreTree:
         seen = self._place.seen(path)
         if seen is None or seen.byte_count != size:
             return False
-        return size > _SMALL_BYTES or self._digest(path, size) == digest
+        return (size > _SMALL_BYTES and not self._is_read) or self._digest(path) == digest
 
     def upload(self, name: bytes, size: int, *, mode: int, mtime_ns: int | None) -> AbstractContextManager[Upload]:
         """Begin a file, or go on with it."""
@@ -45,9 +48,12 @@ class StoreTree:
             self._place.remove([folder])
             folder = folder.rpartition(b"/")[0]
 
-    def _digest(self, path: bytes, size: int) -> bytes:
+    def _digest(self, path: bytes) -> bytes:
+        state = xxhash.xxh3_128()
         with self._place.opened(path) as file:
-            return xxhash.xxh3_128_digest(file.read(size))
+            while block := file.read(BUFFER_BYTES):
+                state.update(block)
+        return state.digest()
 
     @property
     def where(self) -> bytes:

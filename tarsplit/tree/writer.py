@@ -38,6 +38,7 @@ class TreeWriter:
     Args:
         place: where the tree is.
         keeps: what is there may be of an earlier run of the same delivery.
+        is_read: it may be of another one, too, with files of the same sizes.
         stored: the SHA-512 of what a tree has of an earlier delivery, by size and XXH3-128.
     """
 
@@ -48,12 +49,13 @@ class TreeWriter:
         shape: Shape,
         *,
         keeps: bool,
+        is_read: bool = False,
         stored: Mapping[tuple[int, bytes], str] | None = None,
     ) -> None:
         self._place = place
         self._name = name
         self._on_their_way = list[bytes]()  # files that a stop left unfinished in a store: they get their names yet
-        self._tree = place.tree(name) if stored is None else place.next_version(name)
+        self._tree = place.tree(name, is_read=is_read) if stored is None else place.next_version(name)
         self._stored = stored or {}
         self._shape = shape
         self._keeps = self.is_kept = keeps
