@@ -139,6 +139,29 @@ def test_column_that_cannot_be_named_is_no_other_one(tmp_path: Path, name: str) 
         measured_spec(table, "DATA")
 
 
+def test_stored_values_of_a_virtual_column_go_with_it(tmp_path: Path) -> None:
+    """They are visibilities that no folder of the package may hold, whatever the name of their column."""
+    table, staged = tmp_path / "u.ms", tmp_path / "staged"
+    write_measurement_set(table, Recipe(rows=6))
+    engine = {
+        "TYPE": "MappedArrayEngine<Complex ,DComplex>",
+        "NAME": "mapped",
+        "SPEC": {"SOURCENAME": "CORRECTED_DATA", "TARGETNAME": "STORED"},
+    }
+    with tables.table(str(table), readonly=False, ack=False) as opened:
+        corrected = opened.getdesc()["CORRECTED_DATA"]
+        virtual = {**corrected, "dataManagerType": engine["TYPE"], "dataManagerGroup": engine["NAME"]}
+        opened.removecols(["CORRECTED_DATA"])
+        opened.addcols(tables.maketabdesc([tables.makearrcoldesc("STORED", 0j, 2, valuetype="dcomplex")]))
+        opened.addcols({"CORRECTED_DATA": virtual}, engine)
+        for row in range(opened.nrows()):
+            opened.putcell("CORRECTED_DATA", row, np.ones((4, 2), dtype=np.complex64))
+    split_table(table, staged, "DATA")
+    before, after = read_cells(table), read_cells(staged)
+    assert before.keys() - after.keys() == {"MODEL_DATA", "CORRECTED_DATA", "STORED"}
+    assert after["DATA"] == before["DATA"]
+
+
 @every_recipe
 @either_column
 def test_every_kept_column_is_bit_equal(tmp_path: Path, recipe: Recipe, keep: str) -> None:

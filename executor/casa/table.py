@@ -89,13 +89,18 @@ def create_table(
 def read_shape(table: Table) -> TableShape:
     """Return columns and storage managers of an open table."""
     managers = (
-        Manager(int(info["SEQNR"]), str(info["TYPE"]), tuple(info["COLUMNS"])) for info in table.getdminfo().values()
+        Manager(int(info["SEQNR"]), str(info["TYPE"]), tuple(info["COLUMNS"]), _targets(info["SPEC"]))
+        for info in table.getdminfo().values()
     )
     return TableShape(
         columns=tuple(table.colnames()),
         managers=tuple(sorted(managers, key=lambda manager: manager.sequence)),
         is_measurement_set="MS_VERSION" in table.keywordnames(),
     )
+
+
+def _targets(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(spec[key]) for key in ("TARGETNAME", "SCALENAME", "OFFSETNAME") if spec.get(key))
 
 
 def tile_bytes(table: Table) -> dict[int, int]:

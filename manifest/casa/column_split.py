@@ -136,11 +136,13 @@ class Manager:
 
     Attributes:
         sequence: the number in the names of its files.
+        targets: columns in which a virtual manager stores the values of its own (CompressComplex, MappedArrayEngine).
     """
 
     sequence: int
     kind: str
     columns: tuple[str, ...]
+    targets: tuple[str, ...] = ()
 
     @property
     def is_tiled(self) -> bool:
@@ -221,6 +223,7 @@ def plan_split(
         raise ColumnMissingError(keep, columns)
     staying = {keep, *(SINGLE_DISH_COLUMNS if keep in SINGLE_DISH_COLUMNS else ())}
     drop = tuple(name for name in columns if name not in staying)
+    drop += tuple(name for each in shape.managers if set(drop).issuperset(each.columns) for name in each.targets)
     if not drop and keep != "CORRECTED_DATA":
         return None
     adds_spectrum = weights is Weights.CASA and _lacks_spectrum(shape, keep)
