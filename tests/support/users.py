@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import cast
 
@@ -88,6 +88,7 @@ def _load_everything() -> None:
     codecs.lookup("cp437")  # of names in zip files
     import_module("email.parser")  # the standard library imports it late
     import_module("importlib.readers")
+    metadata.version("qa2pack")  # whatever Dask puts in place of the standard library's reads modules late, too
 
 
 @contextmanager
