@@ -32,7 +32,7 @@ from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
-from qa2pack.manifest.fs.presence import is_folder, is_there, status_of
+from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, status_of
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, Problem, Remedy
@@ -50,6 +50,10 @@ _WITHOUT_JOURNAL = (
 )
 
 
+_WITHOUT_MOUNT = (
+    Remedy("Unmount it, or put a folder in the place of a subvolume, then:", ("pack rollback PACKAGE",)),
+)
+_WITHOUT_FOLDER = (Remedy("Move it away, then:", ("pack rollback PACKAGE",)),)
 _WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:", ("pack rollback PACKAGE",)),)
 
 
@@ -87,7 +91,11 @@ def check_places(paths: TransactionPaths) -> None:
     itself be writable, because its `..` changes: rename(2), EACCES.
     """
     if mounts := list(mounts_in_what_goes(paths)):
-        raise CannotUndoError(*mounts)
+        raise CannotUndoError(*mounts, remedies=_WITHOUT_MOUNT)
+    tickets = [path for path in paths.package.tickets if is_plain_folder(path)]  # which no file can replace
+    if tickets:
+        in_the_way = (Problem(Code.TICKET_IN_THE_WAY, path, found="a folder") for path in tickets)
+        raise CannotUndoError(*in_the_way, remedies=_WITHOUT_FOLDER)
     target = () if paths.publishing.is_removal else (paths.target,)
     found = {os.path.dirname(path): "sticky" for path in (*target, *paths.package.tickets) if _is_kept_by_owner(path)}
     for place in (paths.package.parent, os.path.dirname(paths.target), *target):

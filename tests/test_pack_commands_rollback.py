@@ -37,6 +37,13 @@ def _something_more(delivery: Delivery) -> None:
     write(delivery.member / "qa/notes.txt", b"x")
 
 
+def _folder_for_ticket(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    ticket = delivery.path.with_name(f"{delivery.path.name}.ticket.tar")
+    ticket.unlink()
+    ticket.mkdir()
+
+
 def _gone(delivery: Delivery) -> None:
     delivery.make()
     shutil.rmtree(delivery.path)
@@ -91,6 +98,7 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
         (_not_kept, "previous-gone", "pack plan --again PACKAGE"),
         (_changed, "changed-since", "pack rollback PACKAGE"),
         (_something_more, "changed-since", "pack rollback PACKAGE"),
+        (_folder_for_ticket, "ticket-in-the-way", "pack rollback PACKAGE"),
         (_gone, "not-as-applied", "pack plan ORIGIN PACKAGE --mode hard"),
         (_group_gone, "changed-since", "pack rollback PACKAGE"),
         (_only_copy, "origin-lost", "pack rollback PACKAGE"),

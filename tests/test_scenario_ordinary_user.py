@@ -24,7 +24,7 @@ from support.in_process import UID, Delivery, age, make_reduction
 from support.origin_bytes import links_below, read_files, roll_back
 from support.reductions import write_small_measurement_set
 from support.snapshots import contents, files
-from support.users import as_ordinary_user, folder_of_everybody
+from support.users import NOBODY, as_ordinary_user, folder_of_everybody
 
 NEEDS_USER = [case for case in CASES if case.needs_user]
 
@@ -147,6 +147,27 @@ def test_move_out_of_a_folder_that_may_not_be_written_is_refused(common: Path) -
         assert refused(delivery, Mode.MOVE) == {(Code.ORIGIN_NOT_WRITABLE, os.fsencode(locked))}
         assert contents(delivery.origin) == before
         locked.chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_move_out_of_a_sticky_folder_of_another_user_is_refused(common: Path) -> None:
+    """Its files may be linked, and a file of one's own may be replaced there, but none of others."""
+    origin = make_reduction(common / "sb1")
+    for path in origin.rglob("*"):
+        os.chown(path, NOBODY, NOBODY)
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    sticky = origin / f"X8c/{UID}.ms.tsys"
+    sticky.chmod(0o1777)
+    os.chown(sticky, 12_345, NOBODY)
+    origin.chmod(0o777)
+    delivery = Delivery(origin, common / "2011.0.00229.S")
+    with as_ordinary_user():
+        delivery.plan(Mode.MOVE)
+    os.chown(sticky / "table.dat", 12_345, NOBODY)
+    with as_ordinary_user():
+        assert refused(delivery, Mode.MOVE) == {(Code.ORIGIN_NOT_WRITABLE, os.fsencode(sticky))}
+        delivery.make(Mode.HARD)
+        assert delivery.problems() == []
 
 
 def test_folders_that_a_move_may_not_write_are_reported_once_each(common: Path) -> None:

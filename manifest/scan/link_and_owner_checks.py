@@ -6,6 +6,7 @@ count. Both would stop an apply half-way, so they are checked when planning.
 """
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
@@ -101,19 +102,25 @@ def folder_problems(files: FileStates) -> list[Problem]:
     """Return a problem for each folder of the origin in which a move could not replace a file by a symlink."""
     if Action.MOVE not in files.actions:
         return []
-    folders = {
-        source.rpartition(b"/")[0]
-        for source, action in zip(files.sources, files.actions, strict=True)
-        if action == Action.MOVE and not source.startswith(b"/")
-    }
-    paths = (path_in(files.root, folder) for folder in sorted(folders))
+    owners: dict[bytes, set[int]] = {}
+    for source, action, owner in zip(files.sources, files.actions, files.states.owners, strict=True):
+        if action == Action.MOVE and not source.startswith(b"/"):
+            owners.setdefault(source.rpartition(b"/")[0], set()).add(owner)
     problems = []
-    for path in paths:
+    for path, owning in ((path_in(files.root, folder), owners[folder]) for folder in sorted(owners)):
         if mark := mark_of(path):
             problems.append(Problem(Code.UNCHANGEABLE, path, found=mark))
         elif not os.access(path, os.W_OK | os.X_OK):
             problems.append(Problem(Code.ORIGIN_NOT_WRITABLE, path))
+        elif owning - {os.geteuid()} and _is_sticky(path):
+            problems.append(Problem(Code.ORIGIN_NOT_WRITABLE, path, found="a sticky one, with files of others"))
     return problems
+
+
+def _is_sticky(folder: bytes) -> bool:
+    """Return whether one may replace only one's own files in a folder, as in /tmp: rename(2), EPERM."""
+    status = os.stat(folder)
+    return bool(status.st_mode & stat.S_ISVTX) and os.geteuid() not in (0, status.st_uid)
 
 
 def mark_problems(files: FileStates) -> Iterator[Problem]:
