@@ -406,7 +406,7 @@ def test_object_of_a_member_that_was_removed_for_a_while_keeps_its_versions(tmp_
     assert run_here(capsys, "remove", tmp_path / "P", "--member", "unit.2").code == 0
     ran = run_here(capsys, "rollback", tmp_path / "P")
     assert ran.code == 0, ran.out
-    assert (tmp_path / "2_object/v2/inventory.json").exists()
+    assert not (tmp_path / "2_object/v2").exists(), "what is there is what is delivered"
     assert (tmp_path / "2_object/v1/content/P/unit.2/notes/left.txt").read_bytes() == b"a paper"
     assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
 
