@@ -194,6 +194,7 @@ class Code(StrEnum):
     W_TABLE_INCOMPLETE = "warning-table-incomplete"
     W_TABLE_WHOLE = "warning-table-whole"
     W_RAW_IS_CALIBRATED = "warning-raw-is-calibrated"
+    W_MODEL_ALONE = "warning-model-alone"
     W_SEVERAL_UIDS = "warning-several-uids"
     W_NESTED_EB = "warning-nested-eb"
     W_DEEPER_SB = "warning-deeper-sb"

@@ -353,6 +353,7 @@ def test_calibrated_keeps_data_or_what_there_is(
     known = {} if columns is None else {f"{SPLIT}.cal".encode(): columns}
     got = placed(tmp_path, f"{SPLIT}.cal/table.dat", columns=known)
     assert got.columns() == {f"calibrated/{U}.ms.split.cal": kept}
+    assert got.warnings == []
 
 
 @pytest.mark.parametrize(
@@ -368,6 +369,13 @@ def test_calibrated_data_in_raw_are_warned_of(tmp_path: Path) -> None:
     got = placed(tmp_path, f"{SPLIT}/table.dat", columns={SPLIT.encode(): ("MODEL_DATA", "CORRECTED_DATA")})
     assert got.columns()[f"raw/{U}.ms.split"] == "CORRECTED_DATA"
     assert got.warnings == [(Code.W_RAW_IS_CALIBRATED, SPLIT)]
+
+
+@pytest.mark.parametrize(("name", "folder"), [(SPLIT, "raw"), (f"{SPLIT}.cal", "calibrated")])
+def test_table_with_a_model_alone_is_warned_of(tmp_path: Path, name: str, folder: str) -> None:
+    got = placed(tmp_path, f"{name}/table.dat", columns={name.encode(): ("MODEL_DATA",)})
+    assert got.columns() == {f"{folder}/{name[4:]}": None}
+    assert got.warnings == [(Code.W_MODEL_ALONE, name)]
 
 
 def test_block_without_calibrated_data_gets_them_from_its_raw_data(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.jobs import plan as planjobs
@@ -100,6 +102,53 @@ def test_folder_of_another_user_in_what_is_staged_or_kept_is_enough(delivery: De
         with pytest.raises(Refused) as caught:
             work()
         assert [problem.path for problem in caught.value.problems] == [os.fsencode(path)]
+
+
+@pytest.mark.parametrize("name", ["", "manifests", "manifests/*.manifest"])
+def test_manifest_of_another_user_in_what_is_kept_is_not_given_back(delivery: Delivery, name: str) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    delivery.apply(keep_previous=KeepPrevious.YES)
+    (path,) = (control(delivery) / "previous").glob(f"*/{name}")
+    os.chown(path, OTHER, -1)
+    before = snapshot(delivery.path.parent)
+    ran = run("rollback", delivery.path)
+    assert (ran.code, str(path) in ran.err, str(OTHER) in ran.err) == (1, True, True)
+    assert snapshot(delivery.path.parent) == before
+    assert run("rollback", delivery.path, "--trust-owner", str(OTHER)).code == 0
+
+
+def test_control_folder_of_the_old_name_is_one_too(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    renamed = delivery.path.with_name("2012.1.00001.S")
+    assert run("rename", delivery.path, renamed.name).code == 0
+    (old,) = renamed.with_name(f"{renamed.name}.pack").glob("previous/*/control")
+    os.chown(next(old.glob("manifests/*")), OTHER, -1)
+    assert str(old) in run("rollback", renamed).err
+
+
+def test_package_of_another_user_that_was_replaced_is_given_back(delivery: Delivery) -> None:
+    """As one of the old script that was adopted: its tree and ticket files are compared with the manifests."""
+    delivery.make(Mode.COPY)
+    give_away(delivery.path)
+    for path in delivery.path.parent.glob("*.ticket.*"):
+        os.chown(path, OTHER, -1)
+    delivery.plan(Mode.COPY)
+    delivery.apply(keep_previous=KeepPrevious.YES)
+    assert run("rollback", delivery.path).code == 0
+
+
+def test_folder_of_another_user_that_cannot_be_entered_is_named(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    give_away(delivery.path.parent, NOBODY)
+    kept = control(delivery) / "previous/20261123T020000-abcdef01"
+    kept.mkdir(parents=True)
+    os.chown(kept.parent, NOBODY, -1)
+    os.chown(kept, OTHER, -1)
+    kept.chmod(0o700)
+    with as_ordinary_user(), pytest.raises(Refused) as caught:
+        check_owned(delivery.package)
+    assert [problem.path for problem in caught.value.problems] == [os.fsencode(kept)]
 
 
 def test_users_who_trust_each_other_append_to_one_package_in_turn(delivery: Delivery) -> None:

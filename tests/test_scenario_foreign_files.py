@@ -7,9 +7,12 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.layout.include import Include
-from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.known_foreign import KNOWN
+from qa2pack.manifest.layout.load import known_layouts, load_layout
 from qa2pack.manifest.problem import Refused
-from support.in_process import UID, Delivery, add_measurement_sets
+from support.commands import ROOT, run_here
+from support.in_process import UID, Delivery, add_measurement_sets, age
+from support.stock_origins import first_place, make_stock_origin
 from support.trees import make_tree
 
 TABLE = f"X8c/{UID}.ms.split"
@@ -80,6 +83,51 @@ def test_what_casacore_writes_is_no_file_of_another_program() -> None:
     layout = load_layout("cycle0")
     names = [b"table.dat", b"table.info", b"table.lock", b"table.f0", b"table.f0i", b"table.f12_TSM1", b"table.mf"]
     assert not any(layout.why_foreign(name) for name in [*names, b"SORTED_TABLE", b"POINTING", b".casa", b"x.png"])
+
+
+# One of each kind, with endings that rules take: `manual` is in the names of images that are made by hand.
+_OF_EACH_KIND = [
+    *(
+        ".Trash-1000/files/manual.fits",
+        "lost+found/manual.fits",
+        ".snapshot/hourly/manual.fits",
+        ".nfs0001.manual.fits",
+    ),
+    *("._x.manual.fits", ".#x.manual.fits", "x.manual.fits~", ".x.manual.fits.swp", "#x.manual.fits#"),
+    *(".ipynb_checkpoints/manual.fits", "__pycache__/manual.fits", ".DS_Store", "Thumbs.db", "x.manual.fits.part"),
+    *(".git/manual.fits", ".svn/manual.fits", ".hg/manual.fits", ".git-annex/manual.fits"),
+    *(".stversions/manual.fits", ".dropbox.cache/manual.fits", ".qa2pack.manual.fits"),
+]
+
+
+@pytest.mark.parametrize("layout", known_layouts())
+def test_layouts_that_come_with_the_program_leave_out_the_same_files_of_other_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], layout: str
+) -> None:
+    origin, words = make_stock_origin(tmp_path / "origin", layout)
+    make_tree(first_place(origin, layout), [f"{path}\t9" for path in _OF_EACH_KIND])
+    age(origin)
+    package = tmp_path / "2017.1.01185.S"
+    assert run_here(capsys, "plan", origin, package, *words).code == 0
+    assert run_here(capsys, "apply", package).code == 0
+    packaged = {name for path in _names(package) for name in path.split("/")}
+    foreign = {path.partition("/")[0] for path in _OF_EACH_KIND}
+    assert any(name.endswith(".fits") for name in packaged - foreign)
+    assert packaged & foreign == (foreign if layout == "as-is" else set())
+
+
+@pytest.mark.parametrize("text", ["", "foreign = true", '[[foreign]]\nglobs = ["*.bak"]\nreason = "ours"'])
+def test_layout_leaves_out_what_the_program_knows_beside_its_own(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'{text}\n[[place]]\nname = "top"\n')
+    layout = load_layout(str(path))
+    assert layout.why_foreign(b".git") and bool(layout.why_foreign(b"x.bak")) == ("bak" in text)
+
+
+def test_every_name_that_is_known_is_on_the_page() -> None:
+    page = (ROOT / "docs/layout.md").read_text()
+    assert [glob for each in KNOWN for glob in each.globs if f"`{glob}`".replace("\r", "\\r") not in page] == []
+    assert [each.reason for each in KNOWN if each.reason not in page] == []
 
 
 @pytest.mark.parametrize("text", ['globs = ["*~"]', 'reason = "no"', 'globs = ["*~"]\nreason = "no"\nrole = "qa"'])

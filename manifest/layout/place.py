@@ -251,7 +251,12 @@ def _column_warnings(drafts: Iterable[Draft], columns: Mapping[bytes, Sequence[s
     """Warn where a column would be packaged that is not what its rule is for, because there is no other."""
     for draft in drafts:
         held = columns.get(draft.entry.node.source)
-        if held and draft.doubtful_column and _kept_column(draft.column, held) == draft.doubtful_column:
+        if not draft.column or not held:
+            continue
+        kept = _kept_column(draft.column, held)
+        if kept is None and not SINGLE_DISH_COLUMNS.issuperset(held):
+            yield Problem(Code.W_MODEL_ALONE, draft.entry.node.source, draft.column, ", ".join(held))
+        elif kept and kept == draft.doubtful_column:
             yield Problem(Code.W_RAW_IS_CALIBRATED, draft.entry.node.source, draft.column, ", ".join(held))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.layout.known_foreign import KNOWN
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.read_checks import read_check
 from qa2pack.manifest.layout.read_deliveries import read_deliveries
@@ -15,7 +16,7 @@ from qa2pack.manifest.layout.read_folders import read_folders
 from qa2pack.manifest.layout.read_places import read_places, read_tree, read_variables
 from qa2pack.manifest.layout.read_rules import read_foreign, read_rule
 from qa2pack.manifest.layout.read_writes import read_writes, readme_header, sources_of
-from qa2pack.manifest.layout.rules import Layout, Rule
+from qa2pack.manifest.layout.rules import Foreign, Layout, Rule
 from qa2pack.manifest.layout.table import Table, has_readme
 
 _KEYS = frozenset(
@@ -60,13 +61,20 @@ def read_layout(top: Table, read_beside: Callable[[str], bytes]) -> Layout:
         roles=known.roles,
         rules=tuple(rule for rule in rules if not rule.included),
         included=tuple(rule for rule in rules if rule.included),
-        foreign=tuple(read_foreign(table) for table in top.tables("foreign")),
+        foreign=_foreign(top),
         checks=tuple(read_check(table, known) for table in top.tables("check")),
         writes=writes,
         has_readme=has_readme(top),
         deliveries=read_deliveries(top, known),
         readme_header=readme_header(top, read_beside),
     )
+
+
+def _foreign(top: Table) -> tuple[Foreign, ...]:
+    """Return the files of other programs: those of the layout, whose reasons come first, and those that are known."""
+    if isinstance(is_known := top.values.get("foreign"), bool):
+        return KNOWN if is_known else ()
+    return (*map(read_foreign, top.tables("foreign")), *KNOWN)
 
 
 def _rule(top: Table, table: Table, known: Known) -> Rule:

@@ -611,6 +611,11 @@ WARNINGS: Mapping[Code, Row] = {
         "It holds neither DATA nor FLOAT_DATA: a program dropped or renamed the column that was observed.",
         "Get the measurement set with the observed data. --strict refuses a plan with this.",
     ),
+    Code.W_MODEL_ALONE: Row(
+        "This table has no visibilities but those of a model; it is packaged as it is.",
+        "Its only data column is MODEL_DATA: a program dropped the others, or wrote a model into an empty table.",
+        "Get the measurement set with its data, or leave it out: --exclude GLOB. --strict refuses a plan with this.",
+    ),
     Code.W_SEVERAL_UIDS: Row(
         "One folder holds tables of several execution blocks.",
         "Tables were copied from another block, or two blocks were reduced in one folder.",

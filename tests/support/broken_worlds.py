@@ -680,6 +680,12 @@ def _(world: World) -> Iterable[Problem]:
     return warnings(world.delivery)
 
 
+@breaks(Code.W_MODEL_ALONE)
+def _(world: World) -> Iterable[Problem]:
+    add_measurement_sets(world.delivery.origin, recipe=Recipe(rows=12, columns=("MODEL_DATA",)))
+    return warnings(world.delivery)
+
+
 @breaks(Code.W_SEVERAL_UIDS)
 def _(world: World) -> Iterable[Problem]:
     write(world.delivery.origin / "X8c/uid___A002_X1_X2.ms.scriptForCalibration.py", b"")
