@@ -172,7 +172,10 @@ def test_bundle_that_comes_out_in_other_bytes_is_told_and_gets_its_digest(
     assert bundled.problems() == [] and f"{found:,}" in bundled.run("show", bundled.package).out
     assert "would change nothing" in bundled.run("diff", bundled.origin, bundled.package).out
     monkeypatch.undo()
-    assert bundled.run("rollback", bundled.package).code == 0
+    back = bundled.run("rollback", bundled.package)
+    assert (back.code, os.path.basename(TAR) in back.out) == (3, True), (
+        "the bundle is missing again, and that is said"
+    )
     assert not (bundled.package / TAR).exists()
 
 
