@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import random
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.scan import broken_files
 from support.in_process import Delivery, write
 
 
@@ -118,6 +120,44 @@ def test_empty_file_that_never_is_empty_is_reported(sound: Delivery, name: str, 
 def test_broken_file_is_reported(sound: Delivery, name: str, data: bytes) -> None:
     write(sound.origin / name, data)
     assert _reported(sound) == [(Code.W_BROKEN, name)]
+
+
+def _large(length: int) -> bytes:
+    """Return a gzip file above the size up to which all are unpacked; the same each time."""
+    return gzip.compress(random.Random(1).randbytes(length), 0, mtime=0)
+
+
+@pytest.mark.parametrize("name", ["a.tgz", "a.tar.gz", "A.FITS.gz"])
+def test_large_tar_or_image_that_breaks_off_is_reported(delivery: Delivery, name: str) -> None:
+    whole = _large(2880 * 512 * 4)
+    write(delivery.origin / name, whole)
+    assert _reported(delivery) == []
+    for broken in (whole[: 5 << 20], whole[:-1000], whole[:-1], whole[:-1000] + bytes(1000)):
+        write(delivery.origin / name, broken)
+        assert _reported(delivery) == [(Code.W_BROKEN, name)]
+
+
+def test_large_file_that_is_whole_but_for_its_length_is_not_reported(delivery: Delivery) -> None:
+    two = _large((1 << 20) - 104) + _large(5 << 20)
+    assert two[(1 << 20) - 1 :].startswith(b"\x1f\x8b")  # so that two readings have one of these bytes each
+    for name, data in {
+        "odd.length.tgz": _large((5 << 20) + 1),
+        "padded.tgz": _large(5 << 20) + bytes(512),
+        "two.fits.gz": two,
+        "two.in.a.row.tgz": two + _large(1),
+    }.items():
+        write(delivery.origin / name, data)
+    assert _reported(delivery) == []
+    write(delivery.origin / "two.fits.gz", two[:-1000])
+    assert _reported(delivery) == [(Code.W_BROKEN, "two.fits.gz")]
+
+
+def test_large_file_with_a_doubtful_end_is_unpacked_up_to_a_limit(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broken_files, "_DOUBTFUL_BYTES", 1 << 20)
+    write(delivery.origin / "a.tgz", _large((5 << 20) + 1))
+    assert _reported(delivery) == [(Code.W_BROKEN, "a.tgz")]
 
 
 def test_plan_that_reads_no_content_reports_no_broken_file(sound: Delivery) -> None:

@@ -158,8 +158,9 @@ def test_package_in_the_place_of_a_control_folder_is_refused(
     assert run_here(capsys, "plan", origin, packed, *words).code == 0
     assert run_here(capsys, "apply", packed).code == 0
     before = contents(tmp_path)
-    for verb, given in {"plan": (origin, package, *words), "verify": (package,), "apply": (package,)}.items():
-        ran = run_here(capsys, verb, *given)
+    ways: tuple[list[str | Path], ...] = (["plan", origin, package, *words], ["verify", package], ["apply", package])
+    for way in ways:
+        ran = run_here(capsys, *way)
         assert (ran.code, "control-unusable" in ran.err, "found a package" in ran.err) == (1, True, True)
     assert contents(tmp_path) == before
     assert run_here(capsys, "verify", packed).code == 0
