@@ -57,11 +57,15 @@ def uses_at_most(folder: bytes, limit_bytes: int) -> bool:
 
 
 def _used_sizes(folder: bytes) -> Iterator[int]:
+    """Yield the disk usage of each file with no other hard link; of what cannot be listed or looked at nothing.
+
+    Such a folder or file is no reason to fail, and it takes less space then: what is too large is removed, not this.
+    """
     for above, _, names in os.walk(folder):
         for name in names:
             try:
                 status = os.lstat(os.path.join(above, name))
-            except OSError:  # it is gone, or cannot be looked at: no reason to fail, nor to remove anything
+            except OSError:
                 continue
             if status.st_nlink == 1:
                 yield status.st_blocks * 512

@@ -1,10 +1,12 @@
 """One failing look at the disk, at every place: it is reported, and the same command then does what it always does.
 
-A look is a `stat` or `lstat` of something in the control folder, or of the package itself. Taken for absence, the
-error would let the kept package be removed, or a step of publishing be left out without a word.
+A look is a `stat` or `lstat` of something in the control folder, or of the package itself, the listing of a folder,
+or an `open` to read. Taken for absence, the error would let the kept package be removed, or a step of publishing be
+left out without a word.
 
 Looks that the same lines of the program make, for one file after the other, are of one kind: the first and the last
-of each kind fail, in `make torture` all.
+of each kind fail, in `make torture` all. Of listings and opens, nearly all of which end the command, only the lines
+next to them count, and the first of a kind fails, in three scenarios.
 """
 
 import errno
@@ -14,12 +16,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import pytest
 
+from qa2pack.executor.errors import CannotUndoError
+from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.problem import Code, Refused
 from support.faulty_disk import SplitMemory, WatchedDisk
 from support.worlds import Change, Scenario, State, World, make_world, scratch_root
+
+Result = TypeVar("Result")
+_NEXT_LINES = 4
 
 SCENARIOS = (
     Scenario(Change.NEW, Mode.COPY),
@@ -41,20 +50,27 @@ class _Looks:
 
     @property
     def ends_of_kinds(self) -> list[int]:
-        """The numbers of the first and the last look of each kind."""
+        """The numbers of the first and the last look of each kind; of listings and opens those of the first."""
         first = {kind: at for at, kind in reversed([*enumerate(self.kinds)])}
-        last = {kind: at for at, kind in enumerate(self.kinds)}
+        last = {kind: at for at, kind in enumerate(self.kinds) if len(kind) > _NEXT_LINES}
         return sorted({*first.values(), *last.values()})
 
-    def around(self, real: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
-        def look(path: object, *args: object, **options: object) -> os.stat_result:
-            if isinstance(path, bytes) and path.startswith(self._prefixes):
-                self.kinds.append(_lines_of_caller())
+    def around(self, real: Callable[..., Result], lines: int | None = None) -> Callable[..., Result]:
+        """Return a look that may fail; what counts of its caller are so many lines, else all."""
+
+        def look(path: object, *args: object, **options: object) -> Result:
+            if isinstance(path, bytes) and path.startswith(self._prefixes) and not _is_writing(*args):
+                self.kinds.append(_lines_of_caller()[:lines])
                 if len(self.kinds) - 1 == self._at:
                     raise OSError(errno.EIO, os.strerror(errno.EIO), path)
             return real(path, *args, **options)
 
         return look
+
+
+def _is_writing(flags: object = 0, *_: object) -> bool:
+    """Tell whether this opens a file to write, which is no look: other tests let it fail."""
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
 def _lines_of_caller() -> tuple[tuple[str, int], ...]:
@@ -68,11 +84,13 @@ def _lines_of_caller() -> tuple[tuple[str, int], ...]:
 
 
 @contextmanager
-def failing_look(world: World, at: int) -> Iterator[_Looks]:
+def failing_look(world: World, at: int, *, is_every: bool = False) -> Iterator[_Looks]:
     looks = _Looks(world, at)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "lstat", looks.around(os.lstat))
-        patch.setattr(os, "stat", looks.around(os.stat))
+        for name in ("lstat", "stat"):
+            patch.setattr(os, name, looks.around(getattr(os, name)))
+        for name in ("listdir", "scandir", "open") if is_every or world.scenario in SCENARIOS[3:] else ():
+            patch.setattr(os, name, looks.around(getattr(os, name), _NEXT_LINES))
         yield looks
 
 
@@ -89,7 +107,7 @@ def check_looks(
     run()  # from here on tables are split from memory, with fewer looks
     world.bring_back()
     prepare()
-    with failing_look(world, at=-1) as looks:
+    with failing_look(world, at=-1, is_every=is_every) as looks:
         run()
     expected = world.state()
     places = range(len(looks.kinds)) if is_every else looks.ends_of_kinds
@@ -97,18 +115,26 @@ def check_looks(
     for at in places:
         world.bring_back()
         prepare()
-        if not ends_well(world, run, at):
+        if not ends_well(world, run, at, is_every=is_every) and not is_over(world, expected):
             run()
-        assert reported(world.state()) == reported(expected), f"look {at}"
+        assert reported(world.state()) == reported(expected), f"look {at}: {looks.kinds[at][:4]}"
 
 
-def ends_well(world: World, run: Callable[[], object], at: int) -> bool:
+def is_over(world: World, expected: State) -> bool:
+    """Tell whether all was done when the look failed, as the last one may: another rollback would go further back."""
+    return not os.path.exists(journal_path(world.package)) and reported(world.state()) == reported(expected)
+
+
+def ends_well(world: World, run: Callable[[], object], at: int, *, is_every: bool) -> bool:
     """Run with a look that fails; tell whether it ended well; an error that is reported is the one that was made."""
-    with failing_look(world, at) as looks:
+    with failing_look(world, at, is_every=is_every) as looks:
         try:
             run()
         except OSError as error:
             assert error.errno == errno.EIO
+            return False
+        except (Refused, CannotUndoError) as error:
+            assert Code.UNREADABLE in {problem.code for problem in error.problems}
             return False
     assert len(looks.kinds) > at
     return True

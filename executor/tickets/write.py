@@ -4,6 +4,7 @@ The same package gives the same bytes on any machine: sorted, owner root, times 
 Files that are placeholders in the package are empty in the archives too; the sizes are real in every mode.
 """
 
+import errno
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -62,6 +63,10 @@ class Member:
     manifest: Described
     folder: bytes
     may_lack: bool = False
+
+
+# Nothing or something else is in its place; any other error says nothing of the file, which then belongs into both.
+_NOT_AS_PACKAGED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO})
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +222,11 @@ def _contents(files: Iterable[TicketFile]) -> Iterator[tuple[TicketFile, bytes]]
     for ticket in files:
         try:
             content = _content(ticket)
-        except (ChangedFileError, OSError):
+        except ChangedFileError:
             if not ticket.may_lack:
+                raise
+        except OSError as error:
+            if not ticket.may_lack or error.errno not in _NOT_AS_PACKAGED:
                 raise
         else:
             yield ticket, content

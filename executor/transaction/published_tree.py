@@ -8,6 +8,7 @@ both hints agree. Where that does not tell, nothing is decided: to take the old 
 links to it in place of the only files of the origin.
 """
 
+import errno
 import os
 import stat
 from enum import IntEnum
@@ -149,7 +150,7 @@ def _likeness(
     likeness = _Likeness.WHOLE if _holds_nothing_else(paths, root) else _Likeness.WITH_MORE
     for problem in verify_tree(member, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=Silent()):
         if problem.code is Code.UNREADABLE:
-            raise OSError(None, str(problem.found), join(member, problem.path))
+            raise OSError(errno.EIO, str(problem.found), join(member, problem.path))
         if problem.code not in EXTRAS:
             return _Likeness.NONE
         likeness = _Likeness.WITH_MORE
