@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -177,12 +176,13 @@ def test_pace_ends_with_the_work_that_it_was_for() -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
     """Return the list of all workers that commands ask for."""
     found: list[Workers] = []
+    titled = Workers.titled
 
-    def workers(*values: Any, **named: Any) -> Workers:
-        found.append(Workers(*values, **named))
-        return found[-1]
+    def noted(workers: Workers, title: str) -> Workers:
+        found.append(workers)
+        return titled(workers, title)
 
-    monkeypatch.setattr("qa2pack.pack.commands.workers.Workers", workers)
+    monkeypatch.setattr(Workers, "titled", noted)
     return found
 
 
