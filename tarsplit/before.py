@@ -48,9 +48,12 @@ class Before:
         states = [state for state in (self.state, self.completed) if state]
         return next((state for state in states if state.fingerprint == fingerprint), None)
 
-    def is_overtaken(self, state: State | None) -> bool:
-        """Return whether another run was here after the one of this state: it may have put its own files in place."""
-        return self.has_state and state is not self.state
+    def is_of_last_run(self, state: State) -> bool:
+        """Return whether a state is of the run that was here last, and did not end.
+
+        After any other one a run may have put its own files in place, and time has passed in which files are damaged.
+        """
+        return state is self.state
 
 
 def read_before(name: DeliveryName, place: Place, folder: bytes) -> Before:

@@ -10,7 +10,7 @@ bytes, however often the run was stopped.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 
 from qa2pack.manifest.dataclass import dataclass
@@ -171,11 +171,13 @@ class _Run:
         self.kept = {*range(len(cut.chunks))} if state else whole
         self.growths = find_growths(cut, place, before, state, whole=whole)
         if state:
-            self.is_read = place.goes_on and before.is_overtaken(
-                state
-            )  # a store tells of some files their sizes alone
+            # Of some files a store tells the sizes alone.
+            self.is_read = place.goes_on and not before.is_of_last_run(state)
             self.finished = find_finished(cut, place, state, is_read=self.is_read, engine=engine, progress=progress)
-            self._keep_trees(state, engine=engine, progress=progress)
+            if self.destination.key:
+                self._forget_other_sums(engine=engine, progress=progress)
+            else:
+                self._keep_trees(state, engine=engine, progress=progress)
         leftovers = find_leftovers(
             cut,
             place,
@@ -188,6 +190,21 @@ class _Run:
         self._check_space(leftovers)
         place.remove(leftovers)
         self.keep_state()
+
+    def _forget_other_sums(self, *, engine: Engine, progress: Progress) -> None:
+        """Keep only chunks whose checksums are those of the package: what is signed is not what a place says.
+
+        Whoever writes there could change a tar and its checksums in the state file or sidecar. Trees are written
+        again, file by file, which finds their checksums as well.
+        """
+        kept, self.finished = self.finished, {}
+        batches = deque(replace(self._batch(number), is_summed_alone=True) for number in kept)
+        progress.phase("compare finished chunks", byte_count=sum(batch.made.byte_count for batch in batches))
+        for found in engine.run(write_chunk, batches):
+            chunk = kept[found.number]
+            progress.advance(byte_count=self.cut.chunks[found.number].byte_count)
+            if (found.byte_count, found.xxh128, found.checksums) == (chunk.byte_count, chunk.xxh128, chunk.checksums):
+                self.finished[found.number] = chunk
 
     def _check_space(self, leftovers: Iterable[bytes]) -> None:
         """Refuse, before anything is removed, if the missing chunks do not fit even without the leftovers."""

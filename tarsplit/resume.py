@@ -41,7 +41,7 @@ def find_finished(
 
     Args:
         state: of an earlier run of the same delivery.
-        is_read: what the place tells of a file is not enough.
+        is_read: that a file has the right size is not enough.
     """
     batches = deque(
         KeptBatch(place, cut.chunks[chunk.number].name, chunk, is_read)
@@ -101,7 +101,9 @@ def find_unlisted_whole(batches: Mapping[int, CheckBatch], *, engine: Engine, pr
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     """Return whether the chunk is as it was recorded."""
     is_there = batch.place.has(batch.name, batch.chunk)
-    return batch, is_there and (not batch.is_read or _xxh128(batch.place, batch.name) == batch.chunk.xxh128)
+    if is_there is None:
+        is_there = not batch.is_read or _xxh128(batch.place, batch.name) == batch.chunk.xxh128
+    return batch, is_there
 
 
 def _xxh128(place: Place, name: bytes) -> str:

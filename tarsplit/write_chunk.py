@@ -6,6 +6,7 @@ tar is removed. The chunk gets its final name only after it is synced.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Protocol
 
@@ -26,7 +27,7 @@ from qa2pack.tarsplit.container.framing import framing_of
 from qa2pack.tarsplit.container.writer import ContainerWriter, Output, OutputFailedError
 from qa2pack.tarsplit.growth import Growth
 from qa2pack.tarsplit.made import Made
-from qa2pack.tarsplit.place.place import Place, StrayError
+from qa2pack.tarsplit.place.place import Place, StrayError, Upload
 from qa2pack.tarsplit.tree.find_shape import shape_of
 from qa2pack.tarsplit.tree.object_shape import InventoryError
 from qa2pack.tarsplit.tree.shape import Amount, TreeName
@@ -47,6 +48,7 @@ class ChunkBatch:
         keeps: what a tree has of an earlier run is of the same delivery.
         is_read: that is not known by its size.
         growth: what an object has to which a version is added; None for one that is new.
+        is_summed_alone: a container is not written, only its checksums are found.
     """
 
     number: int
@@ -63,6 +65,7 @@ class ChunkBatch:
     keeps: bool = False
     is_read: bool = False
     growth: Growth | None = None
+    is_summed_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
 def _write_container(batch: ChunkBatch) -> ChunkResult:
     with (
         threaded_sums(batch.checksums) as sums,
-        batch.place.upload(batch.name, batch.made.byte_count) as upload,
+        _upload(batch) as upload,
     ):
         framing = framing_of(batch.made, batch.project, batch.part, folder_mtime=batch.folder_mtime)
         output = Output(upload.write, sums)
@@ -153,6 +156,25 @@ def _write_container(batch: ChunkBatch) -> ChunkResult:
         stored = upload.finish()
         checksums = tuple((name, sums.result(name)) for name in batch.checksums)
         return ChunkResult(batch.number, output.byte_count, sums.result(), checksums, stored=stored)
+
+
+def _upload(batch: ChunkBatch) -> AbstractContextManager[Upload]:
+    if batch.is_summed_alone:
+        return nullcontext(_Nowhere())
+    return batch.place.upload(batch.name, batch.made.byte_count)
+
+
+class _Nowhere:
+    """A file of which nothing is kept."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        pass
+
+    def finish(self) -> str:
+        return ""
+
+    def give_up(self) -> None:
+        pass
 
 
 def _write_tree(batch: ChunkBatch) -> ChunkResult:

@@ -360,6 +360,18 @@ def test_any_file_system_of_fsspec(tmp_path: Path, capsys: Capsys) -> None:
     assert run_here(capsys, "tarsplit", "--check", tmp_path / "sent", package).code == 0, "and as a folder"
 
 
+def test_tar_that_was_damaged_in_a_store_that_tells_no_checksums_is_sent_again(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    words = ("tarsplit", small_package(tmp_path), "-n", DAY, "--to", f"file://{tmp_path}/sent")
+    assert run_here(capsys, *words).code == 0
+    tar = tmp_path / f"sent/{STEM}_001_of_001.tar"
+    data = tar.read_bytes()
+    tar.write_bytes(bytes(len(data)))
+    assert run_here(capsys, *words).code == 0
+    assert tar.read_bytes() == data
+
+
 @pytest.mark.parametrize("size", [0, 1, 16 * MIB, 200_000 * MIB, 5_000_000 * MIB])
 def test_parts_are_as_few_as_a_store_allows(size: int) -> None:
     assert part_bytes(size) >= 5 * MIB

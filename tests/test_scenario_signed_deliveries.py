@@ -12,6 +12,7 @@ import pytest
 from qa2pack.pack.tarsplit_command import main
 from support.commands import ROOT, Ran, run_here
 from support.deliveries import DAY, PROJECT, extract, make_package
+from support.forgery import twins
 from support.signatures import ALICE, Key, exchange_what_was_checked, make_key, sign_by_hand
 from support.terminals import type_on_terminal
 from support.tools import needs_tool
@@ -125,6 +126,28 @@ def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_read(
     cut(capsys, "--sign", key.path)
     exchange_what_was_checked(monkeypatch)
     assert "All as delivered" in run(capsys, "--check", "out", "--jobs", "2").out
+
+
+@pytest.mark.parametrize("to", ["--output", "--to"])
+def test_what_somebody_put_in_place_with_fitting_checksums_is_not_signed(
+    home: Path, capsys: Capsys, key: Key, to: str
+) -> None:
+    genuine, forged = twins()
+    make_package(home / "ours" / PROJECT, {"log/a.log": genuine})
+    make_package(home / "theirs" / PROJECT, {"log/a.log": forged})
+    place = "out" if to == "--output" else f"file://{home}/out"
+    for whose, options in (("theirs", ("--checksum", "md5,sha256")), ("ours", ("--sign", key.path))):
+        assert run(capsys, "-n", DAY, f"{whose}/{PROJECT}", to, place, *options).code == 0
+    extract(home / "out", home / "unpacked")
+    assert next((home / "unpacked").rglob("a.log")).read_bytes() == genuine
+
+
+def test_chunks_that_are_signed_later_stay_where_they_are(home: Path, capsys: Capsys, key: Key) -> None:
+    cut(capsys, "--checksum", "sha256")
+    tar = home / f"out/{PROJECT}_{DAY}_001_of_001.tar"
+    before = tar.stat()
+    assert "1 of them finished earlier" in cut(capsys, "--sign", key.path, "--checksum", "sha256").out
+    assert (tar.stat().st_ino, tar.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_required_signature_needs_known_signers(home: Path, capsys: Capsys) -> None:

@@ -185,8 +185,8 @@ class Place(Protocol):
     def seen(self, name: bytes) -> Seen | None:
         """Return what the place says of a file; None if it is not there."""
 
-    def has(self, name: bytes, chunk: FinishedChunk) -> bool:
-        """Return whether a chunk is there as it was finished, as far as that can be known."""
+    def has(self, name: bytes, chunk: FinishedChunk) -> bool | None:
+        """Return whether a chunk is there as it was finished; None if only its size is known."""
 
     def opened(self, name: bytes) -> OpenedFile:
         """Open a file.

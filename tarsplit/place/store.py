@@ -95,10 +95,12 @@ class Store:
                 return None
         return Seen(int(found["size"]), checksum_of(found))
 
-    def has(self, name: bytes, chunk: FinishedChunk) -> bool:
+    def has(self, name: bytes, chunk: FinishedChunk) -> bool | None:
         """Compare size and checksum that the store tells of a chunk; reads nothing."""
         seen = self.seen(name)
-        return seen is not None and seen.byte_count == chunk.byte_count and _is_alike(seen.checksum, chunk)
+        if seen is None or seen.byte_count != chunk.byte_count:
+            return False
+        return _is_alike(seen.checksum, chunk)
 
     def opened(self, name: bytes) -> "_OpenedFile":
         """Open a file, which is read ahead."""
@@ -196,8 +198,8 @@ class Store:
             yield _file_system(self.address, os.getpid())
 
 
-def _is_alike(stored: str, chunk: FinishedChunk) -> bool:
-    """Return whether the checksum that a store tells is that of the chunk, as far as that is known.
+def _is_alike(stored: str, chunk: FinishedChunk) -> bool | None:
+    """Return whether the checksum that a store tells is that of the chunk; None if that is not known.
 
     The state file has what the store said when the chunk was sent; a sidecar has the MD5, which is the checksum of an
     object that was sent in one part.
@@ -205,7 +207,7 @@ def _is_alike(stored: str, chunk: FinishedChunk) -> bool:
     if chunk.stored:
         return stored == chunk.stored
     md5 = dict(chunk.checksums).get("md5")
-    return not md5 or not stored or "-" in stored or stored == md5
+    return stored == md5 if md5 and stored and "-" not in stored else None
 
 
 @contextmanager
