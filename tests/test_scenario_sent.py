@@ -7,18 +7,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from qa2pack.tarsplit.place.plain_upload import PlainUpload
 from qa2pack.tarsplit.place.s3_upload import part_bytes
 from qa2pack.tarsplit.place.sender import Sender
-from qa2pack.tarsplit.place.store import Store
+from qa2pack.tarsplit.place.store import OF_SSH, Store
 from support.commands import run_here
 from support.deliveries import DAY, PROJECT, make_package
 from support.file_systems import small_disk
-from support.s3_servers import BREAK, BUCKET, PASS, Proxy, s3_server
+from support.s3_servers import BREAK, BUCKET, PASS, Proxy, forget_connections, s3_server
 from support.sftp_server import sftp_server
 from support.tools import needs_tool
 
@@ -354,6 +356,60 @@ def test_full_disk_of_a_server_ends_the_run_and_with_room_the_same_command_goes_
         subprocess.run([needs_tool("mount"), "-o", "remount,size=1m", disk], check=True)
         assert run_here(capsys, *words).code == 0
         assert run_here(capsys, "tarsplit", "--check", disk, package).code == 0
+
+
+@pytest.mark.parametrize("known", ["", "another"])
+def test_server_by_sftp_whose_key_is_not_known_gets_nothing(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    package = small_package(tmp_path)
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        hosts = tmp_path / "server/home/.ssh/known_hosts"
+        own = (tmp_path / "server/home/.ssh/id_ed25519.pub").read_text().split(" ")
+        hosts.write_text(f"{hosts.read_text().split(' ')[0]} {own[0]} {own[1]}\n" if known else "")
+        ran = run_here(capsys, "tarsplit", package, "-n", DAY, "--to", address)
+        assert (ran.code, "Host key is not trusted" in ran.err) == (1, True)
+        assert os.listdir(tmp_path / "server/sent") == []
+
+
+def test_server_by_sftp_that_falls_silent_is_given_up(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = small_package(tmp_path)
+    monkeypatch.setitem(OF_SSH, "keepalive_interval", 0.2)
+    stopped: list[int] = []
+    write = PlainUpload.write
+
+    def into_silence(upload: PlainUpload, data: bytes) -> None:
+        if not stopped and len(data) > 10_000:
+            stopped.extend(sessions_of(tmp_path / "server/config"))
+            for each in stopped:
+                os.kill(each, signal.SIGSTOP)
+        write(upload, data)
+
+    monkeypatch.setattr(PlainUpload, "write", into_silence)
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        words = ("tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1")
+        try:
+            ran = run_here(capsys, *words)
+        finally:
+            for each in stopped:
+                os.kill(each, signal.SIGKILL)
+        assert (ran.code, "store-failed" in ran.err, bool(stopped)) == (4, True, True)
+        forget_connections()
+        assert run_here(capsys, *words).code == 0
+
+
+def sessions_of(config: Path) -> list[int]:
+    """Return the processes that serve the connections of an sshd."""
+    parents, servers = {}, set()
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            parents[int(each.name)] = int((each / "stat").read_text().rpartition(")")[2].split()[1])
+            if os.fsencode(config) in (each / "cmdline").read_bytes():
+                servers.add(int(each.name))
+    found = {pid for pid, parent in parents.items() if parent in servers}
+    return sorted(found | {pid for pid, parent in parents.items() if parent in found})
 
 
 def test_any_file_system_of_fsspec(tmp_path: Path, capsys: Capsys) -> None:

@@ -24,6 +24,10 @@ from qa2pack.tarsplit.place.store_tree import StoreTree
 from qa2pack.tarsplit.state import FinishedChunk
 
 READ_BYTES = 16 << 20
+# Of itself sshfs compares no key of a server, and waits for ever for one that has fallen silent. With no files named,
+# known hosts are those of ssh. After so many questions without an answer, at intervals of so many seconds, the
+# connection is given up.
+OF_SSH: dict[str, Any] = {"known_hosts": (), "keepalive_interval": 30, "keepalive_count_max": 4}
 _ONLY_NEW = "xb"  # opens for writing what is not there, and nothing else
 
 
@@ -280,10 +284,13 @@ def _file_system(address: str, process: int) -> tuple[Any, str]:
         process: a connection is not shared with a child process.
     """
     try:
+        from fsspec.config import conf
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise ImportError("fsspec is not installed") from error
-    fs, path = url_to_fs(address)
+    protocol = address.partition("://")[0]
+    own = {**OF_SSH, **conf.get(protocol, {})} if protocol in ("sftp", "ssh") else {}
+    fs, path = url_to_fs(address, **own)
     return fs, path
 
 

@@ -62,9 +62,11 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 def forget_connections() -> None:
     """Let this process connect anew: it keeps connections by address, and each server has the same."""
     from s3fs import S3FileSystem
+    from sshfs import SSHFileSystem
 
     _file_system.cache_clear()
     S3FileSystem.clear_instance_cache()
+    SSHFileSystem.clear_instance_cache()
 
 
 def _ask(port: int, method: str, path: str) -> None:
