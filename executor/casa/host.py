@@ -189,9 +189,7 @@ def _computing_limited(seconds: int) -> Iterator[None]:
 
 def _limit_computing(seconds: int) -> None:
     """Limit the processor time that is left to this process; a slow disk or a busy machine take none of it."""
-    limits = resource.getrlimit(resource.RLIMIT_CPU)
-    known = [each for each in limits if each != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_CPU, (min([int(time.process_time()) + seconds, *known]), limits[1]))
+    _lower(resource.RLIMIT_CPU, int(time.process_time()) + seconds)
 
 
 def _bound_memory() -> None:
@@ -200,6 +198,11 @@ def _bound_memory() -> None:
             used = int(statm.read().split()[0]) * resource.getpagesize()
     except FileNotFoundError:  # no /proc, which is no fault of the table
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    known = [each for each in limits if each != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min([used + ENOUGH_BYTES, *known]), limits[1]))
+    _lower(resource.RLIMIT_AS, used + ENOUGH_BYTES)
+
+
+def _lower(limit: int, most: int) -> None:
+    """Lower a limit of this process, unless it is lower already."""
+    soft, hard = resource.getrlimit(limit)
+    known = [each for each in (soft, hard) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(limit, (min([most, *known]), hard))
