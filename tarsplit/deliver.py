@@ -171,8 +171,8 @@ class _Run:
         self.kept = {*range(len(cut.chunks))} if state else whole
         self.growths = find_growths(cut, place, before, state, whole=whole)
         if state:
-            # Of some files a store tells the sizes alone.
-            self.is_read = place.goes_on and not before.is_of_last_run(state)
+            # Of all files a disk tells the sizes alone, and so does a store of some.
+            self.is_read = not (place.goes_on and before.is_of_last_run(state))
             self.finished = find_finished(cut, place, state, is_read=self.is_read, engine=engine, progress=progress)
             if self.destination.key:
                 self._forget_other_sums(engine=engine, progress=progress)
