@@ -16,7 +16,7 @@ import pytest
 from qa2pack.tarsplit.place.plain_upload import PlainUpload
 from qa2pack.tarsplit.place.s3_upload import part_bytes
 from qa2pack.tarsplit.place.sender import Sender
-from qa2pack.tarsplit.place.store import OF_SSH, Store
+from qa2pack.tarsplit.place.store import SSH_OPTIONS, Store
 from support.commands import run_here
 from support.deliveries import DAY, PROJECT, make_package
 from support.file_systems import small_disk
@@ -376,7 +376,7 @@ def test_server_by_sftp_that_falls_silent_is_given_up(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = small_package(tmp_path)
-    monkeypatch.setitem(OF_SSH, "keepalive_interval", 0.2)
+    monkeypatch.setitem(SSH_OPTIONS, "keepalive_interval", 0.2)
     stopped: list[int] = []
     write = PlainUpload.write
 

@@ -16,8 +16,8 @@ _WRITE_BYTES = 16 << 20
 # Where a file that is being written can be seen: it is written under another name. Elsewhere it appears when closed.
 _WITH_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "dask"})
 _OF_DISK = frozenset({"file", "local"})
-_OF_SSH = frozenset({"sftp", "ssh"})
-_OPEN_AGAIN = _OF_DISK | _OF_SSH  # for reading and writing
+OF_SSH = frozenset({"sftp", "ssh"})
+_OPEN_AGAIN = _OF_DISK | OF_SSH  # for reading and writing
 _RENAMES_OVER = _OPEN_AGAIN  # what has the name already is exchanged in one step
 
 
@@ -32,7 +32,7 @@ class PlainUpload:
     def __init__(self, fs: Any, path: str, size: int) -> None:
         self._fs = fs
         self._path = path
-        self._protocols = protocols = _protocols(fs)
+        self._protocols = protocols = protocols_of(fs)
         self._part = path + os.fsdecode(PART) if protocols & _WITH_FOLDERS else path
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.invalidate_cache()
@@ -110,10 +110,11 @@ def in_blocks(fs: Any, size: int) -> dict[str, int]:
 
     None by SSH: there it is the size of a packet, and OpenSSH ends the connection at one of more than 256 KiB.
     """
-    return {} if _protocols(fs) & _OF_SSH else {"block_size": size}
+    return {} if protocols_of(fs) & OF_SSH else {"block_size": size}
 
 
-def _protocols(fs: Any) -> set[str]:
+def protocols_of(fs: Any) -> set[str]:
+    """Return the names of the protocols of a file system, as addresses begin with them."""
     return {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
 
 

@@ -17,7 +17,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
-from qa2pack.tarsplit.place.plain_upload import PlainUpload, checksum_of, in_blocks
+from qa2pack.tarsplit.place.plain_upload import OF_SSH, PlainUpload, checksum_of, in_blocks, protocols_of
 from qa2pack.tarsplit.place.s3_upload import S3Upload
 from qa2pack.tarsplit.place.sender import sole_sender
 from qa2pack.tarsplit.place.store_tree import StoreTree
@@ -27,7 +27,7 @@ READ_BYTES = 16 << 20
 # Of itself sshfs compares no key of a server, and waits for ever for one that has fallen silent. With no files named,
 # known hosts are those of ssh. After so many questions without an answer, at intervals of so many seconds, the
 # connection is given up.
-OF_SSH: dict[str, Any] = {"known_hosts": (), "keepalive_interval": 30, "keepalive_count_max": 4}
+SSH_OPTIONS: dict[str, Any] = {"known_hosts": (), "keepalive_interval": 30, "keepalive_count_max": 4}
 _ONLY_NEW = "xb"  # opens for writing what is not there, and nothing else
 
 
@@ -55,7 +55,7 @@ class Store:
         """Check that the store can be reached."""
         try:
             with self._opened() as (fs, root):
-                if _protocol(fs) == "s3":  # of a bucket that is not there, no object is there either
+                if "s3" in protocols_of(fs):  # of a bucket that is not there, no object is there either
                     self._check_bucket(fs, fs.split_path(root)[0])
             self.names()
         except (FileNotFoundError, ImportError, StoreError) as error:
@@ -119,7 +119,7 @@ class Store:
     def upload(self, name: bytes, size: int) -> Iterator[Upload]:
         """Begin a file, or go on with the parts of it that are there; if the block raises, they stay."""
         with self._opened() as (fs, root):
-            begin: Callable[[Any, str, int], Upload] = S3Upload.begin if _protocol(fs) == "s3" else PlainUpload
+            begin: Callable[[Any, str, int], Upload] = S3Upload.begin if "s3" in protocols_of(fs) else PlainUpload
             upload = begin(fs, _join(root, name), size)
         yield _ToldUpload(upload, self._shown(name))
 
@@ -289,7 +289,7 @@ def _file_system(address: str, process: int) -> tuple[Any, str]:
     except ImportError as error:
         raise ImportError("fsspec is not installed") from error
     protocol = address.partition("://")[0]
-    own = {**OF_SSH, **conf.get(protocol, {})} if protocol in ("sftp", "ssh") else {}
+    own = {**SSH_OPTIONS, **conf.get(protocol, {})} if protocol in OF_SSH else {}
     fs, path = url_to_fs(address, **own)
     return fs, path
 
@@ -300,17 +300,13 @@ def _create(fs: Any, path: str, data: bytes) -> None:
     Raises:
         FileExistsError: it is there.
     """
-    if _protocol(fs) == "s3":
+    if "s3" in protocols_of(fs):
         bucket, key, _ = fs.split_path(path)
         fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
         return
     fs.makedirs(path.rpartition("/")[0], exist_ok=True)
     with fs.open(path, _ONLY_NEW) as file:
         file.write(data)
-
-
-def _protocol(fs: Any) -> str:
-    return fs.protocol if isinstance(fs.protocol, str) else str(fs.protocol[0])
 
 
 def _join(root: str, name: bytes) -> str:
