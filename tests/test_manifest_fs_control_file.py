@@ -1,8 +1,10 @@
 import os
+import signal
 import stat
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -176,3 +178,24 @@ def test_command_that_prints_without_end_is_read_up_to_the_limit() -> None:
         read_named(b"/proc/self/fd/%d" % reading, limit_bytes=3)
     os.close(reading)
     os.close(writing)
+
+
+def test_signal_while_a_pipe_is_read_ends_the_wait() -> None:
+    for _ in range(30):  # most of them reach the command while it takes in what was written
+        reading, writing = os.pipe()
+        is_over = Event()
+
+        def write(fd: int, is_over: Event) -> None:
+            with open(fd, "wb", buffering=0) as pipe:
+                pipe.write(bytes(200_000))
+                signal.raise_signal(signal.SIGINT)
+                is_over.wait(300)
+
+        writer = Thread(target=write, args=(writing, is_over))
+        with pytest.raises(KeyboardInterrupt):
+            writer.start()
+            read_named(b"/dev/fd/%d" % reading, limit_bytes=1 << 20)
+        assert writer.is_alive()
+        is_over.set()
+        writer.join()
+        os.close(reading)

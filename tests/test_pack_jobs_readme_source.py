@@ -63,7 +63,9 @@ def test_programs_are_refused_as_the_command_is(delivery: Delivery, tmp_path: Pa
 
 def test_signal_ends_the_wait_for_a_pipe(delivery: Delivery, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "reached")
-    plan = _fed(delivery, f"echo > {tmp_path}/reached; head -c 200000 /dev/zero; echo > {tmp_path}/reached; sleep 99")
+    plan = _fed(
+        delivery, f"echo > {tmp_path}/reached; head -c 200000 /dev/zero; echo > {tmp_path}/reached; sleep 3600"
+    )
     for _ in range(2):  # the second word comes when the plan has read most of what was written
         (tmp_path / "reached").read_bytes()
     plan.send_signal(signal.SIGTERM)

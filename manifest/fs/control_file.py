@@ -7,6 +7,7 @@ checked elsewhere: `manifest.alma.control_folder_owner`.
 
 import errno
 import os
+import select
 import stat
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ SMALL_BYTES = 1 << 20  # limit of files that people write, or that hold one line
 LARGE_BYTES = 1 << 26  # limit of files that a program writes and that are read whole
 _USER_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _SAFE_FLAGS = _USER_FLAGS | os.O_NOFOLLOW
+_WAIT_MS = 1000
 
 
 class ControlFileError(OSError):
@@ -80,11 +82,28 @@ def read_named(path: bytes, *, limit_bytes: int) -> bytes:
             return read_bounded(file, path, limit_bytes=limit_bytes)
         if not is_shell_pipe(path):
             raise _refused(path, kind_in_words(mode))
-        os.set_blocking(file.fileno(), True)
-        data = file.read(limit_bytes + 1)
+        data = _read_pipe(file.fileno(), limit_bytes + 1)
     if len(data) > limit_bytes:
         raise ControlFileError(errno.EFBIG, f"more than the {human_bytes(limit_bytes)} that are read", path)
     return data
+
+
+def _read_pipe(fd: int, most_bytes: int) -> bytes:
+    """Return what comes out of a non-blocking pipe, up to so many bytes; a signal ends the wait within a second.
+
+    Python handles signals between its own instructions. One that comes while a file object reads in its own loop, or
+    just before a call that waits, would be handled when the writer has ended.
+    """
+    pipe = select.poll()
+    pipe.register(fd, select.POLLIN)
+    data = bytearray()
+    while len(data) < most_bytes:
+        if pipe.poll(_WAIT_MS):
+            read = os.read(fd, most_bytes - len(data))
+            if not read:
+                break
+            data += read
+    return bytes(data)
 
 
 def is_shell_pipe(path: bytes) -> bool:
