@@ -189,7 +189,7 @@ def test_failed_sync_ends_an_apply(layouts: Layouts, fault: Fault) -> None:
 @pytest.mark.parametrize("scenario", SHORT, ids=str)
 def test_stopped_again_in_recovery(layouts: Layouts, scenario: Scenario) -> None:
     laid, alike = layouts.get(scenario), sharing(scenario)
-    firsts = range(laid.sync - 20 + SEED % 11, len(laid.calls), 11)
+    firsts = range(laid.sync - 20 + SEED % 19, len(laid.calls), 19)
     for number in range(alike.index(scenario), len(firsts), len(alike)):
         survive_second_stop(laid, firsts[number], (go_on, go_back)[number % 2], stride=23)
 
