@@ -87,6 +87,8 @@ class TicketFile:
 def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk: Disk) -> None:
     """Write both ticket files into a folder of the control folder that does not hold them.
 
+    If it raises, what was begun of them stays.
+
     Raises:
         ChangedFileError: a file is not as packaged; it is looked at as it is written.
         OSError: the disk fails or is full, or a file is not there.
