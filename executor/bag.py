@@ -2,6 +2,10 @@
 
 Made under a temporary name and renamed when all of it is on disk. The package is only read. But a new link changes
 the ctime of a file, so the next plan reads the files again that are hard links to the origin.
+
+A bag that is delivered is written by `tarsplit`. Its writer of trees copies blocks, keeps what an earlier run sent
+and sums up as it writes. Here is nothing to copy or to keep, and all workers sum up afterwards, so each of its steps
+would need a second form. What a bag has beside its payload comes from the same functions: `bag_tags`, `bag_line`.
 """
 
 import errno

@@ -10,7 +10,7 @@ import os
 from qa2pack.executor.io.disk import TEMPORARY, Disk, sync_file_system, sync_folder
 from qa2pack.executor.io.manifests import link_manifest
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
-from qa2pack.executor.tickets.write import ChangedFileError
+from qa2pack.executor.tickets.write import ChangedFileError, Member, write_tickets
 from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES, Commit
 from qa2pack.executor.transaction.paths import TransactionPaths, ticket_in
 from qa2pack.manifest.alma.package import manifest_names, manifests_in, member_of_manifest
@@ -53,8 +53,6 @@ def _link_manifests(paths: TransactionPaths, folder: bytes, disk: Disk) -> None:
 
 
 def _write_tickets(paths: TransactionPaths, commit: Commit, folder: bytes, opened: OpenedFiles, disk: Disk) -> None:
-    from qa2pack.executor.tickets.write import Member, write_tickets  # slow to import, and rarely needed
-
     kept = join(folder, b"manifests")
     manifests = [opened.manifest_of(member_of_manifest(name), join(kept, name)) for name in manifests_in(kept)]
     members = [Member(found, paths.package.member(found.header.member)) for found in manifests]

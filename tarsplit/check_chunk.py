@@ -19,7 +19,7 @@ from qa2pack.manifest.problem import Code, Problem, Value, size_problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.checksums import ALWAYS
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, ChunkPart, Entry
-from qa2pack.tarsplit.container.framing import Framing, entries, framing_of
+from qa2pack.tarsplit.container.framing import ChunkFraming, entries, framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader, summed
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import in_tar
@@ -56,7 +56,7 @@ class CheckBatch:
         amount = Amount(row.file_count, row.byte_count)
         return shape_of(tree, row.form, checksums, amount, self.place, row.earlier, is_made=is_made)
 
-    def framing(self) -> Framing:
+    def framing(self) -> ChunkFraming:
         """Return what is beside the contents of a container."""
         row = self.row
         return framing_of(Made(row.form, row.byte_count), self.project, self.part, folder_mtime=self.folder_mtime)
@@ -130,7 +130,7 @@ def _compare(file: OpenedFile, batch: CheckBatch, taker: Taker, result: CheckRes
 def _problems(
     file: OpenedFile,
     beginning: Beginning,
-    framing: Framing,
+    framing: ChunkFraming,
     batch: CheckBatch,
     taker: Taker,
     known: Iterable[Problem],
@@ -162,7 +162,7 @@ class _Entries:
     """Compares the entries of a chunk, each as it is read."""
 
     def __init__(
-        self, reader: Reader, framing: Framing, batch: CheckBatch, taker: Taker, known: Iterable[Problem]
+        self, reader: Reader, framing: ChunkFraming, batch: CheckBatch, taker: Taker, known: Iterable[Problem]
     ) -> None:
         self.problems = list(known)
         self._reader = reader

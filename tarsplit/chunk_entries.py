@@ -8,12 +8,11 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from qa2pack.manifest.bundle.tar_header import file_headers, folder_header
+from qa2pack.manifest.bundle.tar_header import FileRow
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import read_frames
-from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.packing.bins import Span
 
 FOLDER_MODE = 0o755
@@ -120,17 +119,11 @@ def shares(part: ChunkPart) -> Iterator[Share]:
             file += count
 
 
-def header_of_folder(project: bytes, record: FolderRecord, mtime: int) -> bytes:
-    """Return the tar header of the folder's own entry."""
-    return folder_header(in_tar(project, record.path), mtime=mtime, mode=FOLDER_MODE)
-
-
-def headers_of_files(project: bytes, share: Share) -> Iterator[bytes]:
-    """Yield the tar header of each file of the share."""
+def rows(share: Share) -> Iterator[FileRow]:
+    """Yield what a header says of each file of the share."""
     record = share.record
     names, sizes, mtimes, modes = record.names, record.sizes, record.mtimes, record.modes
-    files = ((names[i], sizes[i], mtimes[i] // 10**9, modes[i]) for i in share.files)
-    return file_headers(in_tar(project, record.path), files)
+    return ((names[i], sizes[i], mtimes[i] // 10**9, modes[i]) for i in share.files)
 
 
 def _common(spans: Sequence[Span], start: int, end: int) -> Iterator[Span]:

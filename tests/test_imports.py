@@ -116,9 +116,7 @@ WRITERS = {
     # a pipe to a child process; prctl and statx are calls of the C library that change nothing
     "executor/casa/child_process.py",
     "executor/casa/host.py",
-    "executor/io/file_object.py",
     "executor/engine/process_pool.py",
-    "executor/tickets/write.py",
     "manifest/fs/immutable.py",
     "manifest/fs/lock_file.py",
     "manifest/format/spool.py",

@@ -16,9 +16,11 @@ from qa2pack.pack.jobs import receive as job
 from qa2pack.pack.jobs.delivery_source import receive_chunk
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.target import target_of
+from qa2pack.tarsplit.place.store import Store
 from support.deliveries import PROJECT, tars
 from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk
 from support.receiver import Receiver, files_of, paths_in, rewrite, spoil
+from support.s3_servers import BUCKET, s3_server
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -109,14 +111,26 @@ class PlotStoppingDisk(StoppingDisk):
         return super().around("stop" if is_plot else name, call, *args, **options)
 
 
+def stop_before_the_plot(receiver: Receiver, monkeypatch: pytest.MonkeyPatch, address: str = "") -> None:
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr("qa2pack.pack.jobs.apply.Disk", PlotStoppingDisk)
+        target = target_of(str(receiver.path))
+        job.receive(target, os.fsencode(address or receiver.delivery), Workers(jobs=1), ApplyOptions())
+
+
+def spoil_before_the_plot(tar: Path) -> None:
+    """Make unreadable what was staged of the tar."""
+    with tarfile.open(tar) as archive:
+        beginning = next(info.offset for info in archive if info.name.endswith("/qa"))
+    with tar.open("r+b") as file:
+        file.write(bytes(beginning))
+
+
 @pytest.fixture
 def stopped(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
     """The only tar of a delivery was staged up to the plot."""
     receiver.deliver(limit=4 << 20)
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr("qa2pack.pack.jobs.apply.Disk", PlotStoppingDisk)
-        target = target_of(str(receiver.path))
-        job.receive(target, os.fsencode(receiver.delivery), Workers(jobs=1), ApplyOptions())
+    stop_before_the_plot(receiver, monkeypatch)
     return receiver
 
 
@@ -134,14 +148,27 @@ def tear(path: Path) -> None:
 
 def test_files_that_are_staged_of_a_tar_are_not_read_again(stopped: Receiver) -> None:
     inode = staged_file(stopped, "product/image.fits").stat().st_ino
-    (tar,) = tars(stopped.delivery)
-    with tarfile.open(tar) as archive:
-        beginning = next(info.offset for info in archive if info.name.endswith("/qa"))
-    with tar.open("r+b") as file:
-        file.write(bytes(beginning))  # nobody could read that
+    spoil_before_the_plot(*tars(stopped.delivery))
     stopped.received()
     assert files_of(stopped.path) == files_of(stopped.folder / "sender" / PROJECT)
     assert (stopped.path / "sg_ouss_id/group_ouss_id/member_ouss_id/product/image.fits").stat().st_ino == inode
+
+
+def test_receive_from_s3_goes_on_where_it_was_stopped(delivered: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, read = tars(delivered.delivery)
+    folder, store = os.fsencode(delivered.delivery), Store(f"s3://{BUCKET}/out")
+    with s3_server(monkeypatch) as proxy:
+        store.take(folder, os.listdir(folder))
+        stop_before_the_plot(delivered, monkeypatch, store.address)
+        gets = [path.rpartition("/")[2] for method, path in proxy.requests if (method, path[-4:]) == ("GET", ".tar")]
+        assert gets == [read.name, begun.name]
+        spoil_before_the_plot(begun)
+        store.take(folder, [os.fsencode(begun.name)])
+        store.remove([os.fsencode(read.name)])
+        ran = delivered.type("receive", store.address, delivered.path, "--jobs", "1")
+        assert ran.code == 0, ran.err
+    assert files_of(delivered.path) == files_of(delivered.folder / "sender" / PROJECT)
+    assert delivered.type("verify", delivered.path).code == 0
 
 
 @pytest.mark.parametrize("name", ["product/image.fits", "calibrated/a.ms/table.lock"])

@@ -18,8 +18,9 @@ from qa2pack.tarsplit.place.s3_upload import part_bytes
 from qa2pack.tarsplit.place.sender import Sender
 from qa2pack.tarsplit.place.store import SSH_OPTIONS, Store
 from support.commands import run_here
-from support.deliveries import DAY, PROJECT, make_package
+from support.deliveries import DAY, MEMBER, PROJECT, make_package
 from support.file_systems import small_disk
+from support.receiver import files_of
 from support.s3_servers import BREAK, BUCKET, PASS, Proxy, forget_connections, s3_server
 from support.sftp_server import sftp_server
 from support.tools import needs_tool
@@ -321,6 +322,24 @@ def test_sftp_server_has_what_a_folder_would_have(
         assert json.loads(run_here(capsys, *words, "--json", "--replace").out)["kept_count"] == 0
         assert json.loads(run_here(capsys, *words, "--json").out)["kept_count"] == 2
     assert not list(sent.glob("*.part"))
+
+
+def test_delivery_by_sftp_is_received_and_mends_what_was_received(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, there = sftp_package(tmp_path), tmp_path / "there" / PROJECT
+    there.parent.mkdir()
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        words = ("tarsplit", package, "-n", DAY, "--to", address, "--size", "1030000", "--jobs", "1")
+        assert run_here(capsys, *words).code == 0
+        received = run_here(capsys, "receive", address, there, "--jobs", "1")
+        assert (received.code, files_of(there) == files_of(package)) == (0, True), received.err
+        image = there / MEMBER / "qa/a.png"
+        image.write_bytes(bytes(image.stat().st_size))
+        (there / MEMBER / "script/b.py").unlink()
+        mended = run_here(capsys, "repair", there, "--from", address, "--jobs", "1")
+        assert (mended.code, files_of(there) == files_of(package)) == (0, True), mended.err + mended.out
+    assert run_here(capsys, "verify", there).code == 0
 
 
 @pytest.mark.parametrize("damage", [b"", b"other bytes"])

@@ -10,6 +10,7 @@ import tarfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
@@ -18,10 +19,15 @@ import pytest
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.tickets.check import check_tickets
+from qa2pack.executor.tickets.read import read_zip
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.executor.tickets.write import Member, write_tickets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import TICKET_PERMISSIONS
+from qa2pack.manifest.bundle.container import write_container
+from qa2pack.manifest.bundle.entry import BundleEntry
+from qa2pack.manifest.bundle.framing import zip_framing
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Code, Refused
@@ -333,9 +339,12 @@ def found(delivery: Delivery, *, is_quick: bool = False) -> list[tuple[str, str]
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_they_verify_in_every_mode_and_with_odd_names(delivery: Delivery, tmp_path: Path, mode: Mode) -> None:
-    for name in (b"scriptFor\xe9.py", "scriptFor銀河.py".encode(), b"scriptFor" + b"s" * 200 + b".py"):
-        write(delivery.origin / os.fsdecode(name), name)
+def test_they_verify_in_every_mode_and_with_odd_names_and_dates(
+    delivery: Delivery, tmp_path: Path, mode: Mode
+) -> None:
+    long = b"scriptFor" + b"s" * 200 + b".py"
+    for name, seconds in ((b"scriptFor\xe9.py", -(10**9)), ("scriptFor銀河.py".encode(), 5 * 10**9), (long, 0)):
+        os.utime(write(delivery.origin / os.fsdecode(name), name), (seconds, seconds))
     delivery.make(mode)
     assert found(delivery) == []
     other = Delivery(make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", block="X2", seed=2), delivery.path)
@@ -354,6 +363,41 @@ def test_every_flipped_byte_of_a_content_is_found(delivery: Delivery, ending: st
         for offset in (start, start + len(content) - 1):
             path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
             assert found(delivery) == [(Code.TICKET_DAMAGED, ending)], name
+
+
+def test_every_flipped_byte_behind_a_content_of_the_zip_is_found(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, "zip")
+    whole = path.read_bytes()
+    start = whole.index(b"PK\7\b")  # mark, checksum, and size twice
+    for offset in range(start, start + 16):
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
+        assert found(delivery, is_quick=True) == [(Code.TICKET_DAMAGED, "zip")], offset
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_zip_beyond_4_gib_is_read_to_its_end(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "zip"
+    with path.open("wb") as file:
+        entry = BundleEntry(b"script/a.py", 1, 10**18, TICKET_PERMISSIONS)
+        write_container(file.write, zip_framing(large=True), [(entry, [b"a"])])
+    os.truncate(path, path.stat().st_size - cut)
+    with path.open("rb") as file, nullcontext() if not cut else pytest.raises(zipfile.BadZipFile):
+        assert [(each.name, each.fault) for each in read_zip(file)] == [(b"script/a.py", "")]
+
+
+def test_ticket_files_of_an_earlier_version_which_python_wrote_are_right(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    rewrite_tar(ticket(delivery, "tar"), lambda _: None)
+    path = ticket(delivery, "zip")
+    with zipfile.ZipFile(path) as archive:
+        entries = [(info, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for info, content in entries:
+            info.extra = b""
+            archive.writestr(info, content)
+    assert b"PK\7\b" not in path.read_bytes()
+    assert found(delivery) == []
 
 
 @pytest.mark.parametrize("ending", ["tar", "zip"])

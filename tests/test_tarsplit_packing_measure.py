@@ -5,8 +5,11 @@ from hypothesis import strategies as st
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, padded
+from qa2pack.manifest.format.delivery_form import DeliveryForm
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.tarsplit.chunk_entries import Share, header_of_folder, headers_of_files
+from qa2pack.tarsplit.chunk_entries import ChunkPart, Share
+from qa2pack.tarsplit.container.framing import framing_of
+from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.packing.measure import measure
 
 MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"
@@ -38,8 +41,10 @@ def record(path: bytes, names: list[bytes], sizes: list[int]) -> FolderRecord:
 def test_blocks_are_those_of_header_and_content(path: bytes, names: list[bytes], sizes: list[int]) -> None:
     made = record(path, names, sizes)
     measured = measure(made, b"2011.01234.S")
-    assert measured.blocks * BLOCK_BYTES == len(header_of_folder(b"2011.01234.S", made, 0))
-    headers = headers_of_files(b"2011.01234.S", Share(made, False, range(len(made.names))))
+    nothing = ChunkPart(b"", (), (), ())
+    framing = framing_of(Made(DeliveryForm.TAR, 0), b"2011.01234.S", nothing, folder_mtime=0)
+    assert measured.blocks * BLOCK_BYTES == len(framing.before_folder(made))
+    headers = framing.before_files(Share(made, False, range(len(made.names))))
     assert [blocks * BLOCK_BYTES for blocks in measured.file_blocks] == [
         len(header) + padded(size) for header, size in zip(headers, made.sizes, strict=True)
     ]

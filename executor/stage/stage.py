@@ -18,7 +18,7 @@ from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.made import MadeFile, Records, with_made
-from qa2pack.executor.tickets.write import ChangedFileError
+from qa2pack.executor.tickets.write import ChangedFileError, Member, write_tickets
 from qa2pack.executor.transaction.journal import Journal
 from qa2pack.executor.transaction.journal_records import TICKET_SUFFIXES, Publishing, Staged
 from qa2pack.executor.transaction.paths import TransactionPaths, published_members
@@ -356,8 +356,6 @@ def write_ticket_files(paths: TransactionPaths, opened: OpenedFiles, disk: Disk,
         may_lack: leave out what is not as packaged: of several damaged members one is repaired after the other, and
             what cannot be had must not be in the way of the rest.
     """
-    from qa2pack.executor.tickets.write import Member, write_tickets  # here: slow to import
-
     for suffix in TICKET_SUFFIXES:
         remove_tree(disk, paths.staged_ticket(suffix))
     if not paths.has_tickets:

@@ -112,7 +112,7 @@ def _manifest(package: Package, member: bytes, opened: OpenedFiles) -> Described
 def _faults(file: IO[bytes], suffix: bytes, expected: _Expected, *, is_quick: bool) -> Iterator[str]:
     """Yield, in words, the faults of an open ticket file."""
     is_zip = suffix == b"zip"
-    wanted = {zip_name(each.name).encode() if is_zip else each.name: each for each in expected.files}
+    wanted = {zip_name(each.name) if is_zip else each.name: each for each in expected.files}
     found: set[bytes] = set()
     try:
         for archived in (read_zip if is_zip else read_tar)(file):

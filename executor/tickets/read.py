@@ -3,7 +3,7 @@
 This program writes only regular files into them, each once, uncompressed, one after the other. Any other entry (link,
 device, pipe, folder, other owner or permissions) is reported as a fault. Python reads a zip silently even if the two
 headers of an entry differ, which is an error for unzip. So the headers of a zip are compared with those that this
-program writes.
+program writes, or wrote with Python's own writer, which has no checksum behind a content.
 """
 
 import copy
@@ -19,20 +19,19 @@ import xxhash
 
 from qa2pack.manifest.alma.package import TICKET_PERMISSIONS
 from qa2pack.manifest.alma.ticket_file import DAMAGE, TAR_READ_BYTES, ZIP_READ_BYTES, reading_at_most
+from qa2pack.manifest.bundle.zip_header import descriptor, end_of_directory
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.path import UnsafePathError, check_relative
 
 UNREADABLE = DAMAGE
 _BLOCK_BYTES = 1 << 20
-# The end of a zip: mark, disks, twice the number of entries, size and place of the directory, length of a comment.
-_ZIP_END = struct.Struct("<4s4H2LH")
-_ZIP_END_MARK = b"PK\x05\x06"
 _ZIP_ENTRY_BYTES, _ZIP_LENGTHS_AT, _ZIP_LENGTHS = 46, 28, struct.Struct("<3H")  # of name, extra fields and comment
 _ZIP64 = b"\x01\x00"  # the extra field of sizes beyond 4 GiB
-_ZIP64_BYTES = 0xFFFFFFFF
 _UNIX = 3
 _LATEST_VERSION = zipfile.ZIP64_VERSION  # format version that is needed to read what this program writes
-_TEXT_NAME = 0x800  # the flag of a name that is UTF-8
+_TEXT_NAME, _IS_BEHIND = 0x800, 0x8  # flags of a name that is UTF-8, and of a checksum behind the content
+_TIME, _TIME_BYTES = b"UT", 9  # the extra field of the time of Unix
+_PAX = {"path", "size"}  # what a name or a size that has no room in a header of a tar needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def read_tar(file: IO[bytes]) -> Iterator[Archived]:
 
 
 def _fault_in_tar(name: bytes, info: tarfile.TarInfo) -> str:
-    if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse() or info.pax_headers:
+    if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse() or info.pax_headers.keys() - _PAX:
         return "which is no plain file"
     is_of_root = (info.uid, info.gid, info.uname, info.gname) == (0, 0, "root", "root")
     return _fault_of(name, info.mode, is_own=is_of_root)
@@ -107,37 +106,50 @@ def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:
     place = 0
     for info in archive.infolist():
         is_plain = info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size
-        is_plain &= not info.flag_bits & ~_TEXT_NAME and not info.comment and info.extra[:2] in (b"", _ZIP64)
+        is_plain &= not info.flag_bits & ~(_TEXT_NAME | _IS_BEHIND) and not info.comment
+        is_plain &= info.extra.removeprefix(_time_in(info))[:2] in (b"", _ZIP64)
         is_plain &= info.extract_version <= _LATEST_VERSION and not info.volume and not info.reserved
         if not is_plain or info.header_offset != place or (info.file_size == 0 and info.CRC):
             raise zipfile.BadZipFile(f"{info.filename} is not stored as this program stores it")
-        as_written = copy.copy(info)
-        as_written.extra = b""
-        header = as_written.FileHeader()
+        header, behind = _around(info)
         file.seek(place)
-        if file.read(len(header)) != header:
+        is_right = file.read(len(header)) == header
+        file.seek(info.compress_size, os.SEEK_CUR)
+        if not is_right or file.read(len(behind)) != behind:
             raise zipfile.BadZipFile(f"the two headers of {info.filename} differ")
-        place += len(header) + info.compress_size
-    if place >= _ZIP64_BYTES:  # its end has the zip64 form, which zipfile checks
+        place += len(header) + info.compress_size + len(behind)
+    infos = archive.infolist()
+    is_large = any(info.extract_version == _LATEST_VERSION for info in infos)
+    if is_large and not infos[0].flag_bits & _IS_BEHIND:  # by Python's own writer; zipfile checks its end
         return
     # Readers search the end backwards, and accept bytes around the archive as a program or a comment.
-    file.seek(-_ZIP_END.size, os.SEEK_END)
-    end_place, count = file.tell(), len(archive.infolist())
-    if file.read() != _ZIP_END.pack(_ZIP_END_MARK, 0, 0, count, count, end_place - place, place, 0):
-        raise zipfile.BadZipFile("it does not begin or end where the archive does")
     file.seek(place)
-    if not _is_filled(file.read(end_place - place), count):
-        raise zipfile.BadZipFile("its directory does not end where the archive does")
+    rest = reading_at_most(ZIP_READ_BYTES, file).read()
+    size = _directory_bytes(rest, len(infos))
+    if rest[size:] != end_of_directory(entry_count=len(infos), offset=place, size=size, large=is_large):
+        raise zipfile.BadZipFile("it does not begin or end where the archive does")
 
 
-def _is_filled(directory: bytes, count: int) -> bool:
-    """Return whether `count` entries fill a zip's directory; zipfile accepts a last one that exceeds it."""
+def _around(info: zipfile.ZipInfo) -> tuple[bytes, bytes]:
+    """Return what is before and behind the content of an entry of which the directory says this."""
+    as_written = copy.copy(info)
+    as_written.extra = _time_in(info)
+    if not info.flag_bits & _IS_BEHIND:
+        return as_written.FileHeader(), b""
+    large = info.extract_version == _LATEST_VERSION
+    return as_written.FileHeader(zip64=large), descriptor(info.CRC, info.file_size, large=large)
+
+
+def _time_in(info: zipfile.ZipInfo) -> bytes:
+    return info.extra[:_TIME_BYTES] if info.extra.startswith(_TIME) else b""
+
+
+def _directory_bytes(rest: bytes, count: int) -> int:
+    """Return the length of a zip's directory of so many entries; zipfile accepts a last one that exceeds it."""
     place = 0
     for _ in range(count):
-        if place + _ZIP_ENTRY_BYTES > len(directory):
-            return False
-        place += _ZIP_ENTRY_BYTES + sum(_ZIP_LENGTHS.unpack_from(directory, place + _ZIP_LENGTHS_AT))
-    return place == len(directory)
+        place += _ZIP_ENTRY_BYTES + sum(_ZIP_LENGTHS.unpack_from(rest, place + _ZIP_LENGTHS_AT))
+    return place
 
 
 def _digest_of(file: IO[bytes] | None) -> bytes:

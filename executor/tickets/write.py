@@ -5,20 +5,21 @@ Files that are placeholders in the package are empty in the archives too; the si
 """
 
 import errno
-import stat
-import time
-from collections.abc import Iterable, Iterator
-from io import BytesIO
-from typing import IO, TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import xxhash
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.io.file_object import create_built
+from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import README, SIZE_FILE, TICKET_PERMISSIONS
+from qa2pack.manifest.bundle.container import write_container
+from qa2pack.manifest.bundle.entry import BundleEntry
+from qa2pack.manifest.bundle.framing import tar_framing, zip_framing
+from qa2pack.manifest.bundle.zip_header import is_large, zip_bytes
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Total
@@ -31,12 +32,6 @@ from qa2pack.manifest.path import join, path_in, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.table_lock import is_table_lock
-
-if TYPE_CHECKING:
-    import tarfile
-    import zipfile
-
-_ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
 
 
 class ChangedFileError(Exception):
@@ -84,13 +79,15 @@ class TicketFile:
     name: bytes
     path: bytes
     size: int
-    mtime_seconds: int
+    mtime_ns: int
     digest: bytes
     may_lack: bool = False
 
 
 def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk: Disk) -> None:
     """Write both ticket files into a folder of the control folder that does not hold them.
+
+    If it raises, what was begun of them stays.
 
     Raises:
         ChangedFileError: a file is not as packaged; it is looked at as it is written.
@@ -99,9 +96,16 @@ def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk
     ordered = sorted(members, key=lambda member: member.manifest.header.member)
     sizes = size_text(project, ordered).encode()
     files = sorted((file for member in ordered for file in ticket_files(project, member)), key=_name)
-    newest = max((member.manifest.header.scanned_ns for member in ordered), default=0) // 10**9
-    create_built(disk, ticket_in(folder, b"tar"), lambda file: _write_tar(file, files, sizes, newest))
-    create_built(disk, ticket_in(folder, b"zip"), lambda file: _write_zip(file, files, sizes, newest))
+    newest_ns = max((member.manifest.header.scanned_ns for member in ordered), default=0)
+    last = _entry(SIZE_FILE, sizes, newest_ns)
+    # The zip is stored, not deflated: what deflate makes differs between versions of its library.
+    for suffix, framing, named in (
+        (b"tar", tar_framing(), bytes),
+        (b"zip", zip_framing(large=_is_large(files, sizes)), zip_name),
+    ):
+        entries = (_entry(named(ticket.name), content, ticket.mtime_ns) for ticket, content in _contents(files))
+        with created_file(disk, ticket_in(folder, suffix)) as file:
+            write_container(file.write, framing, chain(entries, (last,)))
 
 
 def size_text(project: bytes, members: Iterable[Member]) -> str:
@@ -139,7 +143,7 @@ def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
                 name=join(inside, path),
                 path=join(member.folder, path),
                 size=0 if is_placeholder else record.sizes[index],
-                mtime_seconds=record.mtimes[index] // 10**9,
+                mtime_ns=record.mtimes[index],
                 digest=NO_DIGEST if is_placeholder or is_table_lock(name) else record.digest(index),
                 may_lack=member.may_lack,
             )
@@ -165,57 +169,26 @@ def _records(manifest: Described) -> Iterator[FolderRecord]:
                 break
 
 
-def _write_tar(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
-    import tarfile  # slow to import, as zipfile is, and packages without ticket files need neither
-
-    # The GNU format takes names of any bytes and length unchanged.
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
-        for ticket, content in _contents(files):
-            archive.addfile(_tar_info(ticket.name, len(content), ticket.mtime_seconds), BytesIO(content))
-        archive.addfile(_tar_info(SIZE_FILE, len(sizes), newest), BytesIO(sizes))
-
-
-def _tar_info(name: bytes, size: int, mtime_seconds: int) -> "tarfile.TarInfo":
-    import tarfile
-
-    info = tarfile.TarInfo(name.decode("utf-8", "surrogateescape"))
-    info.size, info.mode = size, TICKET_PERMISSIONS
-    info.mtime = max(0, mtime_seconds)  # not all programs accept times before 1970
-    info.uname = info.gname = "root"
-    return info
+def _is_large(files: Sequence[TicketFile], sizes: bytes) -> bool:
+    """Return whether a zip of these files, and of the one of sizes, is one of ZIP64."""
+    names = sum(len(zip_name(file.name)) for file in files) + len(SIZE_FILE)
+    content_bytes = sum(file.size for file in files) + len(sizes)
+    count = len(files) + 1
+    size = zip_bytes(file_count=count, folder_count=0, name_bytes=names, content_bytes=content_bytes)
+    return is_large(size, count)
 
 
-def _write_zip(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
-    import zipfile
-
-    # Stored, not deflated: what deflate makes differs between versions of its library.
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for ticket, content in _contents(files):
-            archive.writestr(_zip_info(ticket.name, ticket.mtime_seconds), content)
-        archive.writestr(_zip_info(SIZE_FILE, newest), sizes)
-
-
-def _zip_info(name: bytes, mtime_seconds: int) -> "zipfile.ZipInfo":
-    import zipfile
-
-    when = time.gmtime(max(0, mtime_seconds))
-    date = (when.tm_year, when.tm_mon, when.tm_mday, when.tm_hour, when.tm_min, when.tm_sec)
-    if when.tm_year < _ZIP_FIRST_YEAR:
-        date = (_ZIP_FIRST_YEAR, 1, 1, 0, 0, 0)
-    elif when.tm_year > _ZIP_LAST_YEAR:
-        date = (_ZIP_LAST_YEAR, 12, 31, 23, 59, 58)
-    info = zipfile.ZipInfo(zip_name(name), date)
-    info.create_system = 3  # Unix names and permissions
-    info.external_attr = (stat.S_IFREG | TICKET_PERMISSIONS) << 16
-    return info
-
-
-def zip_name(name: bytes) -> str:
-    """Return the name as text for a zip; bytes that are not UTF-8 are escaped."""
+def zip_name(name: bytes) -> bytes:
+    """Return the name in a zip, which is text: one that is not UTF-8 is escaped."""
     try:
-        return name.decode()
+        name.decode()
     except UnicodeDecodeError:
-        return shown(name)
+        return shown(name).encode()
+    return name
+
+
+def _entry(name: bytes, content: bytes, mtime_ns: int) -> tuple[BundleEntry, tuple[bytes]]:
+    return BundleEntry(name, len(content), mtime_ns, TICKET_PERMISSIONS), (content,)
 
 
 def _contents(files: Iterable[TicketFile]) -> Iterator[tuple[TicketFile, bytes]]:

@@ -25,6 +25,7 @@ _PREFIX_BYTES = 155
 _PAX_NAME = b"././@PaxHeader"
 _GNU_NAME = b"././@LongLink"
 _FILE, _FOLDER, _PAX, _GNU_LONG = b"0", b"5", b"x", b"L"
+FileRow = tuple[bytes, int, int, int]  # name, size, mtime in seconds, mode
 _OWNER = b"0000000\0" * 2
 _END = b"ustar\x0000" + b"root".ljust(32, b"\0") * 2 + b"0000000\0" * 2
 _BEFORE_PREFIX_BYTES = 345
@@ -55,8 +56,8 @@ def have_single_blocks(folder: bytes, *, longest_name: int, largest_size: int) -
     return len(folder) <= _PREFIX_BYTES and longest_name <= _NAME_BYTES and largest_size <= _MAX_OCTAL
 
 
-def file_headers(folder: bytes, files: Iterable[tuple[bytes, int, int, int]]) -> Iterator[bytes]:
-    """Yield the header of each file of one folder, as `file_header` does; files are (name, size, mtime, mode).
+def file_headers(folder: bytes, files: Iterable[FileRow]) -> Iterator[bytes]:
+    """Yield the header of each file of one folder, as `file_header` does.
 
     The common parts are computed once, because a folder may hold millions of files.
     """

@@ -4,22 +4,16 @@ The order of the entries is the caller's. Owner is root, times are whole seconds
 content makes an equal tar; its compressed bytes are equal for the same encoder and level. Nothing is opened here.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import xxhash
 
+from qa2pack.manifest.bundle.container import PIECE_BYTES, Contents, in_blocks, in_container, with_paths
 from qa2pack.manifest.bundle.encoder import gzip_pieces
-from qa2pack.manifest.bundle.entry import Buffer, BundleEntry, kept_mode, kept_seconds
+from qa2pack.manifest.bundle.entry import Buffer
 from qa2pack.manifest.bundle.form import Form
+from qa2pack.manifest.bundle.framing import Framing, tar_framing
 from qa2pack.manifest.bundle.gzip_format import BLOCK_BYTES, USUAL_LEVEL
-from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES as TAR_BLOCK_BYTES
-from qa2pack.manifest.bundle.tar_header import END_BLOCKS, RECORD_BLOCKS, file_header, folder_header, padded
-from qa2pack.manifest.path import check_relative
-
-Contents = Iterable[tuple[BundleEntry, Iterable[Buffer]]]
-
-_TAR_PIECE_BYTES = 1 << 20
-_RECORD_BYTES = RECORD_BLOCKS * TAR_BLOCK_BYTES
 
 
 def write_bundle(
@@ -53,67 +47,19 @@ def write_bundle(
 def _pieces(form: Form, entries: Contents, level: int, threads: int) -> Iterator[bytes]:
     match form:
         case Form.TAR:
-            return _blocks(_tar(entries), _TAR_PIECE_BYTES)
+            return in_blocks(in_container(tar_framing(), with_paths(entries)), PIECE_BYTES)
         case Form.TGZ:
-            return gzip_pieces(_blocks(_tar(entries), BLOCK_BYTES), level=level, threads=threads)
+            content = in_container(tar_framing(), with_paths(entries))
         case Form.GZ:
-            return gzip_pieces(_blocks(_only_content(entries), BLOCK_BYTES), level=level, threads=threads)
+            content = in_container(Framing(), _only_file(entries))
+    return gzip_pieces(in_blocks(content, BLOCK_BYTES), level=level, threads=threads)
 
 
-def _tar(entries: Contents) -> Iterator[Buffer]:
-    total = END_BLOCKS * TAR_BLOCK_BYTES
-    for entry, content in entries:
-        header = _header(entry)
-        yield header
-        yield from _checked(entry, content)
-        yield bytes(-entry.size % TAR_BLOCK_BYTES)
-        total += len(header) + padded(entry.size)
-    yield bytes(END_BLOCKS * TAR_BLOCK_BYTES + -total % _RECORD_BYTES)
-
-
-def _header(entry: BundleEntry) -> bytes:
-    if not entry.path:
-        raise ValueError("an entry of a tar needs a path")
-    check_relative(entry.path)
-    mtime, mode = kept_seconds(entry), kept_mode(entry)
-    if entry.is_folder:
-        return folder_header(entry.path, mtime=mtime, mode=mode)
-    return file_header(entry.path, size=entry.size, mtime=mtime, mode=mode)
-
-
-def _only_content(entries: Contents) -> Iterator[Buffer]:
+def _only_file(entries: Contents) -> Contents:
     count = 0
     for count, (entry, content) in enumerate(entries, 1):
         if count > 1 or entry.is_folder:
             raise ValueError("a .gz holds one file")
-        yield from _checked(entry, content)
+        yield entry, content
     if not count:
         raise ValueError("a .gz holds one file, and there is none")
-
-
-def _checked(entry: BundleEntry, content: Iterable[Buffer]) -> Iterator[Buffer]:
-    """Yield a content, which must have the length that the entry says."""
-    left = entry.size
-    for block in content:
-        left -= len(block)
-        if left < 0:
-            break
-        yield block
-    if left:
-        raise ValueError(f"the content is not of {entry.size} bytes, as its entry says")
-
-
-def _blocks(data: Iterable[Buffer], size: int) -> Iterator[bytes]:
-    """Yield the same bytes in blocks of this size, of which only the last may be shorter."""
-    block, filled = bytearray(size), 0
-    for piece in data:
-        rest = memoryview(piece)
-        while rest:
-            taken = rest[: size - filled]
-            block[filled : filled + len(taken)] = taken
-            filled, rest = filled + len(taken), rest[len(taken) :]
-            if filled == size:
-                yield bytes(block)
-                filled = 0
-    if filled:
-        yield bytes(block[:filled])

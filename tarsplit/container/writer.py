@@ -8,7 +8,7 @@ from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import Share
-from qa2pack.tarsplit.container.framing import Framing
+from qa2pack.tarsplit.container.framing import ChunkFraming
 
 _FLUSH_BYTES = 1 << 20
 
@@ -59,7 +59,7 @@ class ContainerWriter:
         level: of the compression; 0 for none.
     """
 
-    def __init__(self, output: Output, framing: Framing, *, level: int = 0) -> None:
+    def __init__(self, output: Output, framing: ChunkFraming, *, level: int = 0) -> None:
         self._gzip = GzipWriter(output.write, level=level) if level else None
         self._write_out: Callable[[bytes | memoryview], None] = self._gzip.write if self._gzip else output.write
         self.framing = framing
