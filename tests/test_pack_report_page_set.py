@@ -19,14 +19,8 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.report.embed import Picture, Text
 from qa2pack.pack.report.members import Block, Group, Part, Row
 from qa2pack.pack.report.page import NO_HISTORY, Link, Page, Verified, render_page
-from qa2pack.pack.report.page_set import (
-    LISTS_BYTES,
-    MOST_LINKS,
-    MOST_ON_ONE_PAGE,
-    PAGE_BYTES,
-    whole_page,
-    write_page_set,
-)
+from qa2pack.pack.report.page_set import MOST_LINKS, MOST_ON_ONE_PAGE, write_member, write_page_set
+from qa2pack.pack.report.sheets import PAGE_BYTES, displayable
 from support.commands import run_here
 from support.in_process import Delivery, write
 from support.report_pages import png
@@ -67,7 +61,7 @@ def whole() -> Page:
 def test_the_index_links_to_a_page_of_each_member_and_these_to_the_index(capsys: Capsys, many: Path) -> None:
     ran = run_here(capsys, "report", many)
     assert ran.code == Exit.DONE
-    assert "an index and 2 pages for any browser" in ran.out
+    assert "3 linked pages for any browser" in ran.out
     assert f"  {folder_of(many)}/\n" in ran.out
     pages = pages_of(many)
     assert sorted(pages) == sorted(folder_of(many).iterdir())
@@ -207,8 +201,9 @@ def test_no_page_is_larger_than_two_megabytes_and_what_is_not_listed_is_counted(
     pages = sorted(folder.iterdir())
     assert total.byte_count == sum(page.stat().st_size for page in [index, *pages])
     assert max(page.stat().st_size for page in pages) <= PAGE_BYTES
-    products, tables, left_out = (page.read_text() for page in pages)
-    assert '"' * 9 in products.replace("&#34;", '"')  # rows made room for the text
+    products, text, tables, left_out = (page.read_text() for page in pages)
+    assert products.count(pages[1].name) == 1 and "<pre" not in products
+    assert '"' * (128 << 10) in text.replace("&#34;", '"')
     assert listed(products, "product/") + counted(products, "and {} more") == 2000
     assert listed(tables, "product/") + counted(tables, "And {} more") == 4000
     assert listed(left_out, "<li><code>product/") + counted(left_out, "and {} more") == 4000
@@ -253,14 +248,52 @@ def unbroken(page: Path) -> str:
     return page.read_text().replace("<wbr>", "")
 
 
-def test_lists_of_one_page_are_bounded_beside_its_pictures_and_texts() -> None:
-    (products, _), (tables, _), _ = large_parts()
-    picture = Picture("qa/plot.png", 1, "data:image/png;base64," + "A" * (4 << 20))
-    page = replace(whole(), members=(replace(products, pictures=(picture,)), tables))
-    data = whole_page(page)
-    assert (4 << 20) + LISTS_BYTES // 4 < len(data) <= page.embedded_bytes + LISTS_BYTES
-    assert counted(data.decode(), "[Aa]nd {} more") > 0
-    assert picture.uri in data.decode()
+def large_member() -> Part:
+    """Return a section with more than a page takes: of pictures, texts that are escaped, and lists of long names."""
+    (products, _), _, (left_out, _) = large_parts()
+    sizes = [1_700_000, 90_000, 90_000, 900_000, 5, 1_500_000]
+    return replace(
+        products,
+        pictures=tuple(
+            Picture(f"qa/{'<' * 240}{number}.png", size, "data:image/png;base64," + "A" * size)
+            for number, size in enumerate(sizes)
+        ),
+        unseen=tuple(Picture(f"qa/{number}.png", 9, note="too large for a page") for number in range(1500)),
+        texts=tuple(Text(f"script/{'&' * 240}{number}.py", 9, '"' * (256 << 10)) for number in range(4)),
+        left_out=left_out.left_out * 20,
+        roles=tuple(Row("&" * 255, 1, 1, 1.0) for _ in range(1000)),
+    )
+
+
+def test_what_does_not_fit_on_the_page_of_the_only_member_is_on_further_pages(tmp_path: Path) -> None:
+    index, folder = tmp_path / "the report.html", tmp_path / "report_members"
+    part = large_member()
+    page = replace(whole(), members=(part,))
+    total = write_member(Disk(), os.fsencode(index), os.fsencode(folder), page)
+    further = [tmp_path / unquote(link) for link in links_of(index)]
+    assert sorted(further) == sorted(folder.iterdir())
+    assert (total.page_count, total.picture_count) == (len(further) + 1, 6)
+    assert total.byte_count == sum(each.stat().st_size for each in [index, *further])
+    assert max(each.stat().st_size for each in [index, *further]) <= PAGE_BYTES
+    pages = [each.read_text() for each in [index, *further]]
+    assert [uri for each in pages for uri in re.findall(r'src="([^"]*)"', each)] == [
+        each.uri for each in part.pictures
+    ]
+    assert sum(each.count("<pre") for each in pages) == 4
+    assert {(each.parent / unquote(link)).resolve() for each in further for link in links_of(each)} == {
+        index,
+        *further,
+    }
+    unseen = pages[0].partition("Pictures that are not shown")[2].partition("<h3>Texts")[0]
+    assert listed(unseen, "<li><code>qa/") + counted(unseen, "and {} more") == 1500
+    sizes = pages[0].partition("<h3>Sizes")[2].partition("<h3>")[0]
+    assert listed(sizes, '<th scope="row">&amp;') + counted(sizes, "and {} more") == 1000
+
+
+def test_a_picture_of_a_name_too_long_for_any_page_is_listed() -> None:
+    picture = Picture("&" * 20_000, 1_300_000, "data:image/png;base64," + "A" * 1_700_000)
+    part = displayable(Part("member", pictures=(picture,)))
+    assert (part.pictures, [each.note for each in part.unseen]) == ((), ["too large for a page"])
 
 
 def listed(page: str, start: str) -> int:
