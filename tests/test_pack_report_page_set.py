@@ -59,8 +59,11 @@ def whole() -> Page:
 
 
 def test_the_index_links_to_a_page_of_each_member_and_these_to_the_index(capsys: Capsys, many: Path) -> None:
-    ran = run_here(capsys, "report", many)
+    ran = run_here(capsys, "report", many, "--progress", "json")
     assert ran.code == Exit.DONE
+    events = [json.loads(line) for line in ran.err.splitlines()]
+    ended = [(event["phase"], event["file_count"]) for event in events if event["event"] == "phase-end"]
+    assert ended[-1] == ("write pages", 2)
     assert "3 linked pages for any browser" in ran.out
     assert f"  {folder_of(many)}/\n" in ran.out
     pages = pages_of(many)

@@ -15,6 +15,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.progress import SteadyProgress, steady
 from qa2pack.manifest.signature.signature import NOBODY, Trust, Verifier, signature_problems
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.manifest.verify.signatures import signatures_of
@@ -40,6 +41,8 @@ from qa2pack.pack.report.page_set import (
 )
 from qa2pack.pack.target import Target
 from qa2pack.pack.views.signatures import signature_words
+
+_Section = tuple[Part, Verified]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,9 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
                 package.parent if options.delivery is None else options.delivery, package.project, verifier
             ),
         )
-        total = _write_pages(output, folder, page, _sections(package, members, verified, words, limits))
+        counted = _Counted(steady(workers.progress), len(members))
+        sections = _sections(package, members, verified, words, limits)
+        total = _write_pages(output, folder, page, sections, counted)
     return Written(
         path=output,
         folder=folder if total.page_count > 1 else b"",
@@ -144,15 +149,31 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
     )
 
 
-def _write_pages(output: bytes, folder: bytes, page: Page, sections: Iterable[tuple[Part, Verified]]) -> Total:
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Progress of phases that each go over all members."""
+
+    progress: SteadyProgress
+    member_count: int
+
+    def sections(self, phase: str, sections: Iterable[_Section]) -> Iterator[_Section]:
+        """Yield the sections, each counted as soon as the next one is wanted."""
+        self.progress.phase(phase, file_count=self.member_count)
+        for section in sections:
+            yield section
+            self.progress.advance(file_count=1)
+        self.progress.end()
+
+
+def _write_pages(output: bytes, folder: bytes, page: Page, sections: Iterable[_Section], counted: _Counted) -> Total:
     """Write one page if all fits on it; else one for each member, and an index if there are several.
 
     Args:
         page: without sections; its limits are those of all members on one page only if these are few.
     """
     if page.limits.of_each:
-        return write_page_set(Disk(), output, folder, page, sections)
-    few = list(sections)
+        return write_page_set(Disk(), output, folder, page, counted.sections("write pages", sections))
+    few = list(counted.sections("read members", sections))
     whole = replace(page, members=tuple(part for part, _ in few))
     if (data := one_page(whole)) is not None:
         write_output(Disk(), output, [data], is_replacing=True)
@@ -160,12 +181,16 @@ def _write_pages(output: bytes, folder: bytes, page: Page, sections: Iterable[tu
         return Total(1, len(data), whole.picture_count)
     if len(few) == 1:
         return write_member(Disk(), output, folder, whole)
-    return write_page_set(Disk(), output, folder, page, few)
+    return write_page_set(Disk(), output, folder, page, counted.sections("write pages", few))
 
 
 def _sections(
-    package: Package, members: Iterable[Member], verified: Verified, words: Mapping[bytes, str], limits: Limits
-) -> Iterator[tuple[Part, Verified]]:
+    package: Package,
+    members: Iterable[Member],
+    verified: Verified,
+    words: Mapping[bytes, str],
+    limits: Limits,
+) -> Iterator[_Section]:
     """Yield the section of each member, one at a time, with the problems of that member."""
     budget, room = _rooms(limits)
     for member in members:

@@ -1,6 +1,6 @@
 """HTML rendering of the report: each page self-contained, from one template; see `pack.views.html_page`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -108,10 +108,26 @@ class Page:
         return sum(len(member.pictures) for member in self.members) + sum(link.picture_count for link in self.links)
 
 
-def render_page(page: Page) -> str:
+def render_page(page: Page) -> bytes:
     """Return the page."""
+    return "".join(_pieces(page)).encode()
+
+
+def render_within(page: Page, room: int) -> bytes | None:
+    """Return the page if it has at most so many bytes; else None, without rendering more of it."""
+    pieces, left = [], room
+    for piece in _pieces(page):
+        data = piece.encode()
+        left -= len(data)
+        if left < 0:
+            return None
+        pieces.append(data)
+    return b"".join(pieces)
+
+
+def _pieces(page: Page) -> Iterator[str]:
     style, digest = page_style()
-    return _template().render(
+    return _template().generate(
         page=page,
         style=style,
         style_digest=digest,

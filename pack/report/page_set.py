@@ -26,7 +26,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.protected_paths import protected_place
 from qa2pack.pack.report.members import Further, Part, trimmed
-from qa2pack.pack.report.page import MARK, MOST_ROWS, NO_HISTORY, Link, Page, Verified, render_page
+from qa2pack.pack.report.page import MARK, MOST_ROWS, NO_HISTORY, Link, Page, Verified, render_page, render_within
 from qa2pack.pack.report.sheets import PAGE_BYTES, Sheet, displayable, placed
 
 MOST_ON_ONE_PAGE = 20
@@ -62,8 +62,7 @@ def folder_of_pages(output: bytes, package: Package) -> bytes:
 
 def one_page(page: Page) -> bytes | None:
     """Return the page of all members with all there is to show; None if it would be too large."""
-    data = render_page(page).encode()
-    return data if len(data) <= PAGE_BYTES else None
+    return render_within(page, PAGE_BYTES)
 
 
 def write_member(disk: Disk, output: bytes, folder: bytes, page: Page) -> Total:
@@ -125,12 +124,10 @@ def is_report(path: bytes) -> bool:
 def _bounded(page: Page, room: int) -> tuple[Page, bytes]:
     """Return the page with so many rows of each kind that it has room."""
     most, shown = MOST_ROWS, page
-    data = render_page(shown).encode()
-    while len(data) > room and most:
+    while (data := render_within(shown, room)) is None and most:
         most //= 2
         shown = replace(page, most=most, members=tuple(trimmed(part, most) for part in page.members))
-        data = render_page(shown).encode()
-    return shown, data
+    return shown, render_page(shown) if data is None else data
 
 
 def _batches(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
@@ -170,9 +167,8 @@ class _Written:
             address: of the page, from the folder.
             folder: address of the folder, from the page.
         """
-        data = render_page(page).encode()
-        if len(data) <= PAGE_BYTES:
-            return data
+        if (whole := render_within(page, PAGE_BYTES)) is not None:
+            return whole
         part = displayable(page.members[0])
         shown, data = _bounded(replace(page, members=(replace(part, pictures=(), texts=()),)), LISTS_BYTES)
         here, sheets = placed(part, PAGE_BYTES - _LINKS_BYTES - len(data))
@@ -185,7 +181,7 @@ class _Written:
             texts=here.texts,
             more_texts=tuple(link for link, sheet in further if sheet.texts),
         )
-        return render_page(replace(shown, members=(section,))).encode()
+        return render_page(replace(shown, members=(section,)))
 
     def member(self, page: Page, part: Part, verified: Verified) -> Link:
         """Write the page of a member, and the pages of what it has no room for."""
@@ -229,7 +225,7 @@ class _Written:
         names = [self._next_name() for _ in sheets]
         around = zip(["", *names], [*names[1:], ""], strict=False)
         for name, sheet, (before, after) in zip(names, sheets, around, strict=False):
-            self._write(name, render_page(replace(page, sheet=replace(sheet, before=before, after=after))).encode())
+            self._write(name, render_page(replace(page, sheet=replace(sheet, before=before, after=after))))
         return names
 
     def _next_name(self) -> str:
