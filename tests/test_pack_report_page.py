@@ -277,7 +277,7 @@ def test_large_pictures_are_left_out_by_the_rule(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "b.png").write_bytes(png(8) + bytes(100 - len(png(8)) + 1))
     candidates = [Candidate(name, (tmp_path / name.decode()).stat().st_size) for name in (b"a.png", b"b.png")]
     first, second = embed_pictures(os.fsencode(tmp_path), candidates, Budget())
-    assert (bool(first.uri), second.uri, second.note) == (True, "", "too large for a page")
+    assert (bool(first.uri), second.uri, second.note) == (True, "", "too large")
 
 
 def test_pictures_stop_when_the_page_is_full(tmp_path: Path) -> None:

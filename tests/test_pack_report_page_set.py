@@ -20,7 +20,7 @@ from qa2pack.pack.report.embed import Picture, Text
 from qa2pack.pack.report.members import Block, Group, Part, Row
 from qa2pack.pack.report.page import NO_HISTORY, Link, Page, Verified, render_page
 from qa2pack.pack.report.page_set import MOST_LINKS, MOST_ON_ONE_PAGE, write_member, write_page_set
-from qa2pack.pack.report.sheets import PAGE_BYTES, displayable
+from qa2pack.pack.report.sheets import PAGE_BYTES
 from support.commands import run_here
 from support.in_process import Delivery, write
 from support.report_pages import png
@@ -261,7 +261,7 @@ def large_member() -> Part:
             Picture(f"qa/{'<' * 240}{number}.png", size, "data:image/png;base64," + "A" * size)
             for number, size in enumerate(sizes)
         ),
-        unseen=tuple(Picture(f"qa/{number}.png", 9, note="too large for a page") for number in range(1500)),
+        unseen=tuple(Picture(f"qa/{number}.png", 9, note="too large") for number in range(1500)),
         texts=tuple(Text(f"script/{'&' * 240}{number}.py", 9, '"' * (256 << 10)) for number in range(4)),
         left_out=left_out.left_out * 20,
         roles=tuple(Row("&" * 255, 1, 1, 1.0) for _ in range(1000)),
@@ -293,10 +293,20 @@ def test_what_does_not_fit_on_the_page_of_the_only_member_is_on_further_pages(tm
     assert listed(sizes, '<th scope="row">&amp;') + counted(sizes, "and {} more") == 1000
 
 
-def test_a_picture_of_a_name_too_long_for_any_page_is_listed() -> None:
-    picture = Picture("&" * 20_000, 1_300_000, "data:image/png;base64," + "A" * 1_700_000)
-    part = displayable(Part("member", pictures=(picture,)))
-    assert (part.pictures, [each.note for each in part.unseen]) == ((), ["too large for a page"])
+def test_a_picture_too_large_for_any_page_is_a_file_that_the_next_report_removes(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    content = png() + bytes(2_000_000)
+    picture = write(delivery.origin / "X8c/qa2/qa2_part1.png", content)
+    delivery.make()
+    assert "2 linked pages" in run_here(capsys, "report", delivery.path).out
+    (file,) = pages_of(delivery.path)
+    assert (file.suffix, file.read_bytes()) == (".png", content)
+    mine = write(file.with_name("0001.5.png"), content)
+    picture.write_bytes(content + b"changed")  # linked by the package, which is not as packaged any more
+    assert run_here(capsys, "report", delivery.path).code == Exit.PROBLEMS
+    assert "_part1.png</code> 1.9 MiB: not as it was packaged" in index_of(delivery.path).read_text()
+    assert list(folder_of(delivery.path).iterdir()) == [mine]
 
 
 def listed(page: str, start: str) -> int:

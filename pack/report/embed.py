@@ -14,10 +14,9 @@ from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import shown
 from qa2pack.pack.report.contents import Candidate
 
-# A page takes 2 MB: a picture needs 4/3 of its size of it, a text up to five times as much.
-PICTURE_BYTES = 1300 << 10
-TEXT_BYTES = 256 << 10
-TOO_LARGE = "too large for a page"
+PICTURE_BYTES = 4 << 20
+TEXT_BYTES = 256 << 10  # takes up to five times as much of a page
+TOO_LARGE = "too large"
 FULL = "the report is full"
 _KINDS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -45,6 +44,16 @@ class Picture:
     def name(self) -> str:
         """Its own name."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def kind(self) -> str:
+        """Its format: png, jpeg or gif."""
+        return self.uri.partition(";")[0].rpartition("/")[2]
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes."""
+        return base64.b64decode(self.uri.partition(",")[2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Part:
         pictures: those that are shown.
         unseen: pictures that are not shown.
         more_pictures, more_texts: where those are that are not on the page itself.
+        picture_files: pictures that are too large for any page, with their paths as titles.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Part:
     unlisted_tables: int = 0
     pictures: tuple[Picture, ...] = ()
     more_pictures: tuple[Further, ...] = ()
+    picture_files: tuple[Further, ...] = ()
     unseen: tuple[Picture, ...] = ()
     unlisted_pictures: int = 0
     texts: tuple[Text, ...] = ()

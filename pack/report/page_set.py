@@ -25,15 +25,17 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.protected_paths import protected_place
+from qa2pack.pack.report.embed import Picture
 from qa2pack.pack.report.members import Further, Part, trimmed
 from qa2pack.pack.report.page import MARK, MOST_ROWS, NO_HISTORY, Link, Page, Verified, render_page, render_within
-from qa2pack.pack.report.sheets import PAGE_BYTES, Sheet, displayable, placed
+from qa2pack.pack.report.sheets import PAGE_BYTES, Sheet, placed, without_too_large
 
 MOST_ON_ONE_PAGE = 20
 LISTS_BYTES = 1_500_000  # of a page of a member whose pictures and texts do not all fit
 _LINKS_BYTES = 50_000  # of such a page, for its links to further pages
 MOST_LINKS = 500  # of members on one page; with the longest names they take 1.2 MB
-_NAME = re.compile(rb"[0-9]{4,}\.([0-9]+)\.html(" + re.escape(PARTIAL) + rb")?")
+# A page is recognised by its mark as well, a picture by its name alone.
+_NAME = re.compile(rb"[0-9]{4,}\.(?:([0-9]+)\.html|([0-9]{19})\.(?:png|jpeg|gif))(" + re.escape(PARTIAL) + rb")?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,10 @@ class _Written:
         """
         if (whole := render_within(page, PAGE_BYTES)) is not None:
             return whole
-        part = displayable(page.members[0])
-        shown, data = _bounded(replace(page, members=(replace(part, pictures=(), texts=()),)), LISTS_BYTES)
+        part, large = without_too_large(page.members[0])
+        files = tuple(Further(folder + self._write_picture(picture), picture.path) for picture in large)
+        bare = replace(part, pictures=(), texts=(), picture_files=files)
+        shown, data = _bounded(replace(page, members=(bare,)), LISTS_BYTES)
         here, sheets = placed(part, PAGE_BYTES - _LINKS_BYTES - len(data))
         links = self._write_sheets(replace(page, members=(Part(part.name),), index=address), sheets)
         further = [(Further(folder + name, sheet.title), sheet) for name, sheet in zip(links, sheets, strict=True)]
@@ -228,9 +232,15 @@ class _Written:
             self._write(name, render_page(replace(page, sheet=replace(sheet, before=before, after=after))))
         return names
 
-    def _next_name(self) -> str:
+    def _write_picture(self, picture: Picture) -> str:
+        """Write a picture as a file, and return its name."""
+        name = self._next_name(picture.kind)
+        self._write(name, picture.content)
+        return name
+
+    def _next_name(self, suffix: str = "html") -> str:
         self._page_count += 1
-        return f"{self._page_count:04}.{self._time_ns}.html"
+        return f"{self._page_count:04}.{self._time_ns}.{suffix}"
 
     def _write(self, name: str, data: bytes) -> None:
         write_output(self._disk, join(self._path, name.encode()), [data], is_replacing=False)
@@ -253,5 +263,5 @@ def _pages_in(folder: bytes, is_wanted: Callable[[int], bool]) -> Iterator[bytes
         return
     for name in names:
         match = _NAME.fullmatch(name)
-        if match and is_wanted(int(match[1])) and (match[2] or is_report(join(folder, name))):
+        if match and is_wanted(int(match[1] or match[2])) and (match[2] or match[3] or is_report(join(folder, name))):
             yield join(folder, name)

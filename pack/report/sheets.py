@@ -1,6 +1,6 @@
 """Which pictures and texts are on the page of their member, and which on further pages, so that none is too large.
 
-All stay in their order. What no page has room for is not shown, and the reason is noted.
+All stay in their order.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,25 +35,21 @@ class Sheet:
     after: str = ""
 
 
-def displayable(part: Part) -> Part:
-    """Return the section without the pictures and texts that are too large for any page, which get a note."""
-    too_large = [picture for picture in part.pictures if _picture_bytes(picture) > SHEET_BYTES]
-    return replace(
-        part,
-        pictures=tuple(picture for picture in part.pictures if _picture_bytes(picture) <= SHEET_BYTES),
-        unseen=(*part.unseen, *(replace(picture, uri="", note=TOO_LARGE) for picture in too_large)),
-        texts=tuple(
-            text if _text_bytes(text) <= SHEET_BYTES else replace(text, text="", note=TOO_LARGE)
-            for text in part.texts
-        ),
+def without_too_large(part: Part) -> tuple[Part, tuple[Picture, ...]]:
+    """Return the section without what is too large for any page, and these pictures; such a text gets a note."""
+    pictures = tuple(picture for picture in part.pictures if _picture_bytes(picture) <= SHEET_BYTES)
+    texts = tuple(
+        text if _text_bytes(text) <= SHEET_BYTES else replace(text, text="", note=TOO_LARGE) for text in part.texts
     )
+    large = tuple(picture for picture in part.pictures if _picture_bytes(picture) > SHEET_BYTES)
+    return replace(part, pictures=pictures, texts=texts), large
 
 
 def placed(part: Part, room: int) -> tuple[Part, tuple[Sheet, ...]]:
     """Return the section with the pictures and texts for which its page has room, and all others on sheets.
 
     Args:
-        part: a displayable one.
+        part: without what is too large for any page.
         room: bytes of the page that pictures and texts may take.
     """
     texts, text_sheets = _filled(part.texts, room // _TEXTS_SHARE, _text_bytes)
