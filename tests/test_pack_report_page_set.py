@@ -16,6 +16,7 @@ from qa2pack.executor.transaction.journal_records import Publishing
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.report.deliveries import Delivery as Delivered
 from qa2pack.pack.report.embed import Picture, Text
 from qa2pack.pack.report.members import Block, Group, Part, Row
 from qa2pack.pack.report.page import NO_HISTORY, Link, Page, Verified, render_page
@@ -239,12 +240,22 @@ def test_history_on_the_index_is_bounded_and_the_others_are_counted(tmp_path: Pa
         "1", b"m" * 500, b"", Mode.HARD, b"o" * 500, Publishing.EXCHANGE, "user", "host", 0, 1, 1, 1, 1, 1
     )
     problems = tuple(Problem(Code.MISSING, b"m" * 500 + b"%d" % number) for number in range(5000))
-    page = replace(whole(), history=History((applied,) * 5000, ()), verified=Verified(problems, False, 7))
+    deliveries = (Delivered("2012-06-20", "/data", ()),) * 2500
+    journals = (b"j" * 200,) * 2500
+    page = replace(
+        whole(),
+        deliveries=deliveries,
+        history=History((applied,) * 5000, journals),
+        verified=Verified(problems, False, 7),
+    )
     write_page_set(Disk(), os.fsencode(index), os.fsencode(tmp_path / "members"), page, ())
     text = index.read_text()
     assert len(text) <= PAGE_BYTES
     assert listed(text, "<li><strong>") + counted(text, "And {} earlier ones") == 5000
     assert listed(text, "<li><code>mmm") + counted(text, "and {} more") == 5000
+    assert listed(text, "<p>The journal jjj") + counted(text, "And {} more journals cannot be read") == 2500
+    delivered = text.partition('id="delivery"')[2].partition("</section>")[0]
+    assert listed(delivered, "<h3>2012-06-20") + counted(delivered, "And {} more") == 2500
 
 
 def unbroken(page: Path) -> str:
@@ -263,7 +274,7 @@ def large_member() -> Part:
         ),
         unseen=tuple(Picture(f"qa/{number}.png", 9, note="too large") for number in range(1500)),
         texts=tuple(Text(f"script/{'&' * 240}{number}.py", 9, '"' * (256 << 10)) for number in range(4)),
-        left_out=left_out.left_out * 20,
+        left_out=tuple(Group(path, (path,), 0) for path in left_out.left_out[0].paths),
         roles=tuple(Row("&" * 255, 1, 1, 1.0) for _ in range(1000)),
     )
 
@@ -289,6 +300,8 @@ def test_what_does_not_fit_on_the_page_of_the_only_member_is_on_further_pages(tm
     }
     unseen = pages[0].partition("Pictures that are not shown")[2].partition("<h3>Texts")[0]
     assert listed(unseen, "<li><code>qa/") + counted(unseen, "and {} more") == 1500
+    groups = pages[0].partition("<h3>Left out")[2].partition("<section")[0]
+    assert sum(int(count) for count in re.findall(r'<summary>.*<span class="count">(\d+)<', groups)) == 1000
     sizes = pages[0].partition("<h3>Sizes")[2].partition("<h3>")[0]
     assert listed(sizes, '<th scope="row">&amp;') + counted(sizes, "and {} more") == 1000
 
