@@ -14,6 +14,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.history import Finished, History
 from qa2pack.executor.transaction.journal_records import Publishing
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.report.deliveries import Delivery as Delivered
@@ -304,6 +305,16 @@ def test_what_does_not_fit_on_the_page_of_the_only_member_is_on_further_pages(tm
     assert sum(int(count) for count in re.findall(r'<summary>.*<span class="count">(\d+)<', groups)) == 1000
     sizes = pages[0].partition("<h3>Sizes")[2].partition("<h3>")[0]
     assert listed(sizes, '<th scope="row">&amp;') + counted(sizes, "and {} more") == 1000
+
+
+def test_few_members_that_do_not_fit_on_one_page_have_a_page_each(capsys: Capsys, delivery: Delivery) -> None:
+    write(delivery.origin / "X8c/qa2/qa2_part1.png", png() + bytes(1_000_000))
+    delivery.make()
+    assert "one page" in run_here(capsys, "report", delivery.path).out
+    delivery.make(append=Append.MEMBER)
+    fields = json.loads(run_here(capsys, "report", delivery.path, "--json").out)
+    assert (fields["page_count"], fields["picture_count"]) == (3, 2)
+    assert [page.read_text().count("<img ") for page in pages_of(delivery.path)] == [1, 1]
 
 
 def test_a_picture_too_large_for_any_page_is_a_file_that_the_next_report_removes(
