@@ -17,6 +17,7 @@ from qa2pack.pack import __version__
 from support.commands import ROOT
 from support.in_process import make_reduction
 from support.lowest import lowest_versions
+from support.release import missing_for_release
 
 FOLDERS = ("executor", "manifest", "pack", "tarsplit")
 
@@ -127,6 +128,24 @@ def test_recipe_of_conda_needs_what_the_program_needs() -> None:
         bounds = ",".join(sorted(map(str, dependency.specifier), reverse=True))
         assert f"\n    - {names.get(dependency.name, dependency.name)} {bounds}\n" in text
     assert f"\n  version: {__version__}\n" in text
+
+
+def test_a_release_is_refused_without_addresses_date_and_section() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    citation = (ROOT / "CITATION.cff").read_text()
+    bare = {"project": project.partition("[project.urls]")[0], "citation": citation, "changelog": "## Unreleased\n"}
+    assert list(missing_for_release("0.1.0.dev0", **bare)) == []
+    assert [line.partition(" ")[2].split()[0] for line in missing_for_release("0.1.0", **bare)] == [
+        *("Homepage", "Documentation", "Issues", "version", "date-released", "repository-code", "a")
+    ]
+    urls = "".join(f'{name} = "https://example.org/"\n' for name in ("Homepage", "Documentation", "Issues"))
+    whole = {
+        "project": f"[project.urls]\n{urls}",
+        "citation": 'version: "0.1.0"\ndate-released: 2026-01-31\nrepository-code: "https://example.org/"\n',
+        "changelog": "## 0.1.0 (2026-01-31)\n",
+    }
+    assert list(missing_for_release("0.1.0", **whole)) == []
+    assert len(list(missing_for_release("0.1.1", **whole))) == 2
 
 
 def _in_repository(source: str) -> bool:

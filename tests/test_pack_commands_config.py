@@ -99,6 +99,7 @@ def test_key_that_counts_only_in_the_own_file_is_shown_as_refused(capsys: Capsys
     ("variable", "value", "fault"),
     [
         ("PACK_JOBS", "100000", "100000 is not in the range"),
+        ("PACK_JOBS", "two", "'two' is not a valid whole number"),
         ("PACK_BANDWIDTH", "-1", "'-1' is not a rate"),
         ("PACK_TARSPLIT_SIZE", "9999TB", "more than 1000TB"),
         ("PACK_MODE", "hart", "'hart' is not one of"),

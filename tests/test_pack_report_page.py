@@ -277,14 +277,14 @@ def test_large_pictures_are_left_out_by_the_rule(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "b.png").write_bytes(png(8) + bytes(100 - len(png(8)) + 1))
     candidates = [Candidate(name, (tmp_path / name.decode()).stat().st_size) for name in (b"a.png", b"b.png")]
     first, second = embed_pictures(os.fsencode(tmp_path), candidates, Budget())
-    assert (bool(first.uri), second.uri, second.note) == (True, "", "too large for this page")
+    assert (bool(first.uri), second.uri, second.note) == (True, "", "too large")
 
 
 def test_pictures_stop_when_the_page_is_full(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     candidates = [Candidate(b"a.png", len(png()))] * 3
     pictures = embed_pictures(os.fsencode(tmp_path), candidates, Budget(picture_bytes=2 * len(png())))
-    assert [picture.note for picture in pictures] == ["", "", "the page is full"]
+    assert [picture.note for picture in pictures] == ["", "", "the report is full"]
 
 
 def test_only_the_start_of_a_long_text_is_shown(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_only_the_start_of_a_long_text_is_shown(tmp_path: Path) -> None:
     candidates = [Candidate(b"a.txt", 5000)] * 3
     texts = embed_texts(os.fsencode(tmp_path), candidates, Budget(text_bytes=7000))
     assert [len(text.text) for text in texts] == [5000, 2000, 0]
-    assert [text.note for text in texts] == ["", "only the first 2,000 bytes", "the page is full"]
+    assert [text.note for text in texts] == ["", "only the first 2,000 bytes", "the report is full"]
 
 
 def test_a_link_in_place_of_a_file_is_not_followed(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:

@@ -14,19 +14,15 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.history import Finished, History
 from qa2pack.executor.transaction.journal_records import Publishing
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.report.deliveries import Delivery as Delivered
 from qa2pack.pack.report.embed import Picture, Text
 from qa2pack.pack.report.members import Block, Group, Part, Row
 from qa2pack.pack.report.page import NO_HISTORY, Link, Page, Verified, render_page
-from qa2pack.pack.report.page_set import (
-    LISTS_BYTES,
-    MOST_LINKS,
-    MOST_ON_ONE_PAGE,
-    PAGE_BYTES,
-    whole_page,
-    write_page_set,
-)
+from qa2pack.pack.report.page_set import MOST_LINKS, MOST_ON_ONE_PAGE, write_member, write_page_set
+from qa2pack.pack.report.sheets import PAGE_BYTES
 from support.commands import run_here
 from support.in_process import Delivery, write
 from support.report_pages import png
@@ -65,9 +61,12 @@ def whole() -> Page:
 
 
 def test_the_index_links_to_a_page_of_each_member_and_these_to_the_index(capsys: Capsys, many: Path) -> None:
-    ran = run_here(capsys, "report", many)
+    ran = run_here(capsys, "report", many, "--progress", "json")
     assert ran.code == Exit.DONE
-    assert "an index and 2 pages for any browser" in ran.out
+    events = [json.loads(line) for line in ran.err.splitlines()]
+    ended = [(event["phase"], event["file_count"]) for event in events if event["event"] == "phase-end"]
+    assert ended[-1] == ("write pages", 2)
+    assert "3 linked pages for any browser" in ran.out
     assert f"  {folder_of(many)}/\n" in ran.out
     pages = pages_of(many)
     assert sorted(pages) == sorted(folder_of(many).iterdir())
@@ -207,8 +206,9 @@ def test_no_page_is_larger_than_two_megabytes_and_what_is_not_listed_is_counted(
     pages = sorted(folder.iterdir())
     assert total.byte_count == sum(page.stat().st_size for page in [index, *pages])
     assert max(page.stat().st_size for page in pages) <= PAGE_BYTES
-    products, tables, left_out = (page.read_text() for page in pages)
-    assert '"' * 9 in products.replace("&#34;", '"')  # rows made room for the text
+    products, text, tables, left_out = (page.read_text() for page in pages)
+    assert products.count(pages[1].name) == 1 and "<pre" not in products
+    assert '"' * (128 << 10) in text.replace("&#34;", '"')
     assert listed(products, "product/") + counted(products, "and {} more") == 2000
     assert listed(tables, "product/") + counted(tables, "And {} more") == 4000
     assert listed(left_out, "<li><code>product/") + counted(left_out, "and {} more") == 4000
@@ -241,26 +241,96 @@ def test_history_on_the_index_is_bounded_and_the_others_are_counted(tmp_path: Pa
         "1", b"m" * 500, b"", Mode.HARD, b"o" * 500, Publishing.EXCHANGE, "user", "host", 0, 1, 1, 1, 1, 1
     )
     problems = tuple(Problem(Code.MISSING, b"m" * 500 + b"%d" % number) for number in range(5000))
-    page = replace(whole(), history=History((applied,) * 5000, ()), verified=Verified(problems, False, 7))
+    deliveries = (Delivered("2012-06-20", "/data", ()),) * 2500
+    journals = (b"j" * 200,) * 2500
+    page = replace(
+        whole(),
+        deliveries=deliveries,
+        history=History((applied,) * 5000, journals),
+        verified=Verified(problems, False, 7),
+    )
     write_page_set(Disk(), os.fsencode(index), os.fsencode(tmp_path / "members"), page, ())
     text = index.read_text()
     assert len(text) <= PAGE_BYTES
     assert listed(text, "<li><strong>") + counted(text, "And {} earlier ones") == 5000
     assert listed(text, "<li><code>mmm") + counted(text, "and {} more") == 5000
+    assert listed(text, "<p>The journal jjj") + counted(text, "And {} more journals cannot be read") == 2500
+    delivered = text.partition('id="delivery"')[2].partition("</section>")[0]
+    assert listed(delivered, "<h3>2012-06-20") + counted(delivered, "And {} more") == 2500
 
 
 def unbroken(page: Path) -> str:
     return page.read_text().replace("<wbr>", "")
 
 
-def test_lists_of_one_page_are_bounded_beside_its_pictures_and_texts() -> None:
-    (products, _), (tables, _), _ = large_parts()
-    picture = Picture("qa/plot.png", 1, "data:image/png;base64," + "A" * (4 << 20))
-    page = replace(whole(), members=(replace(products, pictures=(picture,)), tables))
-    data = whole_page(page)
-    assert (4 << 20) + LISTS_BYTES // 4 < len(data) <= page.embedded_bytes + LISTS_BYTES
-    assert counted(data.decode(), "[Aa]nd {} more") > 0
-    assert picture.uri in data.decode()
+def large_member() -> Part:
+    """Return a section with more than a page takes: of pictures, texts that are escaped, and lists of long names."""
+    (products, _), _, (left_out, _) = large_parts()
+    sizes = [1_700_000, 90_000, 90_000, 900_000, 5, 1_500_000]
+    return replace(
+        products,
+        pictures=tuple(
+            Picture(f"qa/{'<' * 240}{number}.png", size, "data:image/png;base64," + "A" * size)
+            for number, size in enumerate(sizes)
+        ),
+        unseen=tuple(Picture(f"qa/{number}.png", 9, note="too large") for number in range(1500)),
+        texts=tuple(Text(f"script/{'&' * 240}{number}.py", 9, '"' * (256 << 10)) for number in range(4)),
+        left_out=tuple(Group(path, (path,), 0) for path in left_out.left_out[0].paths),
+        roles=tuple(Row("&" * 255, 1, 1, 1.0) for _ in range(1000)),
+    )
+
+
+def test_what_does_not_fit_on_the_page_of_the_only_member_is_on_further_pages(tmp_path: Path) -> None:
+    index, folder = tmp_path / "the report.html", tmp_path / "report_members"
+    part = large_member()
+    page = replace(whole(), members=(part,))
+    total = write_member(Disk(), os.fsencode(index), os.fsencode(folder), page)
+    further = [tmp_path / unquote(link) for link in links_of(index)]
+    assert sorted(further) == sorted(folder.iterdir())
+    assert (total.page_count, total.picture_count) == (len(further) + 1, 6)
+    assert total.byte_count == sum(each.stat().st_size for each in [index, *further])
+    assert max(each.stat().st_size for each in [index, *further]) <= PAGE_BYTES
+    pages = [each.read_text() for each in [index, *further]]
+    assert [uri for each in pages for uri in re.findall(r'src="([^"]*)"', each)] == [
+        each.uri for each in part.pictures
+    ]
+    assert sum(each.count("<pre") for each in pages) == 4
+    assert {(each.parent / unquote(link)).resolve() for each in further for link in links_of(each)} == {
+        index,
+        *further,
+    }
+    unseen = pages[0].partition("Pictures that are not shown")[2].partition("<h3>Texts")[0]
+    assert listed(unseen, "<li><code>qa/") + counted(unseen, "and {} more") == 1500
+    groups = pages[0].partition("<h3>Left out")[2].partition("<section")[0]
+    assert sum(int(count) for count in re.findall(r'<summary>.*<span class="count">(\d+)<', groups)) == 1000
+    sizes = pages[0].partition("<h3>Sizes")[2].partition("<h3>")[0]
+    assert listed(sizes, '<th scope="row">&amp;') + counted(sizes, "and {} more") == 1000
+
+
+def test_few_members_that_do_not_fit_on_one_page_have_a_page_each(capsys: Capsys, delivery: Delivery) -> None:
+    write(delivery.origin / "X8c/qa2/qa2_part1.png", png() + bytes(1_000_000))
+    delivery.make()
+    assert "one page" in run_here(capsys, "report", delivery.path).out
+    delivery.make(append=Append.MEMBER)
+    fields = json.loads(run_here(capsys, "report", delivery.path, "--json").out)
+    assert (fields["page_count"], fields["picture_count"]) == (3, 2)
+    assert [page.read_text().count("<img ") for page in pages_of(delivery.path)] == [1, 1]
+
+
+def test_a_picture_too_large_for_any_page_is_a_file_that_the_next_report_removes(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    content = png() + bytes(2_000_000)
+    picture = write(delivery.origin / "X8c/qa2/qa2_part1.png", content)
+    delivery.make()
+    assert "2 linked pages" in run_here(capsys, "report", delivery.path).out
+    (file,) = pages_of(delivery.path)
+    assert (file.suffix, file.read_bytes()) == (".png", content)
+    mine = write(file.with_name("0001.5.png"), content)
+    picture.write_bytes(content + b"changed")  # linked by the package, which is not as packaged any more
+    assert run_here(capsys, "report", delivery.path).code == Exit.PROBLEMS
+    assert "_part1.png</code> 1.9 MiB: not as it was packaged" in index_of(delivery.path).read_text()
+    assert list(folder_of(delivery.path).iterdir()) == [mine]
 
 
 def listed(page: str, start: str) -> int:

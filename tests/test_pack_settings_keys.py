@@ -21,6 +21,7 @@ Capsys = pytest.CaptureFixture[str]
     ("words", "variable", "value", "why"),
     [
         (("verify", "--jobs"), "PACK_JOBS", "100000", "0<=x<=10000"),
+        (("verify", "--jobs"), "PACK_JOBS", "two", "'two' is not a valid whole number"),
         (("apply", "P", "--wait"), "PACK_WAIT", "99999999", "0<=x<=31536000"),
         (("verify", "--bandwidth"), "PACK_BANDWIDTH", "1001TB", "more than 1000TB per second"),
         (("verify", "--bandwidth"), "PACK_BANDWIDTH", "-5", "is not a rate"),

@@ -161,6 +161,30 @@ def test_an_index_leads_to_the_page_of_a_member_and_back(
     assert tab.value("document.querySelectorAll('#members a').length") == 2
 
 
+def test_pictures_without_room_are_on_further_pages_that_lead_there_and_back(
+    tab: Tab, tmp_path: Path, delivery: Delivery
+) -> None:
+    for number in (1, 2, 3, 4):
+        write(delivery.origin / f"X8c/qa2/qa2_part{number}.png", png(200) + bytes(1_200_000))
+    delivery.make()
+    first = tmp_path / "of #one %member?.html"
+    assert main(["report", str(delivery.path), "--quiet", "-o", str(first)]) == 0
+    tab.resize(360)
+    tab.open(first.as_uri())
+    further = tab.value("[...document.querySelectorAll('.further a')].map(a => a.href)")
+    seen = []
+    for address in (first.as_uri(), *further):
+        tab.open(address)
+        drawn = "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode())))"
+        seen.append(tab.value(f"{drawn}.then(all => all.length)"))
+        assert tab.value("document.documentElement.scrollWidth") <= 360
+    assert seen == [1, 1, 1, 1]
+    tab.open(tab.value("[...document.links].find(a => a.textContent == 'Previous page').href"))
+    assert tab.value("location.href") == further[1]
+    tab.open(tab.value("document.querySelector('nav a').href"))
+    assert tab.value("location.href") == first.as_uri()
+
+
 def test_ids_are_unique(shown: Tab) -> None:
     assert (
         shown.value("(ids => ids.length - new Set(ids).size)([...document.querySelectorAll('[id]')].map(e => e.id))")

@@ -181,6 +181,9 @@ class Command(TyperCommand):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{**options, "epilog": options.get("epilog") or exit_code_lines()})
+        for param in self.params:
+            if param.type.name == "int range":
+                param.type.name = "whole number"  # as messages call it: "'two' is not a valid int range"
 
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
         """Return the words of the usage line; required arguments are not in braces, of several there are dots."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.main import get_command
 
-from qa2pack.pack.commands.base import UsageFault, is_without_settings, unused_settings_of
+from qa2pack.pack.commands.base import Command, UsageFault, is_without_settings, unused_settings_of
 from qa2pack.pack.commands.options import JsonOption, spread
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _options() -> "Iterator[Any]":
 
     program = typer.Typer()
     for function in (plan, apply, audit, deliver, tarsplit):
-        program.command(function.__name__)(spread(function))
+        program.command(function.__name__, cls=Command)(spread(function))
     commands: Any = get_command(program)
     for name, command in commands.commands.items():
         for param in command.params:

@@ -30,10 +30,10 @@ def report(
     signers: SignersOptions,
     run_options: RunOptions,
 ) -> None:
-    """Write one HTML page about PACKAGE, for any browser.
+    """Write an HTML page about PACKAGE, for any browser.
 
     It needs no network. Members, sizes, tables and their columns, pictures, texts, what was left out, whether all is
-    as packaged, the last audit. Of more than 20 members, each has a page of its own beside it.
+    as packaged, the last audit. Where a page would be larger than 2 MB, it leads to several in a folder beside it.
 
     Example: pack report 2011.0.00229.S -o report.html
     """

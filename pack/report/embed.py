@@ -1,6 +1,6 @@
-"""Embedded pictures (data URIs) and texts of the report page, within a size budget.
+"""Embedded pictures (data URIs) and texts of a report, within a size budget.
 
-The page must open on a phone, so its size is bounded; the page says how much did not fit. Files are opened without
+A report must open on a phone, so its size is bounded; it says how much did not fit. Files are opened without
 following symlinks, and a file that differs from its manifest is not shown.
 """
 
@@ -15,12 +15,9 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack.report.contents import Candidate
 
 PICTURE_BYTES = 4 << 20
-ALL_PICTURES_BYTES = 24 << 20
-TEXT_BYTES = 256 << 10
-ALL_TEXTS_BYTES = 4 << 20
-# Of a page that is bounded to 2 MB as a whole: a picture takes 4/3 of its size, a text up to six times as much.
-PICTURES_OF_MEMBER_BYTES = 640 << 10
-TEXTS_OF_MEMBER_BYTES = 128 << 10
+TEXT_BYTES = 256 << 10  # takes up to five times as much of a page
+TOO_LARGE = "too large"
+FULL = "the report is full"
 _KINDS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -31,7 +28,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture on the page; if it is not shown, the uri is empty and the note gives the reason."""
+    """A picture of a report; if it is not shown, the uri is empty and the note gives the reason."""
 
     path: str
     size: int
@@ -48,10 +45,20 @@ class Picture:
         """Its own name."""
         return self.path.rpartition("/")[2]
 
+    @property
+    def kind(self) -> str:
+        """Its format: png, jpeg or gif."""
+        return self.uri.partition(";")[0].rpartition("/")[2]
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes."""
+        return base64.b64decode(self.uri.partition(",")[2])
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text on the page; the note says which part is missing."""
+    """A text of a report; the note says which part is missing."""
 
     path: str
     size: int
@@ -59,12 +66,25 @@ class Text:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many bytes of pictures and texts are shown, of all members together or of each."""
+
+    picture_bytes: int
+    text_bytes: int
+    of_each: bool = False
+
+
+OF_ALL_MEMBERS = Limits(24 << 20, 4 << 20)
+OF_EACH_MEMBER = Limits(640 << 10, 128 << 10, of_each=True)  # of so many that all together would be too much
+
+
 @dataclass(slots=True)
 class Budget:
-    """Remaining size budget of a page, for all members on it together."""
+    """What remains of the limits."""
 
-    picture_bytes: int = ALL_PICTURES_BYTES
-    text_bytes: int = ALL_TEXTS_BYTES
+    picture_bytes: int = OF_ALL_MEMBERS.picture_bytes
+    text_bytes: int = OF_ALL_MEMBERS.text_bytes
 
 
 def embed_pictures(member: bytes, candidates: Iterable[Candidate], budget: Budget) -> list[Picture]:
@@ -80,9 +100,9 @@ def embed_texts(member: bytes, candidates: Iterable[Candidate], budget: Budget) 
 def _picture(member: bytes, candidate: Candidate, budget: Budget) -> Picture:
     path = shown(candidate.path)
     if candidate.size > PICTURE_BYTES:
-        return Picture(path, candidate.size, note="too large for this page")
+        return Picture(path, candidate.size, note=TOO_LARGE)
     if candidate.size > budget.picture_bytes:
-        return Picture(path, candidate.size, note="the page is full")
+        return Picture(path, candidate.size, note=FULL)
     data = _read(member, candidate, candidate.size + 1)
     if data is None or len(data) != candidate.size:
         return Picture(path, candidate.size, note="not as it was packaged")
@@ -97,7 +117,7 @@ def _text(member: bytes, candidate: Candidate, budget: Budget) -> Text:
     path = shown(candidate.path)
     limit = min(TEXT_BYTES, budget.text_bytes)
     if not limit:
-        return Text(path, candidate.size, note="the page is full")
+        return Text(path, candidate.size, note=FULL)
     data = _read(member, candidate, limit)
     if data is None:
         return Text(path, candidate.size, note="not as it was packaged")

@@ -1,4 +1,4 @@
-"""Write the report page of a package, or the pages of one of many members."""
+"""Write the report of a package: one page, or several where that would be too large."""
 
 import os
 import time
@@ -13,8 +13,9 @@ from qa2pack.manifest.alma.member_ids import folder_of as member_folder
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.progress import SteadyProgress, steady
 from qa2pack.manifest.signature.signature import NOBODY, Trust, Verifier, signature_problems
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.manifest.verify.signatures import signatures_of
@@ -23,20 +24,25 @@ from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import Member, members_of
 from qa2pack.pack.jobs.read import existing_package, held
 from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
+from qa2pack.pack.report.bundles import INSIDE_BYTES, INSIDE_OF_MEMBER_BYTES, Room
 from qa2pack.pack.report.deliveries import deliveries_in
-from qa2pack.pack.report.members import Part, bounded_part, member_parts
+from qa2pack.pack.report.embed import OF_ALL_MEMBERS, OF_EACH_MEMBER, Budget, Limits
+from qa2pack.pack.report.members import Part, member_part
 from qa2pack.pack.report.page import Page, Verified
 from qa2pack.pack.report.page_set import (
     MOST_ON_ONE_PAGE,
     Total,
     folder_of_pages,
     is_report,
+    one_page,
     remove_earlier,
-    whole_page,
+    write_member,
     write_page_set,
 )
 from qa2pack.pack.target import Target
 from qa2pack.pack.views.signatures import signature_words
+
+_Section = tuple[Part, Verified]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,8 @@ class Written:
     """A page that was written.
 
     Attributes:
-        path: of the page; of a package of many members the index.
-        folder: of the pages of members; empty where all are on one page.
-        page_count: of the index and the pages of members; 1 where all are on one page.
+        path: of the page; of several pages the one that leads to all others.
+        folder: of all other pages; empty where there is one page.
         problem_count: differences between the package and its manifests.
         audit: the last one; None where no catalogue has the package.
     """
@@ -82,10 +87,10 @@ class Written:
 
 
 def write_report(target: Target, options: ReportOptions, workers: Workers) -> Written:
-    """Verify the package and write the page, or an index and a page for each of many members.
+    """Verify the package and write its report.
 
     Raises:
-        Refused: the page, or the folder of the pages of members, cannot go where it is wanted; or the catalogue
+        Refused: the page, or the folder of further pages, cannot go where it is wanted; or the catalogue
             cannot be used.
         Refused, UnfinishedError, LockedError: as `existing_package` and `held`.
         KeygenMissingError: there is no ssh-keygen, and known signers are wanted.
@@ -117,26 +122,22 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
             damage = (*wrong, *(problem for problem in problems if not problem.code.is_warning))
             verified = Verified(damage, options.has_full_verify, time.time_ns())
         members = members_of(state, target.opened)
+        limits = OF_EACH_MEMBER if len(members) > MOST_ON_ONE_PAGE else OF_ALL_MEMBERS
         page = Page(
             project=shown(package.project),
             path=shown(package.path),
             verified=verified,
             audit=audit,
             members=(),
+            limits=limits,
             history=read_history(package),
             deliveries=deliveries_in(
                 package.parent if options.delivery is None else options.delivery, package.project, verifier
             ),
         )
-        if len(members) > MOST_ON_ONE_PAGE:
-            parts = _parts_with_problems(package, members, verified, words)
-            total = write_page_set(Disk(), output, folder, page, parts)
-        else:
-            page = replace(page, members=member_parts(package, members, damage, words))
-            data = whole_page(page)
-            write_output(Disk(), output, [data], is_replacing=True)
-            remove_earlier(Disk(), folder, verified.at_ns)
-            total = Total(1, len(data), page.picture_count)
+        counted = _Counted(steady(workers.progress), len(members))
+        sections = _sections(package, members, verified, words, limits)
+        total = _write_pages(output, folder, page, sections, counted)
     return Written(
         path=output,
         folder=folder if total.page_count > 1 else b"",
@@ -148,15 +149,62 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
     )
 
 
-def _parts_with_problems(
-    package: Package, members: Iterable[Member], verified: Verified, words: Mapping[bytes, str]
-) -> Iterator[tuple[Part, Verified]]:
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Progress of phases that each go over all members."""
+
+    progress: SteadyProgress
+    member_count: int
+
+    def sections(self, phase: str, sections: Iterable[_Section]) -> Iterator[_Section]:
+        """Yield the sections, each counted as soon as the next one is wanted."""
+        self.progress.phase(phase, file_count=self.member_count)
+        for section in sections:
+            yield section
+            self.progress.advance(file_count=1)
+        self.progress.end()
+
+
+def _write_pages(output: bytes, folder: bytes, page: Page, sections: Iterable[_Section], counted: _Counted) -> Total:
+    """Write one page if all fits on it; else one for each member, and an index if there are several.
+
+    Args:
+        page: without sections; its limits are those of all members on one page only if these are few.
+    """
+    if page.limits.of_each:
+        return write_page_set(Disk(), output, folder, page, counted.sections("write pages", sections))
+    few = list(counted.sections("read members", sections))
+    whole = replace(page, members=tuple(part for part, _ in few))
+    if (data := one_page(whole)) is not None:
+        write_output(Disk(), output, [data], is_replacing=True)
+        remove_earlier(Disk(), folder, page.verified.at_ns)
+        return Total(1, len(data), whole.picture_count)
+    if len(few) == 1:
+        return write_member(Disk(), output, folder, whole)
+    return write_page_set(Disk(), output, folder, page, counted.sections("write pages", few))
+
+
+def _sections(
+    package: Package,
+    members: Iterable[Member],
+    verified: Verified,
+    words: Mapping[bytes, str],
+    limits: Limits,
+) -> Iterator[_Section]:
     """Yield the section of each member, one at a time, with the problems of that member."""
+    budget, room = _rooms(limits)
     for member in members:
-        folder = member_folder(member.path)
-        own = tuple(each for each in verified.problems if each.path == folder or each.path.startswith(folder + b"/"))
-        part = bounded_part(package, member, own, words.get(member.path, ""))
+        if limits.of_each:
+            budget, room = _rooms(limits)
+        below = join(member_folder(member.path), b"")
+        own = tuple(each for each in verified.problems if (each.path + b"/").startswith(below))
+        part = member_part(package, member, own, words.get(member.path, ""), budget=budget, room=room)
         yield part, replace(verified, problems=own)
+
+
+def _rooms(limits: Limits) -> tuple[Budget, Room]:
+    inside = INSIDE_OF_MEMBER_BYTES if limits.of_each else INSIDE_BYTES
+    return Budget(limits.picture_bytes, limits.text_bytes), Room(inside)
 
 
 def _place(package: Package, options: ReportOptions) -> bytes:

@@ -1,7 +1,7 @@
 """Section of the report page about one member: facts, sizes, tables, pictures, texts, left-out files."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -16,17 +16,9 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.jobs.members import Member
-from qa2pack.pack.report.bundles import INSIDE_OF_MEMBER_BYTES, Bundle, Room, bundles_of
+from qa2pack.pack.report.bundles import Bundle, Room, bundles_of
 from qa2pack.pack.report.contents import Contents, Table, read_contents
-from qa2pack.pack.report.embed import (
-    PICTURES_OF_MEMBER_BYTES,
-    TEXTS_OF_MEMBER_BYTES,
-    Budget,
-    Picture,
-    Text,
-    embed_pictures,
-    embed_texts,
-)
+from qa2pack.pack.report.embed import Budget, Picture, Text, embed_pictures, embed_texts
 from qa2pack.pack.views.files import records_of
 from qa2pack.pack.views.totals import NOT_IN_FOLDERS, named_totals
 
@@ -75,8 +67,24 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Further:
+    """A link to a page of pictures or texts for which the page of their member has no room."""
+
+    href: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """The section of one member; only name and fault if its manifest cannot be used."""
+    """The section of one member; only name and fault if its manifest cannot be used.
+
+    Attributes:
+        unlisted_roles, unlisted_tables, ...: how many more there are.
+        pictures: those that are shown.
+        unseen: pictures that are not shown.
+        more_pictures, more_texts: where those are that are not on the page itself.
+        picture_files: pictures that are too large for any page, with their paths as titles.
+    """
 
     name: str
     fault: str = ""
@@ -85,11 +93,16 @@ class Part:
     file_count: int = 0
     byte_count: int = 0
     roles: tuple[Row, ...] = ()
+    unlisted_roles: int = 0
     blocks: tuple[Block, ...] = ()
     unlisted_tables: int = 0
     pictures: tuple[Picture, ...] = ()
+    more_pictures: tuple[Further, ...] = ()
+    picture_files: tuple[Further, ...] = ()
+    unseen: tuple[Picture, ...] = ()
     unlisted_pictures: int = 0
     texts: tuple[Text, ...] = ()
+    more_texts: tuple[Further, ...] = ()
     unlisted_texts: int = 0
     products: tuple[Row, ...] = ()
     unlisted_products: int = 0
@@ -100,44 +113,72 @@ class Part:
     warnings: tuple[Group, ...] = ()
 
 
-def member_parts(
-    package: Package, members: Iterable[Member], problems: Iterable[Problem], signatures: Mapping[bytes, str]
-) -> tuple[Part, ...]:
-    """Return the section of each member on one page; all share one size budget.
+def member_part(
+    package: Package, member: Member, problems: Iterable[Problem], signature: str, *, budget: Budget, room: Room
+) -> Part:
+    """Return the section of a member.
 
     Args:
-        problems: what of the package is not as packaged.
-        signatures: by member, who signed it in words; empty where nothing is said of that.
+        problems: what of the member is not as packaged.
+        signature: who signed it in words; empty where nothing is said of that.
+        budget, room: what is left for pictures, texts and files in bundles; what it takes is subtracted.
     """
-    budget, room, damaged = Budget(), Room(), frozenset(problem.path for problem in problems)
-    return tuple(_part(package, member, damaged, budget, room, signatures.get(member.path, "")) for member in members)
-
-
-def bounded_part(package: Package, member: Member, problems: Iterable[Problem], signature: str) -> Part:
-    """Return the section of a member with a page of its own, whose pictures and texts leave room for all else."""
-    budget = Budget(PICTURES_OF_MEMBER_BYTES, TEXTS_OF_MEMBER_BYTES)
-    damaged = frozenset(problem.path for problem in problems)
-    return _part(package, member, damaged, budget, Room(INSIDE_OF_MEMBER_BYTES), signature)
+    manifest = member.manifest
+    if manifest is None:
+        fault = problem_line(unusable_manifest(member.fault)) if member.fault else "it has no manifest"
+        return Part(member_words(member.path), fault)
+    header, notes = manifest.header, manifest.notes
+    contents = read_contents(records_of(manifest.stream), notes.splits, roles_of(header))
+    folder = package.member(member.path)
+    pictures = embed_pictures(folder, (*contents.pictures, *contents.plots), budget)
+    roles, unlisted_roles = _roles(notes, header)
+    return Part(
+        name=member_words(member.path),
+        signature=signature,
+        facts=(*_facts(header), *((("signature", signature),) if signature else ())),
+        file_count=notes.file_count,
+        byte_count=notes.byte_count,
+        roles=roles,
+        unlisted_roles=unlisted_roles,
+        blocks=tuple(_blocks(contents)),
+        pictures=tuple(picture for picture in pictures if picture.uri),
+        unseen=tuple(picture for picture in pictures if not picture.uri),
+        unlisted_pictures=contents.unlisted_pictures,
+        texts=tuple(embed_texts(folder, (*contents.texts, *contents.scripts), budget)),
+        unlisted_texts=contents.unlisted_texts,
+        products=tuple(_products(contents)),
+        unlisted_products=contents.unlisted_products,
+        placeholder_count=contents.placeholder_count,
+        bundles=tuple(bundles_of(manifest, frozenset(problem.path for problem in problems), room)),
+        left_out=tuple(_left_out(notes.left_out)),
+        warnings=tuple(_warnings(notes.warnings)),
+    )
 
 
 def trimmed(part: Part, most: int) -> Part:
-    """Return the section with at most so many rows of each kind; all others are counted."""
+    """Return the section with at most so many rows of each kind; all others are counted. Pictures and texts stay."""
     blocks = _first_blocks(part.blocks, most)
     return replace(
         part,
         blocks=blocks,
         unlisted_tables=_table_count(part.blocks) - _table_count(blocks),
-        pictures=part.pictures[:most],
-        unlisted_pictures=part.unlisted_pictures + len(part.pictures[most:]),
-        texts=part.texts[:most],
-        unlisted_texts=part.unlisted_texts + len(part.texts[most:]),
+        roles=part.roles[:most],
+        unlisted_roles=part.unlisted_roles + len(part.roles[most:]),
+        unseen=part.unseen[:most],
+        unlisted_pictures=part.unlisted_pictures + len(part.unseen[most:]),
         products=part.products[:most],
         unlisted_products=part.unlisted_products + len(part.products[most:]),
         bundles=part.bundles[:most],
-        unlisted_bundles=len(part.bundles[most:]),
-        left_out=tuple(group.first(most) for group in part.left_out),
-        warnings=tuple(group.first(most) for group in part.warnings),
+        unlisted_bundles=part.unlisted_bundles + len(part.bundles[most:]),
+        left_out=first_groups(part.left_out, most),
+        warnings=first_groups(part.warnings, most),
     )
+
+
+def first_groups(groups: Sequence[Group], most: int) -> tuple[Group, ...]:
+    """Return at most so many groups with at most so many paths each; the paths of all others are counted."""
+    others = sum(group.count for group in groups[most:])
+    return (*(group.first(most) for group in groups[:most]), *((Group("others", (), others),) if others else ()))
 
 
 def _first_blocks(blocks: Iterable[Block], most: int) -> tuple[Block, ...]:
@@ -151,38 +192,6 @@ def _first_blocks(blocks: Iterable[Block], most: int) -> tuple[Block, ...]:
 
 def _table_count(blocks: Iterable[Block]) -> int:
     return sum(len(block.tables) for block in blocks)
-
-
-def _part(
-    package: Package, member: Member, damaged: Collection[bytes], budget: Budget, room: Room, signature: str
-) -> Part:
-    manifest = member.manifest
-    if manifest is None:
-        fault = problem_line(unusable_manifest(member.fault)) if member.fault else "it has no manifest"
-        return Part(member_words(member.path), fault)
-    header, notes = manifest.header, manifest.notes
-    contents = read_contents(records_of(manifest.stream), notes.splits, roles_of(header))
-    folder = package.member(member.path)
-    candidates = (*contents.pictures, *contents.plots)
-    return Part(
-        name=member_words(member.path),
-        signature=signature,
-        facts=(*_facts(header), *((("signature", signature),) if signature else ())),
-        file_count=notes.file_count,
-        byte_count=notes.byte_count,
-        roles=tuple(_roles(notes, header)),
-        blocks=tuple(_blocks(contents)),
-        pictures=tuple(embed_pictures(folder, candidates, budget)),
-        unlisted_pictures=contents.unlisted_pictures,
-        texts=tuple(embed_texts(folder, (*contents.texts, *contents.scripts), budget)),
-        unlisted_texts=contents.unlisted_texts,
-        products=tuple(_products(contents)),
-        unlisted_products=contents.unlisted_products,
-        placeholder_count=contents.placeholder_count,
-        bundles=tuple(bundles_of(manifest, damaged, room)),
-        left_out=tuple(_left_out(notes.left_out)),
-        warnings=tuple(_warnings(notes.warnings)),
-    )
 
 
 def _facts(header: Header) -> Iterator[tuple[str, str]]:
@@ -201,15 +210,19 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
     yield "program", shown(header.program)
 
 
-def _roles(notes: Notes, header: Header) -> Iterator[Row]:
+def _roles(notes: Notes, header: Header) -> tuple[tuple[Row, ...], int]:
+    """Return the rows, and how many more folders there are where the layout has no roles."""
     roles = [role.name for role in roles_of(header)]
     totals = {total.role: total for total in named_totals(notes.totals, header)}
     largest = max((total.byte_count for total in notes.totals), default=0)
     at_top = [name for name in NOT_IN_FOLDERS if name in totals]
-    for name in dict.fromkeys([*roles, *([] if roles else islice(totals, _MOST_ROWS)), *at_top]):
+    names = dict.fromkeys([*roles, *([] if roles else islice(totals, _MOST_ROWS)), *at_top])
+    rows = []
+    for name in names:
         total = totals.get(name, Total(name, 0, 0))
         share = _share(total.byte_count, largest)
-        yield Row(name, total.file_count, total.byte_count, share, role=name if name in roles else "readme")
+        rows.append(Row(name, total.file_count, total.byte_count, share, role=name if name in roles else "readme"))
+    return tuple(rows), 0 if roles else len(totals) - len(names)
 
 
 def _blocks(contents: Contents) -> Iterator[Block]:

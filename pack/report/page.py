@@ -1,8 +1,7 @@
-"""HTML rendering of the report: one self-contained page from a template; see `pack.views.html_page`."""
+"""HTML rendering of the report: each page self-contained, from one template; see `pack.views.html_page`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from html import escape
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.transaction.history import History
@@ -13,15 +12,9 @@ from qa2pack.pack import PROGRAM
 from qa2pack.pack.audit.last import LastAudit
 from qa2pack.pack.report.bundles import Bundle
 from qa2pack.pack.report.deliveries import Delivery
-from qa2pack.pack.report.embed import (
-    ALL_PICTURES_BYTES,
-    ALL_TEXTS_BYTES,
-    PICTURE_BYTES,
-    PICTURES_OF_MEMBER_BYTES,
-    TEXT_BYTES,
-    TEXTS_OF_MEMBER_BYTES,
-)
-from qa2pack.pack.report.members import Group, Part, problem_groups
+from qa2pack.pack.report.embed import OF_ALL_MEMBERS, PICTURE_BYTES, TEXT_BYTES, Limits
+from qa2pack.pack.report.members import Group, Part, first_groups, problem_groups
+from qa2pack.pack.report.sheets import Sheet
 from qa2pack.pack.views.html_page import page_style, page_template
 from qa2pack.pack.views.log import what_was_done
 
@@ -67,7 +60,9 @@ class Page:
         audit: the last one; None where no catalogue has the package.
         most: rows of each list that is of no member; the others are counted.
         links: of an index, the pages of all members; no section is on it then.
-        index: of the page of one member among many, where the index is; empty otherwise.
+        index: of a page that is not the first, where the one is that links to it; empty otherwise.
+        sheet: of a page of pictures or texts alone, these; the page that links to it has the section of the member.
+        limits: how much of pictures and texts is shown.
     """
 
     project: str
@@ -80,6 +75,8 @@ class Page:
     most: int = MOST_ROWS
     links: tuple[Link, ...] = ()
     index: str = ""
+    sheet: Sheet | None = None
+    limits: Limits = OF_ALL_MEMBERS
 
     @property
     def member_count(self) -> int:
@@ -99,13 +96,7 @@ class Page:
     @property
     def groups(self) -> Sequence[Group]:
         """The problems, grouped by code."""
-        return tuple(group.first(self.most) for group in problem_groups(self.verified.problems))
-
-    @property
-    def embedded_bytes(self) -> int:
-        """Bytes of the page that are pictures and texts."""
-        pictures = sum(len(picture.uri) for member in self.members for picture in member.pictures)
-        return pictures + sum(len(escape(text.text).encode()) for member in self.members for text in member.texts)
+        return first_groups(tuple(problem_groups(self.verified.problems)), self.most)
 
     @property
     def _all(self) -> tuple[Part | Link, ...]:
@@ -114,24 +105,35 @@ class Page:
     @property
     def picture_count(self) -> int:
         """Pictures that the page shows, or those that it links to."""
-        here = sum(bool(picture.uri) for member in self.members for picture in member.pictures)
-        return here + sum(link.picture_count for link in self.links)
+        return sum(len(member.pictures) for member in self.members) + sum(link.picture_count for link in self.links)
 
 
-def render_page(page: Page) -> str:
+def render_page(page: Page) -> bytes:
     """Return the page."""
+    return "".join(_pieces(page)).encode()
+
+
+def render_within(page: Page, room: int) -> bytes | None:
+    """Return the page if it has at most so many bytes; else None, without rendering more of it."""
+    pieces, left = [], room
+    for piece in _pieces(page):
+        data = piece.encode()
+        left -= len(data)
+        if left < 0:
+            return None
+        pieces.append(data)
+    return b"".join(pieces)
+
+
+def _pieces(page: Page) -> Iterator[str]:
     style, digest = page_style()
-    return _template().render(
+    return _template().generate(
         page=page,
         style=style,
         style_digest=digest,
         program=PROGRAM,
-        limits={
-            "picture": PICTURE_BYTES,
-            "pictures": PICTURES_OF_MEMBER_BYTES if page.index else ALL_PICTURES_BYTES,
-            "text": TEXTS_OF_MEMBER_BYTES if page.index else TEXT_BYTES,
-            "texts": TEXTS_OF_MEMBER_BYTES if page.index else ALL_TEXTS_BYTES,
-        },
+        picture_bytes=PICTURE_BYTES,
+        text_bytes=min(TEXT_BYTES, page.limits.text_bytes),
     )
 
 

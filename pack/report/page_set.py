@@ -1,16 +1,18 @@
-"""Pages of a package of many members: one for each member in a folder, and an index that links to them.
+"""Pages of a report, none larger than 2 MB: one if all fits on it, else several, of which the others are in a folder.
 
-Of very many members, the index links to lists of them, which are pages in the folder as well.
+Of one member, pictures and texts for which its page has no room are on further pages. Of several members there is an
+index, which links to a page for each; of very many it links to lists of them.
 
-The pages of each report have names of their own, by its time. The index is replaced when all of them are on disk, so
-it always links to a whole set. Pages of earlier reports are removed after that; all other files in the folder stay.
+The pages of each report have names of their own, by its time. The index, or the page of the one member, is replaced
+when all of them are on disk, so it always links to a whole set. Pages of earlier reports are removed after that; all
+other files in the folder stay.
 """
 
 import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -23,19 +25,22 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.protected_paths import protected_place
-from qa2pack.pack.report.members import Part, trimmed
-from qa2pack.pack.report.page import MARK, MOST_ROWS, NO_HISTORY, Link, Page, Verified, render_page
+from qa2pack.pack.report.embed import Picture
+from qa2pack.pack.report.members import Further, Part, trimmed
+from qa2pack.pack.report.page import MARK, MOST_ROWS, NO_HISTORY, Link, Page, Verified, render_page, render_within
+from qa2pack.pack.report.sheets import PAGE_BYTES, Sheet, placed, without_too_large
 
 MOST_ON_ONE_PAGE = 20
-PAGE_BYTES = 2_000_000
-LISTS_BYTES = 1_500_000
+LISTS_BYTES = 1_500_000  # of a page of a member whose pictures and texts do not all fit
+_LINKS_BYTES = 50_000  # of such a page, for its links to further pages
 MOST_LINKS = 500  # of members on one page; with the longest names they take 1.2 MB
-_NAME = re.compile(rb"[0-9]{4,}\.([0-9]+)\.html(" + re.escape(PARTIAL) + rb")?")
+# A page is recognised by its mark as well, a picture by its name alone.
+_NAME = re.compile(rb"[0-9]{4,}\.(?:([0-9]+)\.html|([0-9]{19})\.(?:png|jpeg|gif))(" + re.escape(PARTIAL) + rb")?")
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What was written: pages with the index, their bytes, and the pictures on them."""
+    """What was written: pages with the first, their bytes, and the pictures on them."""
 
     page_count: int
     byte_count: int
@@ -43,7 +48,7 @@ class Total:
 
 
 def folder_of_pages(output: bytes, package: Package) -> bytes:
-    """Return the folder of the pages of members; it may not exist. Reports of two names never have the same one.
+    """Return the folder of all pages but the first; it may not exist. Reports of two names never have the same one.
 
     Raises:
         Refused: the place is protected, or something else is there.
@@ -57,9 +62,19 @@ def folder_of_pages(output: bytes, package: Package) -> bytes:
     return folder
 
 
-def whole_page(page: Page) -> bytes:
-    """Return the page of all members; its pictures and texts have their own limits, all else takes LISTS_BYTES."""
-    return _bounded(page, lambda shown: LISTS_BYTES + shown.embedded_bytes)
+def one_page(page: Page) -> bytes | None:
+    """Return the page of all members with all there is to show; None if it would be too large."""
+    return render_within(page, PAGE_BYTES)
+
+
+def write_member(disk: Disk, output: bytes, folder: bytes, page: Page) -> Total:
+    """Write the page of the only member, and before it what it has no room for; remove the pages of earlier reports.
+
+    Raises:
+        OSError: the disk fails. An earlier report stays as it was, and nothing of this one is left.
+    """
+    with _written(disk, output, folder, page.verified.at_ns) as written:
+        return written.first(written.with_sheets(page, written.first_page, written.folder), page.picture_count)
 
 
 def write_page_set(
@@ -73,22 +88,25 @@ def write_page_set(
     Raises:
         OSError: the disk fails. An earlier report stays as it was, and nothing of this one is left.
     """
-    with suppress(FileExistsError):
-        disk.mkdir(folder)
-    written = _Written(disk, output, folder, whole.verified.at_ns)
-    on_page = replace(whole, audit=None, deliveries=(), history=NO_HISTORY)
-    try:
+    with _written(disk, output, folder, whole.verified.at_ns) as written:
+        on_page = replace(whole, index=written.first_page, audit=None, deliveries=(), history=NO_HISTORY)
         links = [written.member(replace(on_page, verified=verified), part, verified) for part, verified in parts]
         if len(links) > MOST_LINKS:
             links = [written.list_of(on_page, batch) for batch in _batches(links)]
         index = replace(whole, links=tuple(links))
-        data = _bounded(index, lambda _: PAGE_BYTES)
-        write_output(disk, output, [data], is_replacing=True)
+        return written.first(_bounded(index, PAGE_BYTES)[1], index.picture_count)
+
+
+@contextmanager
+def _written(disk: Disk, output: bytes, folder: bytes, time_ns: int) -> "Iterator[_Written]":
+    with suppress(FileExistsError):
+        disk.mkdir(folder)
+    try:
+        yield _Written(disk, output, folder, time_ns)
     except BaseException:
-        _remove(disk, folder, lambda time_ns: time_ns == whole.verified.at_ns)
+        _remove(disk, folder, lambda found_ns: found_ns == time_ns)
         raise
-    remove_earlier(disk, folder, whole.verified.at_ns)
-    return Total(written.page_count + 1, written.byte_count + len(data), index.picture_count)
+    remove_earlier(disk, folder, time_ns)
 
 
 def remove_earlier(disk: Disk, folder: bytes, before_ns: int) -> None:
@@ -105,15 +123,13 @@ def is_report(path: bytes) -> bool:
         return False
 
 
-def _bounded(page: Page, room: Callable[[Page], int]) -> bytes:
+def _bounded(page: Page, room: int) -> tuple[Page, bytes]:
     """Return the page with so many rows of each kind that it has room."""
     most, shown = MOST_ROWS, page
-    data = render_page(shown).encode()
-    while len(data) > room(shown) and most:
+    while (data := render_within(shown, room)) is None and most:
         most //= 2
         shown = replace(page, most=most, members=tuple(trimmed(part, most) for part in page.members))
-        data = render_page(shown).encode()
-    return data
+    return shown, render_page(shown) if data is None else data
 
 
 def _batches(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
@@ -121,26 +137,67 @@ def _batches(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
 
 
 class _Written:
-    """The pages in the folder, each written as soon as it is made."""
+    """The pages in the folder, each written as soon as it is made.
+
+    Attributes:
+        first_page: address of the index, or of the page of the one member, from the folder.
+        folder: address of the folder from there.
+    """
 
     def __init__(self, disk: Disk, output: bytes, folder: bytes, time_ns: int) -> None:
-        self.page_count = 0
-        self.byte_count = 0
+        self.first_page = f"../{quote(os.path.basename(output))}"
+        self.folder = f"{quote(os.path.basename(folder))}/"
         self._disk = disk
-        self._index = f"../{quote(os.path.basename(output))}"
-        self._folder = folder
+        self._output = output
+        self._path = folder
         self._time_ns = time_ns
+        self._page_count = 0
+        self._byte_count = 0
         self._listed_count = 0
 
+    def first(self, data: bytes, picture_count: int) -> Total:
+        """Write the page that leads to all others, which are on disk."""
+        write_output(self._disk, self._output, [data], is_replacing=True)
+        return Total(self._page_count + 1, self._byte_count + len(data), picture_count)
+
+    def with_sheets(self, page: Page, address: str, folder: str = "") -> bytes:
+        """Return the page of a member. What it has no room for is written before, on pages that it links to.
+
+        Of its other lists the first rows are on it, if all would take too much, and the others are counted.
+
+        Args:
+            address: of the page, from the folder.
+            folder: address of the folder, from the page.
+        """
+        if (whole := render_within(page, PAGE_BYTES)) is not None:
+            return whole
+        part, large = without_too_large(page.members[0])
+        files = tuple(Further(folder + self._write_picture(picture), picture.path) for picture in large)
+        bare = replace(part, pictures=(), texts=(), picture_files=files)
+        shown, data = _bounded(replace(page, members=(bare,)), LISTS_BYTES)
+        here, sheets = placed(part, PAGE_BYTES - _LINKS_BYTES - len(data))
+        links = self._write_sheets(replace(page, members=(Part(part.name),), index=address), sheets)
+        further = [(Further(folder + name, sheet.title), sheet) for name, sheet in zip(links, sheets, strict=True)]
+        section = replace(
+            shown.members[0],
+            pictures=here.pictures,
+            more_pictures=tuple(link for link, sheet in further if sheet.pictures),
+            texts=here.texts,
+            more_texts=tuple(link for link, sheet in further if sheet.texts),
+        )
+        return render_page(replace(shown, members=(section,)))
+
     def member(self, page: Page, part: Part, verified: Verified) -> Link:
-        """Write the page of a member; of what does not fit on it the first rows are listed, the others counted."""
+        """Write the page of a member, and the pages of what it has no room for."""
+        name = self._next_name()
+        self._write(name, self.with_sheets(replace(page, members=(part,)), name))
         return Link(
-            href=self._write(replace(page, members=(part,))),
+            href=self.folder + name,
             name=part.name,
             file_count=part.file_count,
             byte_count=part.byte_count,
             bundle_count=len(part.bundles),
-            picture_count=sum(bool(picture.uri) for picture in part.pictures),
+            picture_count=len(part.pictures),
             signature=part.signature,
             problem_count=len(verified.problems),
             fault=part.fault,
@@ -152,8 +209,10 @@ class _Written:
         first = self._listed_count + 1
         self._listed_count += len(links)
         fault_count = sum(bool(link.fault) for link in links)
+        name = self._next_name()
+        self._write(name, _bounded(replace(page, links=beside), PAGE_BYTES)[1])
         return Link(
-            href=self._write(replace(page, links=beside)),
+            href=self.folder + name,
             name=f"{first:,} to {self._listed_count:,}: {links[0].name} to {links[-1].name}",
             file_count=sum(link.file_count for link in links),
             byte_count=sum(link.byte_count for link in links),
@@ -165,14 +224,27 @@ class _Written:
             member_count=len(links),
         )
 
-    def _write(self, page: Page) -> str:
-        """Write a page, and return its address from the index."""
-        self.page_count += 1
-        name = b"%04d.%d.html" % (self.page_count, self._time_ns)
-        data = _bounded(replace(page, index=self._index), lambda _: PAGE_BYTES)
-        write_output(self._disk, join(self._folder, name), [data], is_replacing=False)
-        self.byte_count += len(data)
-        return f"{quote(os.path.basename(self._folder))}/{name.decode()}"
+    def _write_sheets(self, page: Page, sheets: Sequence[Sheet]) -> Sequence[str]:
+        """Write a page for each sheet, with links to the pages before and after it, and return their names."""
+        names = [self._next_name() for _ in sheets]
+        around = zip(["", *names], [*names[1:], ""], strict=False)
+        for name, sheet, (before, after) in zip(names, sheets, around, strict=False):
+            self._write(name, render_page(replace(page, sheet=replace(sheet, before=before, after=after))))
+        return names
+
+    def _write_picture(self, picture: Picture) -> str:
+        """Write a picture as a file, and return its name."""
+        name = self._next_name(picture.kind)
+        self._write(name, picture.content)
+        return name
+
+    def _next_name(self, suffix: str = "html") -> str:
+        self._page_count += 1
+        return f"{self._page_count:04}.{self._time_ns}.{suffix}"
+
+    def _write(self, name: str, data: bytes) -> None:
+        write_output(self._disk, join(self._path, name.encode()), [data], is_replacing=False)
+        self._byte_count += len(data)
 
 
 def _remove(disk: Disk, folder: bytes, is_wanted: Callable[[int], bool]) -> None:
@@ -191,5 +263,5 @@ def _pages_in(folder: bytes, is_wanted: Callable[[int], bool]) -> Iterator[bytes
         return
     for name in names:
         match = _NAME.fullmatch(name)
-        if match and is_wanted(int(match[1])) and (match[2] or is_report(join(folder, name))):
+        if match and is_wanted(int(match[1] or match[2])) and (match[2] or match[3] or is_report(join(folder, name))):
             yield join(folder, name)

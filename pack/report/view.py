@@ -44,7 +44,7 @@ def _audit_fields(audit: LastAudit | None) -> Fields | None:
 
 
 def _lines(written: Written, style: Style) -> Iterator[str]:
-    pages = f"an index and {counted(written.page_count - 1, 'page')}" if written.folder else "one page"
+    pages = f"{written.page_count:,} linked pages" if written.folder else "one page"
     yield f"{style.good('Written')}: {human_bytes(written.byte_count)}, {pages} for any browser, in"
     yield f"  {shown(written.path)}"
     if written.folder:
