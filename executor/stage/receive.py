@@ -48,6 +48,7 @@ from qa2pack.manifest.plan.receiving import (
     received_header,
     received_notes,
     received_record,
+    with_sets,
 )
 from qa2pack.manifest.problem import Problem, Remedy
 from qa2pack.manifest.progress import Progress
@@ -100,6 +101,10 @@ class DeliverySource(Protocol):
 
     def delivery_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
         """Return the sets by which a member was delivered; none: it was delivered as a whole."""
+        ...
+
+    def all_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
+        """Return all sets of a member, if it has others than those by which it was delivered."""
         ...
 
     def chunks(
@@ -227,11 +232,10 @@ def _write_manifest(
     texts = _found_texts(layout, final(), os.listdir(paths.package.parent)) if layout else ()
     readme = _readme(folder) if has_readme and contents.mode is not Mode.FAKE else b""
     header = replace(
-        received_header(plan.header, member, readme, texts),
-        mode=contents.mode,
-        origin=paths.package.path,
-        delivery_sets=source.delivery_sets(member),
+        received_header(plan.header, member, readme, texts), mode=contents.mode, origin=paths.package.path
     )
+    before = earlier.header if earlier else None
+    header = with_sets(header, before, source.delivery_sets(member), source.all_sets(member))
     with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
         blobs = ((record.path, with_row_count(encode_record(record), folder)) for record in final())
         write_records(file, header, received_notes(contents, header), blobs)

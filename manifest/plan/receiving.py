@@ -7,7 +7,7 @@ the delivery. The functions below say what a manifest has; the executor uses the
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from qa2pack.manifest.alma.package import (
     check_others_not_lost,
 )
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, ReceivedDelivery, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -340,6 +341,28 @@ def received_header(plan: Header, member: bytes, readme: bytes, found_texts: tup
         found_texts=found_texts,
         received_from=None,
     )
+
+
+def with_sets(
+    header: Header, earlier: Header | None, rows: Sequence[DeliveryRow], all_rows: Sequence[DeliveryRow]
+) -> Header:
+    """Return the header of a member with the sets by which it was delivered, now and before.
+
+    They are in the order in which they take their files, as far as it is known, so that the member can be delivered
+    onward as it was.
+
+    Args:
+        earlier: of the member that gets these sets; None for a new one.
+        rows: of this delivery; none: it is delivered as a whole.
+        all_rows: all sets of the member; none: those of this delivery are all, or it is not known.
+    """
+    if not rows:
+        return replace(header, delivery_sets=(), all_sets=())
+    found = {row.name: row for row in (*(earlier.delivery_sets if earlier else ()), *rows)}
+    all_rows = all_rows or (earlier.all_sets if earlier else ())
+    known = [found.pop(row.name) for row in all_rows if row.name in found]
+    header = replace(header, delivery_sets=(*known, *found.values()), all_sets=tuple(all_rows))
+    return header if header.missing_sets else replace(header, all_sets=())
 
 
 def received_notes(contents: Contents, header: Header) -> Notes:

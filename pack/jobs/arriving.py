@@ -67,15 +67,22 @@ def rows_of(sidecar: Sidecar, member: bytes) -> tuple[DeliveryRow, ...]:
     return tuple(each.row for each in sidecar.header.sets if each.member == folder)
 
 
+def all_rows_of(sidecar: Sidecar, member: bytes) -> tuple[DeliveryRow, ...]:
+    """Return all sets of a member, if it has others than those by which it is delivered."""
+    folder = folder_of(member)
+    return tuple(each.row for each in sidecar.header.all_sets if each.member == folder)
+
+
 def _list_of(
     found: Arriving, sidecar: Sidecar, member: bytes, package: Package, state: PackageState, opened: OpenedFiles
 ) -> list[bytes]:
     """Return the list that a member of the package belongs into."""
     (there,) = choose_members(package, state, opened, wanted=member, allow_dummies=True)
     header, rows = there.manifest.header, rows_of(sidecar, member)
-    selected = (each for each in delivered_records([replace(there, rows=rows)]) if _is_of(each, member))
+    of_sets = replace(there, rows=rows, among=all_rows_of(sidecar, member))
+    selected = (each for each in delivered_records([of_sets]) if _is_of(each, member))
     is_partial = header.is_adopted and bool(rows or header.delivery_sets)  # those that are adopted on disk have none
-    is_same = True
+    is_same = {row.name for row in rows}.isdisjoint(header.missing_sets)  # else the member gets to know of these
     for old, new in paired_folders(selected, _arriving_records(sidecar, member)):
         if old is None or new is None or _content(old) != _content(new):
             is_same = False

@@ -337,7 +337,7 @@ def _selecting(source: SidecarSource) -> "Selecting | None":
     rows = source.delivery_sets(source.members[0])
     if not rows:
         return None
-    selection = Selection(rows)
+    selection = Selection(rows, among=source.all_sets(source.members[0]))
 
     def selected(folder: bytes, names: Sequence[bytes]) -> tuple[Collection[int], bool]:
         shares = list(selection.shares(folder, names))

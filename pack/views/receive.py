@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from qa2pack.manifest.alma.member_ids import member_words
+from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.signature.signature import Standing, Trust
@@ -32,6 +33,9 @@ def receive_view(arrived: Arrived, target: Target, trust: Trust) -> View:
             "replaced": [path_fields("member", member) for member in arrived.replaced],
             "same": [path_fields("member", member) for member in arrived.same],
             "is_compared": arrived.is_compared,
+            "missing_sets": [
+                {**path_fields("member", member), "sets": names} for member, names in _missing_sets(arrived, target)
+            ],
             "chunk_count": arrived.chunk_count,
             "resumed_phase": arrived.applied.resumed if arrived.applied else None,
             "signatures": signature_fields([arrived.signed]),
@@ -55,11 +59,21 @@ def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iter
         yield f"Nothing to do: the package has all that is delivered, byte for byte as in {tars}."
     else:
         yield f"Nothing to do: the package has all that is delivered. No {arrived.noun} was read."
+    for member, names in _missing_sets(arrived, target):
+        yield f"{style.warning('Not complete')}: {member_words(member)}; sets that are to come: {', '.join(names)}"
     yield from signature_lines([arrived.signed], trust, style)
     if arrived.applied and (arrived.replaced or arrived.partial):
         yield from kept_lines(arrived.applied, target, style)
     yield "To check the package, now or at any later time:"
     yield f"  {style.bold(f'pack verify {target.quoted}')}"
+
+
+def _missing_sets(arrived: Arrived, target: Target) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+    """Yield each member of which sets did not come yet, with their names."""
+    for member in (*arrived.members, *arrived.same):
+        header = target.opened.peek_header(target.package.manifest(member), StreamKind.MANIFEST)
+        if header.missing_sets:
+            yield member, header.missing_sets
 
 
 def _done(arrived: Arrived, member: bytes) -> str:
