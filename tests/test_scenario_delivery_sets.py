@@ -435,10 +435,17 @@ def test_set_that_adds_to_a_member_goes_on_after_a_damaged_tar(home: Path, capsy
     assert there == {path.name for path in (home / "P/unit.1/data").rglob("*")}
 
 
-def test_set_does_not_come_over_what_was_changed_by_hand(home: Path, capsys: Capsys) -> None:
+def test_set_that_has_files_of_others_too_adds_up_and_replaces_nothing_changed_by_hand(
+    home: Path, capsys: Capsys
+) -> None:
     unit(home, capsys, "1", SETS + BESIDE)
     pictures, everything = one_by_one(home, capsys, "pictures", "all")
     received(home, capsys, pictures)
+    (home / "more").mkdir()
+    words = ("receive", everything, home / "more/P", "--json")
+    assert json.loads(run_here(capsys, *words).out)["missing_sets"][0]["sets"] == ["pictures", "rest", "readme"]
+    said = json.loads(run_here(capsys, "receive", pictures, *words[2:]).out)
+    assert (len(said["partial"]), said["missing_sets"][0]["sets"]) == (1, ["rest", "readme"]), "it has come, too"
     changed = home / "other/P/unit.1/data/b.jpg"
     changed.write_bytes(b"mine!")
     ran = run_here(capsys, "receive", everything, home / "other/P")

@@ -106,7 +106,7 @@ def plan_receiving(
     destination = _with_members(arrival, destination, opened)
     check_others_not_lost(destination.state, destination.member)
     earlier = _earlier(destination)
-    if earlier and earlier.header.is_adopted and not arrival.layout:
+    if earlier and earlier.header.is_adopted and not arrival.layout and earlier.header.layout != _UNKNOWN_TREE:
         arrival = replace(arrival, layout=earlier.header.layout)
     layout = _layout(arrival)
     if strange := [member for member in arrival.members if layout and not layout.tree.has(member)]:
