@@ -13,6 +13,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.pack.api import ApplyOptions, Workers, package_at, receive
 from support.deliveries import DAY, PROJECT, tars
 from support.file_systems import folder_elsewhere, small_disk
 from support.receiver import FILES, LABELLED, Receiver, files_of, rewrite, spoil
@@ -261,6 +262,34 @@ def test_what_somebody_put_into_a_member_is_not_replaced(receiver: Receiver) -> 
     ran = receiver.receive("--replace")
     assert (ran.code, "extra" in ran.err, "--remove-extra" in ran.err) == (1, True, True)
     assert notes.read_bytes() == b"mine"
+
+
+def test_what_is_replaced_is_kept_whatever_its_size(receiver: Receiver) -> None:
+    package = package_at(receiver.path)
+    for text, is_replacing in ((b"one", False), (b"other", True)):
+        receiver.deliver(files={"qa/plot.png": text})
+        options = ApplyOptions(keep_limit_bytes=0)
+        arrived = receive(receiver.delivery, package, options, Workers(jobs=1), is_replacing=is_replacing)
+    assert arrived.applied
+    assert arrived.applied.kept_bytes
+    assert arrived.replaced == (b"group_ouss_id/member_ouss_id",)
+
+
+def test_member_that_holds_moved_files_is_not_replaced(receiver: Receiver) -> None:
+    origin = receiver.folder / "origin"
+    (origin / "data").mkdir(parents=True)
+    (origin / "data/a.xml").write_bytes(b"<a/>")
+    words = ("--layout", "as-is", "--mode", "move", "--quiet")
+    assert receiver.type("package", origin, receiver.path, *words).code == 0
+    sender = receiver.folder / "sender" / PROJECT
+    (sender / "data").mkdir(parents=True)
+    (sender / "data/a.xml").write_bytes(b"<another/>")
+    assert receiver.type("adopt", sender, "--layout", "as-is").code == 0
+    receiver.delivery.mkdir()
+    assert receiver.type("tarsplit", "-n", DAY, sender, "--output", receiver.delivery, "--quiet").code == 0
+    ran = receiver.receive("--replace")
+    assert (ran.code, "only-copy" in ran.err) == (1, True)
+    assert (origin / "data/a.xml").read_bytes() == b"<a/>"
 
 
 def test_member_without_a_manifest_is_adopted_first(receiver: Receiver) -> None:
