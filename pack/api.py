@@ -43,8 +43,9 @@ from qa2pack.pack.jobs import rollback as rollback_job
 from qa2pack.pack.jobs import status as status_job
 from qa2pack.pack.jobs import verify as verify_job
 from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.plan_delivery import ReceiveOptions
 from qa2pack.pack.jobs.read import UnfinishedError
-from qa2pack.pack.jobs.receive import Arrived, ReceiveOptions
+from qa2pack.pack.jobs.receive import Arrived
 from qa2pack.pack.target import Target, origin_of, target_of
 from qa2pack.pack.views.files import records_of
 

@@ -267,7 +267,9 @@ def test_package_that_has_the_members_already_is_compared_with_what_was_signed(
     assert "b.log" not in ran.err
     command = f"{home}/out/{SIDECAR} {home}/there/{PROJECT} --replace --allowed-signers {signers} --require-signature"
     assert f"pack receive {command}\n" in ran.err
-    assert receive(capsys, home, *known, "--require-signature", "--replace").code == 0
+    assert run_here(capsys, "sign", home / "there" / PROJECT, "--key", key.path).code == 0
+    ran = receive(capsys, home, *known, "--require-signature", "--replace", "--json")
+    assert [each["member"] for each in json.loads(ran.out)["unsigned"]] == ["group_ouss_id/member_ouss_id"]
     assert path.read_bytes() == genuine
     ran = receive(capsys, home, *known, "--require-signature")
     assert (ran.code, "the package has all that is delivered, byte for byte as in 1 tar" in ran.out) == (0, True)

@@ -74,6 +74,7 @@ def receive(
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import receive as job
     from qa2pack.pack.jobs.engines import Workers
+    from qa2pack.pack.jobs.plan_delivery import ReceiveOptions
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.receive import receive_view
     from qa2pack.pack.views.view import View
@@ -81,7 +82,7 @@ def receive(
     signers.check_on_this_machine(run_options.cluster)
     target = target_of(package)
     layout = os.path.abspath(members.layout) if is_layout_path(members.layout) else members.layout
-    wanted = job.ReceiveOptions(layout, signers.trust(), os.fsencode(members.member), members.replace)
+    wanted = ReceiveOptions(layout, signers.trust(), os.fsencode(members.member), members.replace)
 
     def work(workers: Workers) -> View:
         options = ApplyOptions(keep_previous=members.keep_previous, rehash=rehash)

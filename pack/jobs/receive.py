@@ -1,11 +1,8 @@
 """Receive: the work of taking the members of a delivery into a package, in one transaction."""
 
-import os
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.keep_previous import KeepPrevious
@@ -18,40 +15,26 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import member_at, member_named, tidy_name
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.delivery_form import TREES
 from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
-from qa2pack.manifest.path import is_address, join, shown
-from qa2pack.manifest.plan.destination import Destination, base_of
-from qa2pack.manifest.plan.plan import Plan, save_plan
-from qa2pack.manifest.plan.receiving import Arrival, check_place, is_of_any, plan_receiving
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_problem
-from qa2pack.manifest.signature.signature import NOBODY, Signed, Trust, Verifier, signature_problems
-from qa2pack.pack import PROGRAM
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.plan.plan import save_plan
+from qa2pack.manifest.plan.receiving import check_place, is_of_any
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.signature.signature import Signed, Verifier, signature_problems
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.arriving import Arriving, arriving
 from qa2pack.pack.jobs.control_folder import check_plannable, locked_control
 from qa2pack.pack.jobs.delivery_source import SidecarSource
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
+from qa2pack.pack.jobs.find_delivery import find_sidecar
+from qa2pack.pack.jobs.plan_delivery import ALL, ReceiveOptions, check_chunks, plan_delivery
 from qa2pack.pack.jobs.signed_sidecar import open_signed_sidecar
 from qa2pack.pack.target import Target, quoted
-from qa2pack.tarsplit.place.find import place_at
-from qa2pack.tarsplit.place.place import A_FILE
-from qa2pack.tarsplit.selection import Selection
 from qa2pack.tarsplit.sidecar import NotADeliveryError, Sidecar
 from qa2pack.tarsplit.sidecar_tree import check_tree
 
-if TYPE_CHECKING:
-    from qa2pack.manifest.plan.carried import Selecting
-
-_SIDECAR = b".manifest"
-_UNFINISHED = (b".part", b".filepart", b".partial", b".crdownload")  # of programs that transfer files
-_WHEN_COMPLETE = Remedy(
-    "A tar that is missing or too short may still be on its way. When all are there, give the same command again. If "
-    "they are, have the listed ones delivered again."
-)
 _DAMAGED = Remedy("Have the listed tars delivered again. Then give the same command again.")
 _NAME_IT = Remedy("Name the folder with the tars of the delivery, or the .manifest that came with them.")
 _ANOTHER_ONE = Remedy("Have the .manifest delivered again. One that a newer program wrote needs that program.")
@@ -84,38 +67,8 @@ class Arrived:
     replaced: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiveOptions:
-    """What is wanted of a delivery.
-
-    Attributes:
-        layout: name or absolute path of the layout of the members; empty where it is not known.
-        trust: whose signature is wanted. It is checked before anything else, and what is read is what was checked.
-        member: the name of the only member that is received, or its end where that is unique; empty for all.
-        is_replacing: a member that the package has with other content is replaced.
-    """
-
-    layout: str = ""
-    trust: Trust = NOBODY
-    member: bytes = b""
-    is_replacing: bool = False
-
-    @property
-    def typed(self) -> str:
-        """These options as they are typed, but for the member, each with a blank before it."""
-        return (
-            (f" --layout {quoted(os.fsencode(self.layout))}" if self.layout else "")
-            + (" --replace" if self.is_replacing else "")
-            + (f" --allowed-signers {quoted(self.trust.signers)}" if self.trust.signers else "")
-            + (" --require-signature" if self.trust.is_required else "")
-        )
-
-
-_ALL = ReceiveOptions()
-
-
 def receive(
-    target: Target, delivery: bytes, workers: Workers, options: ApplyOptions, wanted: ReceiveOptions = _ALL
+    target: Target, delivery: bytes, workers: Workers, options: ApplyOptions, wanted: ReceiveOptions = ALL
 ) -> Arrived:
     """Take members of a delivery into the package; called again after a stop, it goes on.
 
@@ -197,7 +150,7 @@ def _compare_same(
 
     with _told_of_sidecar():
         source = SidecarSource(sidecar, tuple(found.same))
-    _check_chunks(source)
+    check_chunks(source)
     folders, lock = (package.path, source.place.path), lock_path(package)
     with (
         stopping() as stop,
@@ -224,50 +177,6 @@ def _told_of_sidecar() -> Iterator[None]:
         raise Refused(*error.problems, remedies=(_NAME_IT,)) from error
     except StreamError as error:
         raise Refused(*error.problems, remedies=(_ANOTHER_ONE,)) from error
-
-
-def find_sidecar(delivery: bytes, project: bytes = b"", options: str = "") -> bytes:
-    """Return the path of the sidecar of a delivery, given by itself or by its folder.
-
-    Args:
-        project: whose sidecars are named where there are several; empty for all.
-        options: that a command which is advised repeats.
-
-    Raises:
-        Refused: there is none, or there are several.
-    """
-    if is_address(os.fsdecode(delivery)):
-        address = delivery.rstrip(b"/")
-        return address if address.endswith(_SIDECAR) else _only_sidecar(address, project, options)
-    path = real_path(delivery)
-    if not is_folder(path):
-        if path.endswith(b".tar"):
-            folder = Remedy("Name the folder that it is in:", ("pack receive PATH PACKAGE",), os.path.dirname(path))
-            raise Refused(Problem(Code.DELIVERY_MISSING, path, "the folder of the tars", "a tar"), remedies=(folder,))
-        if not is_there(path):
-            raise Refused(Problem(Code.DELIVERY_MISSING, path))
-        return path
-    return _only_sidecar(path, project, options)
-
-
-def _only_sidecar(path: bytes, project: bytes, options: str) -> bytes:
-    """Return the path of the only sidecar that there is in a place.
-
-    Raises:
-        Refused: there is none, or there are several.
-    """
-    place = place_at(path)
-    place.check()
-    names = [name for name in place.names() if name.endswith(_SIDECAR)]
-    if not names:
-        raise Refused(Problem(Code.DELIVERY_MISSING, path))
-    if len(names) > 1:
-        names = [name for name in names if name.startswith((project + b"_", project + _SIDECAR))] or names
-        one = (Remedy("", (f"pack receive PATH PACKAGE{options}",), join(path, name)) for name in names)
-        first, *others = one
-        remedies = (replace(first, text="Name one after the other:"), *others)
-        raise Refused(*(Problem(Code.DELIVERY_SEVERAL, join(path, name)) for name in names), remedies=remedies)
-    return join(path, names[0])
 
 
 def _check_project(sidecar: Sidecar, package: Package) -> None:
@@ -306,76 +215,6 @@ def _applied(
 ) -> Arrived:
     applied = apply(package, options, workers, opened, is_locked=True, open_delivery=lambda _: source)
     return replace(arrived, applied=applied, members=source.members)
-
-
-def plan_delivery(
-    source: SidecarSource, package: Package, opened: OpenedFiles, wanted: ReceiveOptions = _ALL
-) -> Plan:
-    """Return the plan that makes members of a delivery.
-
-    Raises:
-        Refused: tars are missing or have other sizes, or the package cannot get the members.
-    """
-    _check_chunks(source)
-    state = read_state(package)
-    destination = Destination(package, state, b"", base_of(state, opened), opened)
-    stream = source.sidecar.stream
-    arrival = Arrival(
-        source.sidecar.path,
-        stream.digest,
-        source.members,
-        wanted.layout,
-        _selecting(source) if state.members else None,
-        wanted.is_replacing,
-        one_by_one=tuple(_one_by_one(source, wanted)),
-    )
-    return plan_receiving(arrival, destination, source.records(), opened, program=PROGRAM, now_ns=time.time_ns())
-
-
-def _selecting(source: SidecarSource) -> "Selecting | None":
-    """Return what the delivery has of its only member; None: all of it."""
-    rows = source.delivery_sets(source.members[0])
-    if not rows:
-        return None
-    selection = Selection(rows, among=source.all_sets(source.members[0]))
-
-    def selected(folder: bytes, names: Sequence[bytes]) -> tuple[Collection[int], bool]:
-        shares = list(selection.shares(folder, names))
-        return {index for share in shares for index in share.files}, any(share.has_folder for share in shares)
-
-    return selected
-
-
-def _one_by_one(source: SidecarSource, wanted: ReceiveOptions) -> Iterator[Remedy]:
-    """Yield how to receive the members of the source one after the other."""
-    path = source.sidecar.path
-    commands = (f"pack receive PATH PACKAGE --member {quoted(member)}{wanted.typed}" for member in source.members)
-    yield Remedy("Receive one after the other:", tuple(commands), path)
-
-
-def _check_chunks(source: SidecarSource) -> None:
-    """Refuse a delivery of which chunks are missing, or have other sizes; none is read."""
-    if problems := list(_chunk_problems(source)):
-        raise Refused(*problems, remedies=(_WHEN_COMPLETE,))
-
-
-def _chunk_problems(source: SidecarSource) -> Iterator[Problem]:
-    """Yield what is seen of the tars without reading them."""
-    place = source.place
-    for row in source.needed:
-        path = join(place.path, row.name)
-        if row.form in TREES:  # each of its files is looked at when it is read
-            if not place.names(row.name):
-                yield Problem(Code.MISSING, path)
-            continue
-        seen = place.seen(row.name)
-        if seen is None:
-            names = (row.name + ending for ending in _UNFINISHED)
-            yield Problem(Code.MISSING, path, found=shown(next(filter(place.seen, names), b"")))
-        elif seen.kind != A_FILE:
-            yield Problem(Code.WRONG_TYPE, path, A_FILE, seen.kind)
-        elif seen.byte_count != row.byte_count:
-            yield size_problem(path, row.byte_count, seen.byte_count)
 
 
 def _replacing(sidecar: Sidecar, wanted: ReceiveOptions, members: list[bytes]) -> Iterator[Remedy]:

@@ -14,7 +14,7 @@ from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields
 from qa2pack.pack.views.kept import kept_lines
 from qa2pack.pack.views.placeholders import packaged_amount
-from qa2pack.pack.views.signatures import signature_fields, signature_lines
+from qa2pack.pack.views.signatures import signature_fields, signature_lines, unsigned_lines
 from qa2pack.pack.views.view import View
 
 
@@ -38,6 +38,9 @@ def receive_view(arrived: Arrived, target: Target, trust: Trust) -> View:
             ],
             "chunk_count": arrived.chunk_count,
             "resumed_phase": arrived.applied.resumed if arrived.applied else None,
+            "unsigned": [
+                path_fields("member", member) for member in (arrived.applied.unsigned if arrived.applied else ())
+            ],
             "signatures": signature_fields([arrived.signed]),
         },
     )
@@ -64,6 +67,7 @@ def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iter
     yield from signature_lines([arrived.signed], trust, style)
     if arrived.applied and (arrived.replaced or arrived.partial):
         yield from kept_lines(arrived.applied, target, style)
+        yield from unsigned_lines(arrived.applied.unsigned, target, style)
     yield "To check the package, now or at any later time:"
     yield f"  {style.bold(f'pack verify {target.quoted}')}"
 

@@ -54,7 +54,8 @@ from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.signature.names import signed_names
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.jobs.delivery_source import SidecarSource, open_source
-from qa2pack.pack.jobs.receive import find_sidecar, plan_delivery
+from qa2pack.pack.jobs.find_delivery import find_sidecar
+from qa2pack.pack.jobs.plan_delivery import plan_delivery
 from qa2pack.tarsplit.sidecar import open_sidecar
 from support.deliveries import SETS, write_delivery, write_set
 from support.faulty_disk import SplitMemory, WatchedDisk
