@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from qa2pack.tarsplit.sidecar import open_sidecar
 from support.commands import run_here
 from support.delivered_sets import RULES, checked_delivery, extract_safely
 from support.in_process import write
-from support.receiver import paths_in, spoil
+from support.receiver import Receiver, paths_in, rewrite, spoil
 
 Capsys = pytest.CaptureFixture[str]
 LAYOUT = (
@@ -451,6 +452,32 @@ def test_set_that_has_files_of_others_too_adds_up_and_replaces_nothing_changed_b
     ran = run_here(capsys, "receive", everything, home / "other/P")
     assert (ran.code, "changed: " in ran.err, f"{changed}" in ran.err) == (1, True, True)
     assert changed.read_bytes() == b"mine!"
+
+
+def test_file_that_the_member_has_and_no_set_of_the_delivery_selects_is_refused(home: Path, capsys: Capsys) -> None:
+    """No program delivers it; the member would have two files of one name."""
+    receiver = Receiver(home, capsys)
+    (receiver.delivery,) = one_by_one(home, capsys, "pictures")
+    received(home, capsys, receiver.delivery)
+    (row,) = open_sidecar(os.fsencode(receiver.sidecar)).header.sets
+    rewrite(receiver, sets=(replace(row, row=replace(row.row, select=("notes/**",))),), all_sets=())
+    for option in ((), ("--replace",)):
+        ran = run_here(capsys, "receive", receiver.delivery, home / "other/P", *option)
+        assert (ran.code, "member-differs" in ran.err, "unit.1/data/a.png" in ran.err) == (1, True, True)
+    assert run_here(capsys, "verify", home / "other/P").code == 0
+
+
+def test_table_that_lost_rows_is_told_also_when_another_set_has_come(home: Path, capsys: Capsys) -> None:
+    lock = bytes(264) + b"\xbe\xbe\xbe\xbe" + bytes(4) + b"\x00\x00\x00\x04sync" + bytes([0, 0, 0, 1, 0, 0, 0, 7])
+    write(home / "run1/unit_1/x.ms/table.lock", lock)
+    words = ("--layout", home / "units.toml", "--mode", "copy", "--as-is", "--quiet")
+    assert run_here(capsys, "package", home / "run1", home / "P", *words).code == 0
+    rest, readme = one_by_one(home, capsys, "rest", "readme")
+    received(home, capsys, rest)
+    (home / "other/P/unit.1/data/x.ms/table.lock").write_bytes(lock[:-1] + b"\x03")
+    received(home, capsys, readme)
+    ran = run_here(capsys, "verify", home / "other/P")
+    assert (ran.code, "table.lock" in ran.out) == (3, True)
 
 
 def test_set_alone_has_nothing_that_another_set_takes(home: Path, capsys: Capsys) -> None:

@@ -36,7 +36,7 @@ from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
+from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs, record_path
 from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.safe_open import opened_beneath
@@ -223,9 +223,16 @@ def _write_manifest(
     is_in_place = plan.header.append is Append.REPLACE
     earlier = opened.manifest_of(member, published) if is_in_place else None
 
+    def received() -> Iterator[FolderRecord]:
+        return (received_record(record, member) for record in source.records_of(member))
+
     def final() -> Iterator[FolderRecord]:
-        received = (received_record(record, member) for record in source.records_of(member))
-        return _with_carried(received, earlier, plan) if earlier else received
+        return _with_carried(received(), earlier, plan) if earlier else received()
+
+    def final_blobs() -> Iterator[bytes]:
+        blobs = (with_row_count(encode_record(record), folder) for record in received())
+        # Of what is carried over, the rows stay those of the old manifest: a lock may tell others by now.
+        return map(encode_record, _with_carried(map(decode_record, blobs), earlier, plan)) if earlier else blobs
 
     contents = contents_of(in_package(final(), member), [member])
     has_readme = layout is None or layout.has_readme
@@ -237,7 +244,7 @@ def _write_manifest(
     before = earlier.header if earlier else None
     header = with_sets(header, before, source.delivery_sets(member), source.all_sets(member))
     with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
-        blobs = ((record.path, with_row_count(encode_record(record), folder)) for record in final())
+        blobs = ((record_path(blob), blob) for blob in final_blobs())
         write_records(file, header, received_notes(contents, header), blobs)
 
 

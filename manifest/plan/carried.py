@@ -5,6 +5,7 @@ the new member: its records are those of the plan, and stay in the manifest as t
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord, merge_records
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.spool import RecordSpool
-from qa2pack.manifest.path import folders_above
+from qa2pack.manifest.path import folders_above, join
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.extra_files import extra_remedies, paths_of
 from qa2pack.manifest.plan.rebuild import own_records
@@ -26,6 +27,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 # whether it has the folder itself.
 Selecting = Callable[[bytes, Sequence[bytes]], tuple[Collection[int], bool]]
 
+_WHOLE = Remedy("Have the whole member delivered, and receive that with --replace")
 _THEN = Remedy("Then give the same command again.")
 
 
@@ -138,3 +140,20 @@ def together(carried: Iterable[FolderRecord], received: Iterable[FolderRecord]) 
             yield from filter(None, (one, other))
         else:
             yield merge_records([one, replace(other, device=one.device)])
+
+
+def each_name_once(records: Iterable[FolderRecord], member: bytes) -> Iterator[FolderRecord]:
+    """Yield the records; refuse a file that is carried over and received, or is where the other has a folder.
+
+    Sets of one state of a member never make that; those of two states can, and a sidecar that somebody else wrote.
+
+    Args:
+        member: absolute path of it.
+    """
+    for record in records:
+        names = Counter((*record.names, *record.folders))
+        if twice := [name for name, count in names.items() if count > 1]:
+            paths = (join(member, join(record.path, name)) for name in twice)
+            problems = (Problem(Code.MEMBER_DIFFERS, path, found="one of another delivery set") for path in paths)
+            raise Refused(*problems, remedies=(_WHOLE,))
+        yield record

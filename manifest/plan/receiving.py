@@ -139,14 +139,15 @@ def _plan_in_place(
 ) -> Plan:
     """Plan to put a member of a delivery in the place of that which is there, of which files may be carried over."""
     # Slow to import, and rarely needed.
-    from qa2pack.manifest.plan.carried import carried_records, keep_files, together
+    from qa2pack.manifest.plan.carried import carried_records, each_name_once, keep_files, together
 
     gathered, member = Gathered(), destination.member
     try:
         kept = keep_files(destination, earlier, arrival.selecting, gathered.spool, is_replacing=arrival.is_replacing)
         carried = carried_records(earlier.stream.blobs(), (blob for _, blob in gathered.spool.sorted_blobs()))
         received = (received_record(record, member) for record in records if is_of_any(record.path, [member]))
-        contents = contents_of(in_package(together(carried, received), member), [member])
+        records = each_name_once(together(carried, received), destination.package.member(member))
+        contents = contents_of(in_package(records, member), [member])
     except BaseException:
         gathered.spool.close()
         raise
