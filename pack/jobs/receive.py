@@ -162,7 +162,9 @@ def _compare_same(
     forged = [member for member in found.same if any(is_of_any(path, [member]) for path in compared.others)]
     if forged and not wanted.is_replacing:
         paths = (join(package.path, path) for path in compared.others)
-        problems = (Problem(Code.MEMBER_DIFFERS, path, "the file that was signed", "another") for path in paths)
+        problems = (
+            Problem(Code.MEMBER_DIFFERS, path, "the file that was signed", "another, or none") for path in paths
+        )
         raise Refused(*problems, remedies=tuple(_replacing(sidecar, wanted, forged)))
     found.same = [member for member in found.same if member not in forged]
     found.other += forged
