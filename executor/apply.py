@@ -505,8 +505,10 @@ def _stage(
     )
     try:
         if plan.header.received_from:
-            from qa2pack.executor.stage.receive import stage_delivery  # few plans receive a delivery
+            from qa2pack.executor.stage.receive import stage_carried, stage_delivery  # few plans receive a delivery
 
+            if plan.header.append is Append.REPLACE:
+                stage_carried(plan, context, paths, journal, engine=run.engine, progress=run.progress)
             source = run.open_delivery(plan.header.received_from)
             done = {record.chunk for record in begun if isinstance(record, Staged)} if context.is_trusting else set()
             read = partial(source.chunks, done=done, engine=run.engine, progress=run.progress)

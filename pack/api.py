@@ -43,6 +43,7 @@ from qa2pack.pack.jobs import rollback as rollback_job
 from qa2pack.pack.jobs import status as status_job
 from qa2pack.pack.jobs import verify as verify_job
 from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.plan_delivery import ReceiveOptions
 from qa2pack.pack.jobs.read import UnfinishedError
 from qa2pack.pack.jobs.receive import Arrived
 from qa2pack.pack.target import Target, origin_of, target_of
@@ -189,16 +190,26 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
 
 
 def receive(
-    delivery: AnyPath, package: Package, options: ApplyOptions, workers: Workers, *, layout: str = ""
+    delivery: AnyPath,
+    package: Package,
+    options: ApplyOptions,
+    workers: Workers,
+    *,
+    layout: str = "",
+    member: str = "",
+    is_replacing: bool = False,
 ) -> Arrived:
-    """Take the members of a delivery into the package; raises as `qa2pack.pack.jobs.receive.receive`.
+    """Take members of a delivery into the package; raises as `qa2pack.pack.jobs.receive.receive`.
 
     Args:
         delivery: the folder with the tars and their manifest, or that manifest.
         layout: name or absolute path of the layout of the members; empty where it is not known.
+        member: the only one that is received; empty for all.
+        is_replacing: a member that the package has with other content is replaced.
     """
     target = Target(package, package.path)
-    return receive_job.receive(target, os.fsencode(delivery), workers, options, layout=layout)
+    wanted = ReceiveOptions(layout, member=os.fsencode(member), is_replacing=is_replacing)
+    return receive_job.receive(target, os.fsencode(delivery), workers, options, wanted)
 
 
 def audit(

@@ -104,7 +104,8 @@ def _chosen(
     wanted = member_at(source)
     members = choose_members(package, state, opened, wanted=wanted, label_day=day, allow_dummies=True)
     rows = tuple(each.row for each in sidecar.header.sets if each.member == path)
-    return [replace(member, rows=rows) for member in members]
+    among = tuple(each.row for each in sidecar.header.all_sets if each.member == path)
+    return [replace(member, rows=rows, among=among) for member in members]
 
 
 def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:

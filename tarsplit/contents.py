@@ -36,6 +36,7 @@ class Delivered:
         source: on disk, relative to the package.
         readme: text of its README in the tar, if that differs from the one on disk.
         rows: the delivery sets of it, whose file names wait for numbers alone; none: all of it is delivered.
+        among: all sets of it, of which these are some (see `Selection`).
     """
 
     path: bytes
@@ -43,6 +44,7 @@ class Delivered:
     manifest: Described
     readme: bytes | None = None
     rows: tuple[DeliveryRow, ...] = ()
+    among: tuple[DeliveryRow, ...] = ()
 
     @property
     def readme_path(self) -> bytes:
@@ -86,6 +88,20 @@ def choose_members(
 def folder_mtime(members: Sequence[Delivered]) -> int:
     """Return the mtime of all folders in the tar, in seconds: the scan time of the newest member."""
     return max(member.manifest.header.scanned_ns for member in members) // _SECOND
+
+
+def all_sets_of(member: Delivered) -> tuple[DeliveryRow, ...]:
+    """Return all sets of a member that have something of it, in order, if that are others than are delivered.
+
+    A member that was received by some of its sets knows the others.
+    """
+    rows = member.manifest.header.all_sets
+    if not rows and member.among:
+        marked = _marked([replace(member, rows=member.among, among=())])
+        found = {share.set for each in marked for share in each.shares}
+        rows = tuple(row for number, row in enumerate(member.among) if number in found)
+    names = {row.name for row in member.rows}
+    return () if {row.name for row in rows} <= names else rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +156,7 @@ def _marked(members: Sequence[Delivered]) -> Iterator[Selected]:
     """Yield all folders of the members, with what each set has of them."""
     selections, first = {}, 0
     for each in members:
-        selections[each.path] = Selection(each.rows, first)
+        selections[each.path] = Selection(each.rows, first, each.among)
         first += len(each.rows)
     member: bytes | None = None
     for record in _all_records(members):

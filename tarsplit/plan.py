@@ -13,7 +13,7 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.verify.names_as_text import WrongNames, not_in_a_bag, not_in_an_object
 from qa2pack.tarsplit.chunk_names import check_chunk_names
-from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime, selected_records
+from qa2pack.tarsplit.contents import Delivered, all_sets_of, delivered_records, folder_mtime, selected_records
 from qa2pack.tarsplit.cut_set import LeftOut, MeasuredSet, PlannedChunk, part_limit, partitioned
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import DeliveryName, chunk_name, in_tar
@@ -97,6 +97,7 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
         checksums=request.checksums,
         label=request.name.label,
         sets=sets,
+        all_sets=tuple(DeliverySet(member.path, row) for member in members for row in all_sets_of(member)),
     )
     progress.phase("plan tars", file_count=sum(member.manifest.notes.file_count for member in members))
     return (

@@ -15,7 +15,7 @@ from qa2pack.manifest.format.delivery_row import DeliveryRow, selects_all_below
 from qa2pack.manifest.layout.patterns import Patterns, compile_patterns
 from qa2pack.tarsplit.packing.bins import Span
 
-_NO_SET = -1
+_NO_SET, _ANOTHER = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,15 @@ class Selection:
 
     Args:
         first: index of the first of them.
+        among: all sets of the member, of which these are some; what another takes is in none of these. Empty: these
+            are all, or take what they select as if there were no others.
     """
 
-    def __init__(self, rows: Iterable[DeliveryRow], first: int = 0) -> None:
+    def __init__(self, rows: Iterable[DeliveryRow], first: int = 0, among: Sequence[DeliveryRow] = ()) -> None:
         numbered = list(enumerate(rows, first))
+        if among:
+            numbers = {row.name: number for number, row in numbered}
+            numbered = [(numbers.get(row.name, _ANOTHER), row) for row in among]
         beside = [_Group([each]) for each in numbered if each[1].also]
         self._groups = [_Group([each for each in numbered if not each[1].also]), *beside]
 
@@ -53,7 +58,7 @@ class Selection:
             own = next((number for number in found if number != _NO_SET), _NO_SET)
             if own == _NO_SET:
                 own = group.set_of_all_below(parts)
-            for each in sorted({own, *found} - {_NO_SET}):
+            for each in sorted({own, *found} - {_NO_SET, _ANOTHER}):
                 yield SetShare(each, [i for i, number in enumerate(found) if number == each], each == own)
 
 

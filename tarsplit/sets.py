@@ -17,6 +17,7 @@ def with_sets(
     *,
     day: str = "",
     checksums: Sequence[str] = (),
+    is_alone: bool = False,
 ) -> list[Delivered]:
     """Return the members with the delivery sets that are wanted of each.
 
@@ -25,6 +26,7 @@ def with_sets(
         wanted: names of sets; none: all.
         day: the date of the delivery, for names that have one; may be empty.
         checksums: that no set may lack.
+        is_alone: the sets take all that they select, as if the member had no others.
 
     Raises:
         Refused: a member has no sets, none has a set that is wanted, or a name needs a date.
@@ -44,6 +46,7 @@ def with_sets(
                 for row in member.manifest.header.delivery_sets
                 if not wanted or row.name in wanted
             ),
+            among=() if is_alone or not wanted else _all_sets(member),
         )
         for member in members
     ]
@@ -68,6 +71,12 @@ def name_of_sets(
     parts = (leaf, day.encode(), *sorted({name.encode() for name in wanted}))
     files = tuple(row.file for member in members for row in member.rows)
     return DeliveryName(project, day, b"_".join(filter(None, parts)), files)
+
+
+def _all_sets(member: Delivered) -> tuple[DeliveryRow, ...]:
+    """Return all sets of a member; of one that was received by some of them also those that did not come yet."""
+    header = member.manifest.header
+    return header.all_sets or header.delivery_sets
 
 
 def _values(member: Delivered, project: bytes, day: str) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ from qa2pack.tarsplit.state import EarlierVersion
 
 KIND = "delivery"
 # Fields that came after the first release of the format; written only where they say something.
-_LATER_IN_HEADERS = ("label", "sets")
+_LATER_IN_HEADERS = ("label", "sets", "all_sets")
 
 
 class NotADeliveryError(StreamError):
@@ -62,6 +62,8 @@ class DeliveryHeader:
         checksums: names of the checksum files written beside each chunk.
         label: see `DeliveryName`.
         sets: what is delivered of each member; none: all, in one set of tars.
+        all_sets: of the members that have other sets, too, which are not in this delivery: all that have something of
+            the member, in the order in which they take its files.
     """
 
     project: bytes
@@ -73,6 +75,7 @@ class DeliveryHeader:
     checksums: tuple[str, ...]
     label: bytes = b""
     sets: tuple[DeliverySet, ...] = ()
+    all_sets: tuple[DeliverySet, ...] = ()
 
     @property
     def name(self) -> DeliveryName:
@@ -157,7 +160,8 @@ class Sidecar:
 def header_to_wire(header: DeliveryHeader) -> dict[str, object]:
     """Return the header as msgpack takes it."""
     wire = asdict(header)
-    wire["sets"] = [{**each, "row": without_unsaid(each["row"])} for each in wire["sets"]]
+    for name in ("sets", "all_sets"):
+        wire[name] = [{**each, "row": without_unsaid(each["row"])} for each in wire[name]]
     return {"kind": KIND, **{name: value for name, value in wire.items() if value or name not in _LATER_IN_HEADERS}}
 
 
@@ -194,7 +198,7 @@ def open_sidecar(path: bytes, *, read_from: bytes = b"") -> Sidecar:
         raise NotADeliveryError(path, f"is {kind_in_words(stream.header)}, not the manifest of a delivery")
     try:
         header = read_value(DeliveryHeader, {key: value for key, value in stream.header.items() if key != "kind"})
-        for each in header.sets:
+        for each in (*header.sets, *header.all_sets):
             check_relative(each.member)
             check_row(each.row)
         _ = header.name

@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from qa2pack.tarsplit.sidecar import open_sidecar
 from support.commands import run_here
 from support.delivered_sets import RULES, checked_delivery, extract_safely
 from support.in_process import write
+from support.receiver import Receiver, paths_in, rewrite, spoil
 
 Capsys = pytest.CaptureFixture[str]
 LAYOUT = (
@@ -345,6 +348,144 @@ def test_receiver_gets_the_member_as_it_is_in_the_sets(home: Path, capsys: Capsy
     (home / "onward").mkdir()
     assert run_here(capsys, "deliver", home / "other/P", "--output", home / "onward").code == 0
     assert sizes_of_files(home / "onward") == sizes_of_files(home / "out")  # the folders in them have other times
+
+
+def one_by_one(home: Path, capsys: Capsys, *names: str) -> list[Path]:
+    """Deliver each set by itself, and return where."""
+    folders = [home / f"only_{name}" for name in names]
+    for name, folder in zip(names, folders, strict=True):
+        assert run_here(capsys, "deliver", home / "P", "--output", folder, "--set", name).code == 0
+    return folders
+
+
+def received(home: Path, capsys: Capsys, folder: Path, *words: str) -> dict[str, Any]:
+    """Receive a delivery into the package of somebody else, and return what is said."""
+    (home / "other").mkdir(exist_ok=True)
+    ran = run_here(capsys, "receive", folder, home / "other/P", "--layout", home / "units.toml", "--json", *words)
+    assert ran.code == 0, ran.err
+    said: dict[str, Any] = json.loads(ran.out)
+    return said
+
+
+@pytest.mark.parametrize("order", [("pictures", "rest", "readme"), ("readme", "rest", "pictures")])
+def test_sets_that_come_one_by_one_add_up_in_any_order(home: Path, capsys: Capsys, order: tuple[str, ...]) -> None:
+    folders = one_by_one(home, capsys, *order)
+    missing = [*order]
+    for folder in folders:
+        said = received(home, capsys, folder)
+        missing.pop(0)
+        assert len(said["received"]) == 1
+        assert len(said["partial"]) == (folder is not folders[0])
+        names = [name for name in ("pictures", "rest", "readme") if name in missing]
+        assert [each["sets"] for each in said["missing_sets"]] == ([names] if names else [])
+        assert run_here(capsys, "verify", home / "other/P").code == 0
+    shutil.rmtree(home / "P/unit.1/notes")  # in no set
+    subprocess.run(["diff", "-r", home / "P", home / "other/P"], check=True)
+    again = received(home, capsys, folders[1])
+    assert (len(again["same"]), again["received"]) == (1, [])
+    delivered(home, capsys)
+    (home / "onward").mkdir()
+    assert run_here(capsys, "deliver", home / "other/P", "--output", home / "onward").code == 0
+    assert sizes_of_files(home / "onward") == sizes_of_files(home / "out")
+    assert run_here(capsys, "rollback", home / "other/P").code == 0
+    assert received(home, capsys, folders[2])["partial"] != []
+
+
+def test_newer_state_of_one_set_replaces_what_that_set_has(home: Path, capsys: Capsys) -> None:
+    pictures, readme, rest = one_by_one(home, capsys, "pictures", "readme", "rest")
+    for folder in (rest, readme, pictures):
+        received(home, capsys, folder)
+    (home / "other/P/unit.1/data/b.jpg").write_bytes(b"mine!")
+    write(home / "run1/unit_1/a.png", b"a newer picture")
+    os.unlink(home / "run1/unit_1/two/a.png")
+    write(home / "run1/unit_1/new.bin", b"of the rest, and not sent")
+    words = ("--layout", home / "units.toml", "--mode", "copy", "--as-is", "--quiet")
+    assert run_here(capsys, "package", home / "run1", home / "P", *words).code == 0
+    shutil.rmtree(pictures)
+    one_by_one(home, capsys, "pictures")
+    ran = run_here(capsys, "receive", pictures, home / "other/P")
+    assert (ran.code, "member-differs" in ran.err) == (1, True)
+    assert [each["member"] for each in received(home, capsys, pictures, "--replace")["replaced"]] == ["unit.1"]
+    data = home / "other/P/unit.1/data"
+    assert {path.name for path in data.iterdir()} == {*os.listdir(home / "P/unit.1/data")} - {"new.bin"}
+    assert not (data / "two/a.png").exists()
+    assert (data / "two/b").stat().st_nlink == 2, "the rest is linked, and what was replaced is kept"
+    for name in ("a.png", "b.jpg", "big.bin", "x.ms/FIELD/table.dat"):
+        assert (data / name).read_bytes() == (home / "P/unit.1/data" / name).read_bytes()
+    assert run_here(capsys, "verify", home / "other/P").code == 0
+    assert run_here(capsys, "rollback", home / "other/P").code == 3, "it tells of what was changed by hand"
+    assert ((data / "b.jpg").read_bytes(), (data / "two/a.png").exists()) == (b"mine!", True)
+
+
+def test_set_that_adds_to_a_member_goes_on_after_a_damaged_tar(home: Path, capsys: Capsys) -> None:
+    pictures, rest = one_by_one(home, capsys, "pictures", "rest")
+    received(home, capsys, pictures)
+    assert "sets that are to come: rest, readme" in run_here(capsys, "show", home / "other/P").out
+    tar = rest / "P_1_002_of_003.tar"
+    good = tar.read_bytes()
+    spoil(tar)
+    ran = run_here(capsys, "receive", rest, home / "other/P", "--jobs", "1")
+    assert (ran.code, "changed: " in ran.err) == (1, True)
+    assert not (home / "other/P/unit.1/data/big.bin").exists()
+    tar.write_bytes(good)
+    for name in ("P_1_001_of_003.tar", "P_1_003_of_003.tar"):
+        (rest / name).write_bytes(bytes((rest / name).stat().st_size))  # they are not read again
+    assert run_here(capsys, "receive", rest, home / "other/P", "--jobs", "1").code == 0
+    assert run_here(capsys, "verify", home / "other/P").code == 0
+    there = {path.name for path in (home / "other/P/unit.1/data").rglob("*")}
+    assert there == {path.name for path in (home / "P/unit.1/data").rglob("*")}
+
+
+def test_set_that_has_files_of_others_too_adds_up_and_replaces_nothing_changed_by_hand(
+    home: Path, capsys: Capsys
+) -> None:
+    unit(home, capsys, "1", SETS + BESIDE)
+    pictures, everything = one_by_one(home, capsys, "pictures", "all")
+    received(home, capsys, pictures)
+    (home / "more").mkdir()
+    words = ("receive", everything, home / "more/P", "--json")
+    assert json.loads(run_here(capsys, *words).out)["missing_sets"][0]["sets"] == ["pictures", "rest", "readme"]
+    said = json.loads(run_here(capsys, "receive", pictures, *words[2:]).out)
+    assert (len(said["partial"]), said["missing_sets"][0]["sets"]) == (1, ["rest", "readme"]), "it has come, too"
+    changed = home / "other/P/unit.1/data/b.jpg"
+    changed.write_bytes(b"mine!")
+    ran = run_here(capsys, "receive", everything, home / "other/P")
+    assert (ran.code, "changed: " in ran.err, f"{changed}" in ran.err) == (1, True, True)
+    assert changed.read_bytes() == b"mine!"
+
+
+def test_file_that_the_member_has_and_no_set_of_the_delivery_selects_is_refused(home: Path, capsys: Capsys) -> None:
+    """No program delivers it; the member would have two files of one name."""
+    receiver = Receiver(home, capsys)
+    (receiver.delivery,) = one_by_one(home, capsys, "pictures")
+    received(home, capsys, receiver.delivery)
+    (row,) = open_sidecar(os.fsencode(receiver.sidecar)).header.sets
+    rewrite(receiver, sets=(replace(row, row=replace(row.row, select=("notes/**",))),), all_sets=())
+    for option in ((), ("--replace",)):
+        ran = run_here(capsys, "receive", receiver.delivery, home / "other/P", *option)
+        assert (ran.code, "member-differs" in ran.err, "unit.1/data/a.png" in ran.err) == (1, True, True)
+    assert run_here(capsys, "verify", home / "other/P").code == 0
+
+
+def test_table_that_lost_rows_is_told_also_when_another_set_has_come(home: Path, capsys: Capsys) -> None:
+    lock = bytes(264) + b"\xbe\xbe\xbe\xbe" + bytes(4) + b"\x00\x00\x00\x04sync" + bytes([0, 0, 0, 1, 0, 0, 0, 7])
+    write(home / "run1/unit_1/x.ms/table.lock", lock)
+    words = ("--layout", home / "units.toml", "--mode", "copy", "--as-is", "--quiet")
+    assert run_here(capsys, "package", home / "run1", home / "P", *words).code == 0
+    rest, readme = one_by_one(home, capsys, "rest", "readme")
+    received(home, capsys, rest)
+    (home / "other/P/unit.1/data/x.ms/table.lock").write_bytes(lock[:-1] + b"\x03")
+    received(home, capsys, readme)
+    ran = run_here(capsys, "verify", home / "other/P")
+    assert (ran.code, "table.lock" in ran.out) == (3, True)
+
+
+def test_set_alone_has_nothing_that_another_set_takes(home: Path, capsys: Capsys) -> None:
+    (rest,) = one_by_one(home, capsys, "rest")
+    delivered(home, capsys)
+    for tar in rest.glob("*.tar"):
+        assert paths_in(tar) == paths_in(home / "out" / tar.name)
+    assert checked_delivery(rest, home / "P") == []
 
 
 def sizes_of_files(folder: Path) -> dict[str, int]:

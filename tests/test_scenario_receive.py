@@ -13,6 +13,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.pack.api import ApplyOptions, Workers, package_at, receive
 from support.deliveries import DAY, PROJECT, tars
 from support.file_systems import folder_elsewhere, small_disk
 from support.receiver import FILES, LABELLED, Receiver, files_of, rewrite, spoil
@@ -217,28 +218,78 @@ def test_members_that_are_there_are_left_and_the_others_are_added(receiver: Rece
     assert "All as packaged: 2 members" in receiver.type("verify", receiver.path).out
 
 
-def test_member_that_differs_is_refused_with_what_to_do(receiver: Receiver) -> None:
+def test_member_that_differs_is_refused_until_it_is_to_be_replaced(receiver: Receiver) -> None:
     receiver.deliver()
     receiver.received()
-    before = snapshot(receiver.path)
-    receiver.deliver(files=FILES | {"qa/plot.png": b"another one"})
+    before, old = snapshot(receiver.path), files_of(receiver.path)
+    sender = receiver.deliver(files={**FILES, "qa/plot.png": b"another one", "qa/more.png": b"new"})
     ran = receiver.receive()
     assert ran.code == 1
     assert "member-differs" in ran.err
+    assert f"pack receive {receiver.sidecar} {receiver.path} --replace\n" in ran.err
     assert f"pack receive {receiver.sidecar} FOLDER\n" in ran.err
     assert snapshot(receiver.path) == before
+    ran = receiver.received("--replace")
+    assert "Replaced: 12 files" in ran.out
+    assert files_of(receiver.path) == files_of(sender)
+    assert receiver.type("verify", receiver.path).code == 0
+    assert f"pack rollback {receiver.path}" in ran.out
+    assert receiver.type("rollback", receiver.path).code == 0
+    assert files_of(receiver.path) == old
+    assert receiver.type("verify", receiver.path).code == 0
 
 
-def test_one_of_several_members_that_differs_can_be_removed(receiver: Receiver) -> None:
-    receiver.deliver("group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2")
+def test_one_of_several_members_that_differs_is_replaced_alone(receiver: Receiver) -> None:
+    members = ("group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2")
+    receiver.deliver(*members)
     receiver.received()
-    sender = receiver.deliver("group_ouss_id/member_ouss_id2", files=FILES | {"qa/plot.png": b"another one"})
-    assert f"pack remove {receiver.path} --member group_ouss_id/member_ouss_id2 --force" in receiver.receive().err
-    words = ("remove", receiver.path, "--member", "group_ouss_id/member_ouss_id2", "--force")
-    assert receiver.type(*words).code == 0
+    receiver.deliver(*members, files={**FILES, "qa/plot.png": b"another one"})
+    ran = receiver.received("--replace", "--member", "member_ouss_id2", "--json")
+    assert [each["member"] for each in json.loads(ran.out)["replaced"]] == [members[1]]
+    plots = [receiver.path / "sg_ouss_id" / member / "qa/plot.png" for member in members]
+    assert [plot.read_bytes() for plot in plots] == [b"a plot", b"another one"]
+    assert "All as packaged: 2 members" in receiver.type("verify", receiver.path).out
+    refused = receiver.type("receive", receiver.delivery, receiver.path, "--member", "member_ouss_id3")
+    assert "member-unknown" in refused.err
+
+
+def test_what_somebody_put_into_a_member_is_not_replaced(receiver: Receiver) -> None:
+    receiver.deliver()
     receiver.received()
-    there = files_of(receiver.path)
-    assert there.items() >= files_of(sender).items()
+    notes = receiver.path / "sg_ouss_id/group_ouss_id/member_ouss_id/qa/notes.txt"
+    notes.write_bytes(b"mine")
+    receiver.deliver(files={**FILES, "qa/plot.png": b"another one"})
+    ran = receiver.receive("--replace")
+    assert (ran.code, "extra" in ran.err, "--remove-extra" in ran.err) == (1, True, True)
+    assert notes.read_bytes() == b"mine"
+
+
+def test_what_is_replaced_is_kept_whatever_its_size(receiver: Receiver) -> None:
+    package = package_at(receiver.path)
+    for text, is_replacing in ((b"one", False), (b"other", True)):
+        receiver.deliver(files={"qa/plot.png": text})
+        options = ApplyOptions(keep_limit_bytes=0)
+        arrived = receive(receiver.delivery, package, options, Workers(jobs=1), is_replacing=is_replacing)
+    assert arrived.applied
+    assert arrived.applied.kept_bytes
+    assert arrived.replaced == (b"group_ouss_id/member_ouss_id",)
+
+
+def test_member_that_holds_moved_files_is_not_replaced(receiver: Receiver) -> None:
+    origin = receiver.folder / "origin"
+    (origin / "data").mkdir(parents=True)
+    (origin / "data/a.xml").write_bytes(b"<a/>")
+    words = ("--layout", "as-is", "--mode", "move", "--quiet")
+    assert receiver.type("package", origin, receiver.path, *words).code == 0
+    sender = receiver.folder / "sender" / PROJECT
+    (sender / "data").mkdir(parents=True)
+    (sender / "data/a.xml").write_bytes(b"<another/>")
+    assert receiver.type("adopt", sender, "--layout", "as-is").code == 0
+    receiver.delivery.mkdir()
+    assert receiver.type("tarsplit", "-n", DAY, sender, "--output", receiver.delivery, "--quiet").code == 0
+    ran = receiver.receive("--replace")
+    assert (ran.code, "only-copy" in ran.err) == (1, True)
+    assert (origin / "data/a.xml").read_bytes() == b"<a/>"
 
 
 def test_member_without_a_manifest_is_adopted_first(receiver: Receiver) -> None:
@@ -254,13 +305,19 @@ def test_member_without_a_manifest_is_adopted_first(receiver: Receiver) -> None:
     assert "Left as it is" in receiver.received().out
 
 
-def test_two_new_members_of_a_group_that_is_there_are_refused(receiver: Receiver) -> None:
+def test_two_new_members_of_a_group_that_is_there_are_received_one_by_one(receiver: Receiver) -> None:
     receiver.deliver("group_ouss_id/member_ouss_id")
     receiver.received()
     receiver.deliver("group_ouss_id/member_ouss_id2", "group_ouss_id/member_ouss_id3")
     before = snapshot(receiver.path)
-    assert "members-apart" in receiver.receive().err
+    ran = receiver.receive()
+    assert "members-apart" in ran.err
     assert snapshot(receiver.path) == before
+    for member in ("member_ouss_id2", "member_ouss_id3"):
+        words = f"pack receive {receiver.sidecar} {receiver.path} --member group_ouss_id/{member}"
+        assert f"{words}\n" in ran.err
+        receiver.received("--member", f"group_ouss_id/{member}")
+    assert "All as packaged: 3 members" in receiver.type("verify", receiver.path).out
 
 
 def test_two_new_members_of_a_new_group_are_added_at_once_and_rolled_back_at_once(receiver: Receiver) -> None:

@@ -13,6 +13,7 @@ from qa2pack.pack.tarsplit_command import main
 from support.commands import ROOT, Ran, run_here
 from support.deliveries import DAY, PROJECT, extract, make_package
 from support.forgery import twins
+from support.receiver import spoil
 from support.signatures import ALICE, Key, exchange_what_was_checked, make_key, sign_by_hand
 from support.terminals import type_on_terminal
 from support.tools import needs_tool
@@ -246,6 +247,47 @@ def test_nothing_is_written_of_a_delivery_that_is_not_signed_as_it_is_required(
     ran = receive(capsys, home, "--allowed-signers", signers, "--require-signature")
     assert (ran.code, f"{code}: " in ran.err, list((home / "there").iterdir())) == (1, True, [])
     assert receive(capsys, home).code == (1 if made_by == "git" else 0)
+
+
+def test_package_that_has_the_members_already_is_compared_with_what_was_signed(
+    home: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    genuine, forged = twins()
+    for whose, content, options in (("theirs", forged, ()), ("ours", genuine, ("--sign", key.path))):
+        shutil.rmtree(home / "out", ignore_errors=True)
+        make_package(home / whose / PROJECT, {"log/a.log": content, "log/b.log": bytes(3 << 20)})
+        assert run(capsys, "-n", DAY, f"{whose}/{PROJECT}", "--output", "out", *options).code == 0
+        assert receive(capsys, home).code == 0
+    known = ("--allowed-signers", signers)
+    ran = receive(capsys, home, *known)
+    assert "Its files were not compared with what was signed" in ran.out
+    ran = receive(capsys, home, *known, "--require-signature")
+    (path,) = (home / "there").rglob("a.log")
+    assert (ran.code, f"{path}: expected the file that was signed, found another" in ran.err) == (1, True)
+    assert "b.log" not in ran.err
+    command = f"{home}/out/{SIDECAR} {home}/there/{PROJECT} --replace --allowed-signers {signers} --require-signature"
+    assert f"pack receive {command}\n" in ran.err
+    assert run_here(capsys, "sign", home / "there" / PROJECT, "--key", key.path).code == 0
+    ran = receive(capsys, home, *known, "--require-signature", "--replace", "--json")
+    assert [each["member"] for each in json.loads(ran.out)["unsigned"]] == ["group_ouss_id/member_ouss_id"]
+    assert path.read_bytes() == genuine
+    ran = receive(capsys, home, *known, "--require-signature")
+    assert (ran.code, "the package has all that is delivered, byte for byte as in 1 tar" in ran.out) == (0, True)
+    assert json.loads(receive(capsys, home, *known, "--require-signature", "--json").out)["is_compared"]
+
+
+def test_package_is_not_compared_with_a_tar_that_is_not_the_signed_one(
+    home: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    cut(capsys, "--sign", key.path)
+    words = ("--allowed-signers", signers, "--require-signature")
+    assert receive(capsys, home, *words).code == 0
+    tar = home / f"out/{PROJECT}_{DAY}_001_of_001.tar"
+    spoil(tar)
+    ran = receive(capsys, home, *words)
+    assert (ran.code, "changed: " in ran.err, "delivered again" in ran.err) == (1, True, True)
+    tar.unlink()
+    assert "missing: " in receive(capsys, home, *words).err
 
 
 def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_received(

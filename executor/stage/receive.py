@@ -15,7 +15,8 @@ from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.stage.batch import make_folders
+from qa2pack.executor.stage.batch import StageBatch, make_folders, stage_batch
+from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.received_tree import ReceivedTree
 from qa2pack.executor.stage.stage import (
     link_manifests,
@@ -26,15 +27,16 @@ from qa2pack.executor.transaction.journal import Journal
 from qa2pack.executor.transaction.journal_records import Staged
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.files import Described, write_records
-from qa2pack.manifest.format.header import Header, ReceivedDelivery
+from qa2pack.manifest.format.header import ReceivedDelivery
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs, record_path
 from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.safe_open import opened_beneath
@@ -42,9 +44,11 @@ from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.plan.receiving import (
     contents_of,
+    in_package,
     received_header,
     received_notes,
     received_record,
+    with_sets,
 )
 from qa2pack.manifest.problem import Problem, Remedy
 from qa2pack.manifest.progress import Progress
@@ -99,6 +103,10 @@ class DeliverySource(Protocol):
         """Return the sets by which a member was delivered; none: it was delivered as a whole."""
         ...
 
+    def all_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
+        """Return all sets of a member, if it has others than those by which it was delivered."""
+        ...
+
     def chunks(
         self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
     ) -> Iterator[ReceivedChunk]:
@@ -137,13 +145,44 @@ def stage_delivery(
     _for_folders(source, lambda path: make_folders(disk, paths.tree, path))
     _receive(read(ReceivedTree(disk, paths.tree, paths.received)), journal)
     mtime_ns = source.folder_mtime_ns
+    for record in map(decode_record, plan.stream.blobs()):
+        _finish_folder(path_in(paths.staged_member, record.path), mtime_ns, disk)
     _for_folders(source, lambda path: _finish_folder(path_in(paths.tree, path), mtime_ns, disk))
     remove_tree(disk, paths.new_manifests)
     disk.mkdir(paths.new_manifests)
     link_manifests(plan, paths, disk)
     for member in paths.received:
-        _write_manifest(member, plan.header, source, paths, disk)
+        _write_manifest(member, plan, source, paths, opened, disk)
     write_ticket_files(paths, opened, disk, may_lack=False)
+
+
+def stage_carried(
+    plan: Described,
+    context: StagingContext,
+    paths: TransactionPaths,
+    journal: Journal,
+    *,
+    engine: Engine,
+    progress: Progress,
+) -> None:
+    """Stage what a member keeps that gets more files; called again, it resumes. It removes nothing that is staged.
+
+    Raises:
+        OriginChangedError: files of the package are not as planned.
+        OSError: the disk fails or is full.
+        InterruptedByUser: a stop was requested.
+    """
+    make_control_folders(paths, context.disk)
+    make_folders(context.disk, paths.staging, context.member.removeprefix(paths.staging + b"/"))
+    batches = (StageBatch(context, group, 0, is_part=True) for group in grouped_blobs(plan.stream.blobs()))
+    problems: list[Problem] = []
+    progress.phase("stage")
+    for result in run_streamed(engine, stage_batch, batches):
+        problems.extend(result.problems)
+        journal.append(Staged(result.file_count, result.byte_count))
+        progress.advance(file_count=result.file_count, byte_count=result.byte_count)
+    if problems:
+        raise OriginChangedError(tuple(sorted(problems, key=lambda problem: problem.path)))
 
 
 def _for_folders(source: DeliverySource, work: Callable[[bytes], object]) -> None:
@@ -171,31 +210,53 @@ def _finish_folder(path: bytes, mtime_ns: int, disk: Disk) -> None:
         disk.set_times(fd, mtime_ns)
 
 
-def _write_manifest(member: bytes, plan: Header, source: DeliverySource, paths: TransactionPaths, disk: Disk) -> None:
-    folder = paths.staged(member)
-    layout = load_layout(plan.layout) if plan.layout else None
-    contents = contents_of(source.records_of(member), [member])
+def _write_manifest(
+    member: bytes,
+    plan: Described,
+    source: DeliverySource,
+    paths: TransactionPaths,
+    opened: OpenedFiles,
+    disk: Disk,
+) -> None:
+    folder, published = paths.staged(member), paths.package.manifest(member)
+    layout = load_layout(plan.header.layout) if plan.header.layout else None
+    is_in_place = plan.header.append is Append.REPLACE
+    earlier = opened.manifest_of(member, published) if is_in_place else None
+
+    def received() -> Iterator[FolderRecord]:
+        return (received_record(record, member) for record in source.records_of(member))
+
+    def final() -> Iterator[FolderRecord]:
+        return _with_carried(received(), earlier, plan) if earlier else received()
+
+    def final_blobs() -> Iterator[bytes]:
+        blobs = (with_row_count(encode_record(record), folder) for record in received())
+        # Of what is carried over, the rows stay those of the old manifest: a lock may tell others by now.
+        return map(encode_record, _with_carried(map(decode_record, blobs), earlier, plan)) if earlier else blobs
+
+    contents = contents_of(in_package(final(), member), [member])
     has_readme = layout is None or layout.has_readme
-    texts = _found_texts(layout, member, source, os.listdir(paths.package.parent)) if layout else ()
+    texts = _found_texts(layout, final(), os.listdir(paths.package.parent)) if layout else ()
     readme = _readme(folder) if has_readme and contents.mode is not Mode.FAKE else b""
     header = replace(
-        received_header(plan, member, readme, texts),
-        mode=contents.mode,
-        origin=paths.package.path,
-        delivery_sets=source.delivery_sets(member),
+        received_header(plan.header, member, readme, texts), mode=contents.mode, origin=paths.package.path
     )
-    with created_file(disk, join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))) as file:
-        final = (received_record(record, member) for record in source.records_of(member))
-        blobs = ((record.path, with_row_count(encode_record(record), folder)) for record in final)
+    before = earlier.header if earlier else None
+    header = with_sets(header, before, source.delivery_sets(member), source.all_sets(member))
+    with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
+        blobs = ((record_path(blob), blob) for blob in final_blobs())
         write_records(file, header, received_notes(contents, header), blobs)
 
 
-def _found_texts(
-    layout: "Layout", member: bytes, source: DeliverySource, beside: Sequence[bytes]
-) -> tuple[bytes, ...]:
+def _with_carried(received: Iterator[FolderRecord], earlier: Described, plan: Described) -> Iterator[FolderRecord]:
+    from qa2pack.manifest.plan.carried import carried_records, together  # slow to import, and rarely needed
+
+    return together(carried_records(earlier.stream.blobs(), plan.stream.blobs()), received)
+
+
+def _found_texts(layout: "Layout", records: Iterator[FolderRecord], beside: Sequence[bytes]) -> tuple[bytes, ...]:
     from qa2pack.manifest.layout.found_texts import found_texts  # slow to import, and most deliveries have no layout
 
-    records = (received_record(record, member) for record in source.records_of(member))
     return found_texts(layout, (join(record.path, name) for record in records for name in record.names), beside)
 
 

@@ -107,7 +107,9 @@ class Header:
         checks: those of the layout that verify applies again.
         found_texts: paths in an adopted member, or `../NAME`, of files that its layout makes of templates. With which
             values another program made them is not known, so they are not made again.
-        delivery_sets: those of the layout.
+        delivery_sets: those of the layout; of a member that was received, those by which it was delivered.
+        all_sets: of a member that was received by some of its sets: all of them, in the order in which they take
+            files.
         received_from: the delivery that the plan receives; the records of its members are in the manifest of that,
             none in the plan. None in all other plans, and in manifests.
     """
@@ -137,6 +139,13 @@ class Header:
     found_texts: tuple[bytes, ...] = ()
     delivery_sets: tuple[DeliveryRow, ...] = ()
     received_from: ReceivedDelivery | None = None
+    all_sets: tuple[DeliveryRow, ...] = ()
+
+    @property
+    def missing_sets(self) -> tuple[str, ...]:
+        """The names of the sets of a received member that did not come yet."""
+        there = {row.name for row in self.delivery_sets}
+        return tuple(row.name for row in self.all_sets if row.name not in there)
 
     @property
     def is_of_unknown_layout(self) -> bool:

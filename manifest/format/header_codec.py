@@ -29,8 +29,8 @@ from qa2pack.manifest.path import check_name, check_relative
 def header_to_wire(header: Header) -> dict[str, object]:
     """Return the header as msgpack takes it."""
     wire = _without_empty(member_to_wire(asdict(header)), _LATER_IN_HEADERS)
-    if header.delivery_sets:
-        wire["delivery_sets"] = [without_unsaid(row) for row in wire["delivery_sets"]]
+    for name in _ROWS_OF_SETS & wire.keys():
+        wire[name] = [without_unsaid(row) for row in wire[name]]
     if header.received_from:
         wire[_RECEIVED_ON_DISK] = wire.pop("received_from")
     if header.made_with and header.compression == USUAL_LEVEL:
@@ -50,7 +50,9 @@ _LATER_IN_HEADERS = (
     "found_texts",
     "delivery_sets",
     "received_from",
+    "all_sets",
 )
+_ROWS_OF_SETS = {"delivery_sets", "all_sets"}
 _RECEIVED_ON_DISK = "delivery"  # `received_from`, which is easily taken for what a layout delivers
 _LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles", "opened")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
@@ -92,7 +94,7 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
             check_name(beside.name)
         for row in header.checks:
             check_relative(row.folder)
-        for row_of_set in header.delivery_sets:
+        for row_of_set in (*header.delivery_sets, *header.all_sets):
             check_row(row_of_set)
         if header.received_from:
             _check_received(header.received_from, header.member)

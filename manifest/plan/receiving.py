@@ -1,12 +1,13 @@
 """Receiving: a plan that adds the members of a delivery to a package, and what their manifests say.
 
-The plan holds no records: all entries are in the manifest of the delivery, whose digest is in the plan. A member gets
+What is received has no records in the plan: all entries are in the manifest of the delivery, whose digest is in the
+plan. The plan has records of what a member keeps that gets more files (see `manifest.plan.carried`). A member gets
 a manifest as one that was adopted, because where its files came from is not known here; but the digests are those of
 the delivery. The functions below say what a manifest has; the executor uses them, too. Reads no file of a delivery.
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from qa2pack.manifest.alma.package import (
     check_others_not_lost,
 )
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.format.delivery_row import DeliveryRow
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, ReceivedDelivery, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
@@ -33,7 +36,7 @@ from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.obstacles import enclosing_package
 from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.user_name import user_name
-from qa2pack.manifest.problem import Code, Problem, Refused, refuse_any
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, refuse_any
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
@@ -41,6 +44,7 @@ from qa2pack.manifest.table_lock import is_table_lock
 if TYPE_CHECKING:
     from qa2pack.manifest.format.check_row import CheckRow
     from qa2pack.manifest.layout.rules import Layout
+    from qa2pack.manifest.plan.carried import Selecting
 
 # Of a tree other than that of Cycle 0 no layout can be guessed; this one says the least of it.
 _UNKNOWN_TREE = "as-is"
@@ -55,12 +59,18 @@ class Arrival:
         digest: of that manifest.
         members: those that are added, sorted; at least one.
         layout: their layout, by name or absolute path; empty where it is not known.
+        selecting: what the delivery has of a member that is replaced; None: all of it.
+        is_replacing: a member is replaced also where it has other content, or files that were changed by hand.
+        one_by_one: what to do where the members cannot be received at once.
     """
 
     sidecar: bytes
     digest: bytes
     members: tuple[bytes, ...]
     layout: str = ""
+    selecting: "Selecting | None" = None
+    is_replacing: bool = False
+    one_by_one: tuple[Remedy, ...] = ()
 
 
 def check_place(package: Package, opened: OpenedFiles) -> None:
@@ -82,7 +92,7 @@ def plan_receiving(
     program: str,
     now_ns: int,
 ) -> Plan:
-    """Plan to add members of a delivery to a package.
+    """Plan to add members of a delivery to a package, or to put one in the place of that which is there.
 
     Args:
         destination: the package as it is; its member is chosen here.
@@ -91,18 +101,70 @@ def plan_receiving(
 
     Raises:
         Refused: the package has something else in it, has lost another member, or cannot get these members at once;
-            or they are not of the layout.
+            they are not of the layout; or what is in the place of one would be lost.
     """
     destination = _with_members(arrival, destination, opened)
     check_others_not_lost(destination.state, destination.member)
+    earlier = _earlier(destination)
+    if earlier and earlier.header.is_adopted and not arrival.layout and earlier.header.layout != _UNKNOWN_TREE:
+        arrival = replace(arrival, layout=earlier.header.layout)
     layout = _layout(arrival)
     if strange := [member for member in arrival.members if layout and not layout.tree.has(member)]:
         text = layout.tree.text if layout else ""
         raise Refused(Problem(Code.OTHER_TREE, folder_of(strange[0]), text or "the package itself"))
+    if earlier:
+        return _plan_in_place(arrival, destination, earlier, layout, records, program=program, now_ns=now_ns)
     contents = contents_of(records, arrival.members)
     header = _header(arrival, destination, layout, contents, program=program, now_ns=now_ns)
     notes = Notes(totals=contents.totals, new_files=contents.file_count, new_bytes=contents.byte_count)
     return Plan(header, notes, destination, Gathered())
+
+
+def _earlier(destination: Destination) -> Described | None:
+    """Return the manifest of the member that is replaced, if one is."""
+    if destination.append is not Append.REPLACE:
+        return None
+    return destination.opened.manifest_of(destination.member, destination.package.manifest(destination.member))
+
+
+def _plan_in_place(
+    arrival: Arrival,
+    destination: Destination,
+    earlier: Described,
+    layout: "Layout | None",
+    records: Iterable[FolderRecord],
+    *,
+    program: str,
+    now_ns: int,
+) -> Plan:
+    """Plan to put a member of a delivery in the place of that which is there, of which files may be carried over."""
+    # Slow to import, and rarely needed.
+    from qa2pack.manifest.plan.carried import carried_records, each_name_once, keep_files, together
+
+    gathered, member = Gathered(), destination.member
+    try:
+        kept = keep_files(destination, earlier, arrival.selecting, gathered.spool, is_replacing=arrival.is_replacing)
+        carried = carried_records(earlier.stream.blobs(), (blob for _, blob in gathered.spool.sorted_blobs()))
+        received = (received_record(record, member) for record in records if is_of_any(record.path, [member]))
+        records = each_name_once(together(carried, received), destination.package.member(member))
+        contents = contents_of(in_package(records, member), [member])
+    except BaseException:
+        gathered.spool.close()
+        raise
+    header = _header(arrival, destination, layout, contents, program=program, now_ns=now_ns)
+    notes = Notes(
+        totals=contents.totals,
+        new_files=contents.file_count - kept.file_count,
+        new_bytes=contents.byte_count - kept.byte_count,
+        changed=kept.changed,
+    )
+    return Plan(header, notes, destination, gathered)
+
+
+def in_package(records: Iterable[FolderRecord], member: bytes) -> Iterator[FolderRecord]:
+    """Yield records of a member with paths relative to the package."""
+    folder = folder_of(member)
+    return (replace(record, path=join(folder, record.path) if record.path else folder) for record in records)
 
 
 def _with_members(arrival: Arrival, destination: Destination, opened: OpenedFiles) -> Destination:
@@ -113,11 +175,20 @@ def _with_members(arrival: Arrival, destination: Destination, opened: OpenedFile
         paths = [join(destination.package.path, path) for path in state.unexpected[:20]] or [destination.package.path]
         problems = [Problem(Code.NOT_A_PACKAGE, path) for path in paths]
         raise Refused(*problems, remedies=foreign_remedies(destination.package, state, opened))
+    if there := [member for member in members if member in state.members]:
+        if len(members) > 1:
+            raise _apart(arrival, there)
+        return replace(destination, member=members[0], append=Append.REPLACE)
     _check_beside(members, destination.package, state)
     is_group = adds_folder(members[0], state.members)
     if len(members) > 1 and not (is_group and _is_one_folder(members, state)):
-        raise Refused(*(Problem(Code.MEMBERS_APART, folder_of(member)) for member in members))
+        raise _apart(arrival, members)
     return replace(destination, member=members[0], append=Append.GROUP if is_group else Append.MEMBER)
+
+
+def _apart(arrival: Arrival, members: Iterable[bytes]) -> Refused:
+    problems = (Problem(Code.MEMBERS_APART, folder_of(member)) for member in members)
+    return Refused(*problems, remedies=arrival.one_by_one)
 
 
 def _check_beside(members: Iterable[bytes], package: Package, state: PackageState) -> None:
@@ -271,6 +342,28 @@ def received_header(plan: Header, member: bytes, readme: bytes, found_texts: tup
         found_texts=found_texts,
         received_from=None,
     )
+
+
+def with_sets(
+    header: Header, earlier: Header | None, rows: Sequence[DeliveryRow], all_rows: Sequence[DeliveryRow]
+) -> Header:
+    """Return the header of a member with the sets by which it was delivered, now and before.
+
+    They are in the order in which they take their files, as far as it is known, so that the member can be delivered
+    onward as it was.
+
+    Args:
+        earlier: of the member that gets these sets; None for a new one.
+        rows: of this delivery; none: it is delivered as a whole.
+        all_rows: all sets of the member; none: those of this delivery are all, or it is not known.
+    """
+    if not rows:
+        return replace(header, delivery_sets=(), all_sets=())
+    found = {row.name: row for row in (*(earlier.delivery_sets if earlier else ()), *rows)}
+    all_rows = all_rows or (earlier.all_sets if earlier else ())
+    known = [found.pop(row.name) for row in all_rows if row.name in found]
+    header = replace(header, delivery_sets=(*known, *found.values()), all_sets=tuple(all_rows))
+    return header if header.missing_sets else replace(header, all_sets=())
 
 
 def received_notes(contents: Contents, header: Header) -> Notes:

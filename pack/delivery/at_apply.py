@@ -157,7 +157,8 @@ def _wanted(target: Target) -> "tuple[DeliveryName, Sequence[Delivered]] | None"
     from qa2pack.tarsplit.sets import name_of_sets, with_sets
 
     members = choose_members(package, state, opened, allow_dummies=True)
-    members = with_sets([each for each in members if _sets_of(each.manifest.header)], package.project, wanted)
+    members = [each for each in members if _sets_of(each.manifest.header)]
+    members = with_sets(members, package.project, wanted, is_alone=True)
     return name_of_sets(members, package.project, wanted, of_package=True), members
 
 

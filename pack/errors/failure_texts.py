@@ -198,14 +198,15 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.MEMBER_DIFFERS: Row(
         "The package has this member, and its files are not those of the delivery.",
-        "The member was delivered again after a change, or another one got its name.",
-        "Nothing is replaced on its own. Receive the delivery in another folder, and compare the two.",
+        "The member was delivered again after a change, or another one got its name; or a file was made on purpose to"
+        " have the digest of the one that was signed.",
+        "Nothing is replaced on its own. Give --replace to have the delivered member in its place, or receive the "
+        "delivery in another folder, and compare the two.",
     ),
     Code.MEMBERS_APART: Row(
-        "The delivery has several members that the package lacks, and no single rename can add them.",
+        "The delivery has several members that the package lacks or has otherwise, and one rename cannot make all.",
         "The sender did not choose one member for each delivery.",
-        "Have the members delivered one by one, with the option --member of tarsplit, and receive one after the "
-        "other. Or receive the delivery where there is no package yet.",
+        "Receive one after the other, each with --member. Or receive the delivery where there is no package yet.",
     ),
     Code.LABELS_MERGE: Row(
         "With --label-member this member cannot be called after the date of the delivery.",

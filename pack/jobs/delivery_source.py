@@ -24,8 +24,9 @@ from qa2pack.manifest.plan.receiving import is_of_any, wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
+from qa2pack.pack.jobs.arriving import all_rows_of, rows_of
 from qa2pack.tarsplit.check import chunk_batches
-from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.check_chunk import CheckBatch, CheckResult, check_chunk
 from qa2pack.tarsplit.packing.bins import without
 from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
@@ -53,13 +54,18 @@ def receive_chunk(batch: ReceiveBatch) -> ReceivedChunk:
     """
     with ReceivedFiles(batch.place) as files:
         result = check_chunk(batch.check, files)
-    row, path = batch.check.row, batch.check.place.path
-    problems = tuple(
+    row = batch.check.row
+    return ReceivedChunk(row.name, row.file_count, row.byte_count, problems_of_chunk(result))
+
+
+def problems_of_chunk(result: CheckResult) -> tuple[Problem, ...]:
+    """Return the problems of a chunk with absolute paths."""
+    path = result.batch.place.path
+    return tuple(
         replace(problem, path=join(path, problem.path))
         for problem in result.problems
         if problem.code is not Code.EXTRA  # what is beside the files of a folder is not received
     )
-    return ReceivedChunk(row.name, row.file_count, row.byte_count, problems)
 
 
 class SidecarSource:
@@ -108,8 +114,11 @@ class SidecarSource:
 
     def delivery_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
         """Return the sets by which a member was delivered; in their names are project and date of that delivery."""
-        folder = folder_of(member)
-        return tuple(each.row for each in self.sidecar.header.sets if each.member == folder)
+        return rows_of(self.sidecar, member)
+
+    def all_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
+        """Return all sets of a member, if it has others than those by which it was delivered."""
+        return all_rows_of(self.sidecar, member)
 
     @cached_property
     def needed(self) -> list[ChunkRow]:
@@ -127,16 +136,20 @@ class SidecarSource:
         self, place: ReceivedTree, *, done: Set[bytes], engine: Engine, progress: Progress
     ) -> Iterator[ReceivedChunk]:
         """Read the chunks that are needed and not done, the largest first; yield each when it is read."""
-        names = {row.name for row in self.needed} - done
-        batches = [ReceiveBatch(check, place) for check in self._checks if check.row.name in names]
-        batches.sort(key=lambda batch: batch.check.row.byte_count, reverse=True)
-        rows = [batch.check.row for batch in batches]
+        checks = self.checks(done)
+        rows = [check.row for check in checks]
         progress.phase(
             "receive", file_count=sum(row.file_count for row in rows), byte_count=sum(row.byte_count for row in rows)
         )
-        for chunk in engine.run(receive_chunk, deque(batches)):
+        for chunk in engine.run(receive_chunk, deque(ReceiveBatch(check, place) for check in checks)):
             progress.advance(file_count=chunk.file_count, byte_count=chunk.byte_count)
             yield chunk
+
+    def checks(self, done: Set[bytes] = frozenset()) -> list[CheckBatch]:
+        """Return the checks of the chunks that are needed and not done, the largest first."""
+        names = {row.name for row in self.needed} - done
+        checks = [check for check in self._checks if check.row.name in names]
+        return sorted(checks, key=lambda check: check.row.byte_count, reverse=True)
 
     def _file_spans(self) -> Iterator[tuple[int, int]]:
         """Yield the half-open ranges of the files of the members, by index in the sidecar."""

@@ -132,6 +132,8 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
         yield "adopted", f"{local_time(header.scanned_ns)}; it was found as it is, not made by this program"
         if header.layout:
             yield "layout", shown(header.layout)
+        if header.missing_sets:
+            yield "missing", f"sets that are to come: {', '.join(header.missing_sets)}"
         return
     yield "from", shown(header.origin)
     yield "planned", f"{local_time(header.scanned_ns)}, by {shown(header.user)} on {shown(header.host)}"
@@ -159,6 +161,7 @@ def _fields(member: Member, what: ShowOptions) -> Fields:
         "host": shown(header.host),
         "program": shown(header.program),
         "mode": header.mode,
+        "missing_sets": header.missing_sets,
         **totals_fields([total for total in notes.totals if what.role in ("", total.role)], header),
         **files,
     }

@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine, InlineEngine
+from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress, Silent
@@ -86,19 +88,37 @@ def cut_up(
         return deliver(cut, destination, engine=engine, progress=Silent())
 
 
+_DELIVERED: dict[str | bytes, bytes] = {
+    "script/scriptForImaging.py": b"print()",
+    "qa/plot.png": b"a plot",
+    "calibrated/a.ms/table.dat": b"a table",
+    "calibrated/a.ms/table.lock": bytes(300),
+    "product/image.fits": bytes(20_000),
+}
+SETS = (
+    DeliveryRow("first", b"first.tar", ("calibrated/**", "README")),
+    DeliveryRow("second", b"second_{part}_of_{parts}.tar", ("**",), limit_bytes=20 << 10),
+)
+
+
 def write_delivery(folder: Path, project: str) -> None:
     """Write a delivery of two members, in a group of their own, in several tars."""
-    files: dict[str | bytes, bytes] = {
-        "script/scriptForImaging.py": b"print()",
-        "qa/plot.png": b"a plot",
-        "calibrated/a.ms/table.dat": b"a table",
-        "calibrated/a.ms/table.lock": bytes(300),
-        "product/image.fits": bytes(20_000),
-    }
     with tempfile.TemporaryDirectory() as sender:
-        package = make_package(Path(sender) / project, files, *(f"group_ouss_id2/member_ouss_id{n}" for n in ("", 2)))
+        members = (f"group_ouss_id2/member_ouss_id{n}" for n in ("", 2))
+        package = make_package(Path(sender) / project, _DELIVERED, *members)
         folder.mkdir(parents=True)
         cut_up(package, folder, 40 << 10)
+
+
+def write_set(folder: Path, project: str, row: DeliveryRow) -> None:
+    """Write a delivery of one of `SETS` of a member."""
+    with tempfile.TemporaryDirectory() as sender:
+        package = make_package(Path(sender) / project, _DELIVERED)
+        (member,) = choose_members(package, read_state(package), OpenedFiles())
+        name = DeliveryName(package.project, DAY, row.name.encode(), (row.file,))
+        cut = plan_cut(CutRequest(name), [replace(member, rows=(row,), among=SETS)], SILENT)
+        folder.mkdir(parents=True)
+        deliver(cut, Destination(package.path, Folder(os.fsencode(folder))), engine=InlineEngine(), progress=SILENT)
 
 
 def check(output: Path, engine: Engine | None = None) -> list[Problem]:

@@ -54,9 +54,10 @@ from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.signature.names import signed_names
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.jobs.delivery_source import SidecarSource, open_source
-from qa2pack.pack.jobs.receive import find_sidecar, plan_delivery
+from qa2pack.pack.jobs.find_delivery import find_sidecar
+from qa2pack.pack.jobs.plan_delivery import plan_delivery
 from qa2pack.tarsplit.sidecar import open_sidecar
-from support.deliveries import write_delivery
+from support.deliveries import SETS, write_delivery, write_set
 from support.faulty_disk import SplitMemory, WatchedDisk
 from support.reductions import write_reduction
 from support.remembered_tables import RememberingReader
@@ -88,11 +89,13 @@ class Change(StrEnum):
     RENAME = "rename"  # another project code
     RECEIVED = "received"  # two members of a delivery, in a group of their own
     NEW_RECEIVED = "new-received"  # as NEW, of such a delivery
+    RECEIVED_SET = "received-set"  # a member of one delivery set gets the files of another
 
     @property
     def is_replacing(self) -> bool:
         """Tell whether one tree gives way to another, which takes one exchange or two renames."""
-        return self in (Change.REPLACE, Change.LISTED, Change.BUNDLES, Change.REPLACE_MEMBER, Change.REBUILD)
+        in_place = (Change.REPLACE_MEMBER, Change.REBUILD, Change.RECEIVED_SET)
+        return self in (Change.REPLACE, Change.LISTED, Change.BUNDLES, *in_place)
 
     @property
     def is_removing(self) -> bool:
@@ -117,7 +120,7 @@ class Change(StrEnum):
     @property
     def is_received(self) -> bool:
         """Tell whether what comes is in tars."""
-        return self in (Change.RECEIVED, Change.NEW_RECEIVED)
+        return self in (Change.RECEIVED, Change.NEW_RECEIVED, Change.RECEIVED_SET)
 
     @property
     def is_of_moved(self) -> bool:
@@ -202,6 +205,7 @@ SCENARIOS = (
     Scenario(Change.BUNDLES, Mode.HARD, keeps_previous=True),
     Scenario(Change.RECEIVED, Mode.COPY),
     Scenario(Change.NEW_RECEIVED, Mode.COPY),
+    Scenario(Change.RECEIVED_SET, Mode.COPY, keeps_previous=True),
     Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
     Scenario(Change.REBUILD, Mode.COPY, may_exchange=False, is_auto=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
@@ -648,6 +652,14 @@ def make_world(
     """
     world = World(root, scenario, knows_inodes=knows_inodes)
     before, now = ("before/run", "now/run") if scenario.is_alike else ("before", "now")
+    if scenario.change is Change.RECEIVED_SET:
+        write_set(world.origins / before, PROJECT, SETS[0])
+        write_set(world.origins / now, PROJECT, SETS[1])
+        world.plan_received(before)
+        world.apply(WatchedDisk(splits))
+        world.plan_received(now)
+        world.save()
+        return world
     write_reduction(world.origins / before, text="before")
     if scenario.change.is_received:
         write_delivery(world.origins / now, PROJECT)
@@ -667,18 +679,23 @@ def make_world(
         write_reduction(world.origins / "beside", text="beside it")
         world.plan("beside", _GIVING_WAY[scenario.change][1], mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
         world.apply(WatchedDisk(splits))
-    if scenario.change is Change.REBUILD:
-        world.plan_rebuild(b"product/image.fits")
-    elif scenario.change is Change.RENAME:
-        world.plan_rename()
-    elif scenario.change.is_received:
-        world.plan_received(now)
-    else:
-        world.plan(now, scenario.change)
+    _let_wait(world, scenario.change, now)
     if is_signed:
         _sign(world.old_package or world.package)
     world.save()
     return world
+
+
+def _let_wait(world: World, change: Change, now: str) -> None:
+    """Let the plan of a change wait."""
+    if change is Change.REBUILD:
+        world.plan_rebuild(b"product/image.fits")
+    elif change is Change.RENAME:
+        world.plan_rename()
+    elif change.is_received:
+        world.plan_received(now)
+    else:
+        world.plan(now, change)
 
 
 def write_weblog(path: Path, *, text: str) -> None:
