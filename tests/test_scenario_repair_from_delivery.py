@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.core import url_to_fs
 
 from support.commands import run_here
 from support.deliveries import DAY, MEMBER, PROJECT, make_package
@@ -93,6 +94,39 @@ def test_store_is_asked_for_what_is_needed_alone(
         assert {name for name in read if name.endswith(".tar")} == {f"{STEM}_002_of_002.tar"}
         refused = run_here(capsys, "repair", package, "--from", "s3://no-such-bucket/out")
         assert (refused.code, "store-unusable" in refused.err) == (1, True)
+        check_repair_from_plain_copy(package, f"s3://{BUCKET}/plain", capsys)
+    assert run_here(capsys, "verify", package).code == 0
+
+
+def check_repair_from_plain_copy(package: Path, address: str, capsys: Capsys) -> None:
+    """Repair a package from its copy in a store, in which one file is called otherwise, and no sidecar is."""
+    refused = run_here(capsys, "repair", package, "--from", address)
+    assert (refused.code, "copies-missing" in refused.err) == (1, True)
+    fs, root = url_to_fs(address)
+    fs.put(os.fspath(package), f"{root}/{PROJECT}", recursive=True)
+    fs.makedirs(f"{root}/odd", exist_ok=True)
+    fs.mv(f"{root}/{PROJECT}/{MEMBER}/script/c.py", f"{root}/odd/moved.txt")
+    script = package / MEMBER / "script/b.py"
+    mtime_ns = script.stat().st_mtime_ns
+    damage(package)
+    ran = run_here(capsys, "repair", package, "--from", address)
+    assert ran.code == 0, ran.err + ran.out
+    assert f"{address}/{PROJECT}/{MEMBER}/script/b.py" in ran.out
+    assert f"{address}/odd/moved.txt" in ran.out
+    assert (script.read_bytes(), script.stat().st_mtime_ns) == (FILES["script/b.py"], mtime_ns)
+
+
+def test_plain_copy_at_an_address_is_a_copy(package: Path, tmp_path: Path, capsys: Capsys) -> None:
+    check_repair_from_plain_copy(package, f"file://{tmp_path}/far", capsys)
+    assert run_here(capsys, "verify", package).code == 0
+
+
+def test_files_beside_a_damaged_sidecar_are_a_copy(package: Path, tmp_path: Path, capsys: Capsys) -> None:
+    shutil.copytree(package, tmp_path / "copy" / PROJECT)
+    (tmp_path / "copy" / f"{STEM}.manifest").write_bytes(b"no sidecar")
+    for place in (tmp_path / "copy", f"file://{tmp_path}/copy"):
+        damage(package)
+        assert run_here(capsys, "repair", package, "--from", place).code == 0
     assert run_here(capsys, "verify", package).code == 0
 
 
@@ -120,7 +154,16 @@ def test_signed_package_takes_no_copy_of_another_sha256(
     script.unlink()
     if is_in_place:
         script.write_bytes(FORGED)
-    words = ("repair", os.fsdecode(package.path), "--from", copy, "--from", tmp_path / "bad")
+    words = (
+        "repair",
+        os.fsdecode(package.path),
+        "--from",
+        copy,
+        "--from",
+        tmp_path / "bad",
+        "--from",
+        f"file://{copy}",
+    )
     assert run_here(capsys, *words).code == 3
     assert run_here(capsys, *words, "--from", tmp_path / "good").code == 0
     assert script.read_bytes() == SIGNED

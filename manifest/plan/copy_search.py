@@ -15,6 +15,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_fd
 from qa2pack.manifest.fs.lock_file import read_lock
@@ -71,13 +72,8 @@ class CopySearch:
 
     def _paths_of(self, entry: Entry) -> Iterator[bytes]:
         """Yield where the places and the origin would have the file."""
-        header = self.manifest.header
-        inside = join(folder_of(header.member), entry.path)
         for place in self.places:
-            yield join(place, entry.path)
-            yield join(place, join(header.member, entry.path))
-            yield join(place, inside)
-            yield b"/".join((place, header.project, inside))
+            yield from (join(place, path) for path in paths_in_copy(self.manifest.header, entry))
         yield self._own_source(entry)
 
     def _own_source(self, entry: Entry) -> bytes:
@@ -106,6 +102,12 @@ class CopySearch:
         if expected is None:
             return digest_of_fd(fd, entry.size) == entry.digest
         return digests_of_fd(fd, entry.size) == (entry.digest, expected)
+
+
+def paths_in_copy(header: Header, entry: Entry) -> tuple[bytes, ...]:
+    """Return where another copy would have a file: one of the member, of the package, or of the folder around it."""
+    inside = join(folder_of(header.member), entry.path)
+    return entry.path, join(header.member, entry.path), inside, join(header.project, inside)
 
 
 def _row_count(lock: bytes) -> int | None:

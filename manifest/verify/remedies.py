@@ -115,7 +115,7 @@ def member_remedies(member: DamagedMember) -> Iterator[Remedy]:
         yield Remedy("Or leave it out of the member; it is kept until the next apply:", (repair,))
 
 
-_OTHER_COPY = "FOLDER is another copy of the package, or what was unpacked from its tars."
+_OTHER_COPY = "FOLDER is another copy of the package, its delivery, or what was unpacked from that; or their address."
 
 
 def _repairs(member: DamagedMember, damaged: Iterable[bytes], repair: str) -> Iterator[Remedy]:

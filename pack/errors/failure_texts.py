@@ -240,6 +240,11 @@ REQUESTS: Mapping[Code, Row] = {
         "Check the address, and the access as other programs of the service have it (for S3 AWS_PROFILE or "
         "AWS_ENDPOINT_URL, for SFTP the keys of ssh). The libraries come with: pip install 'qa2pack[remote]'",
     ),
+    Code.COPIES_MISSING: Row(
+        "Nothing is at this address: no delivery, and no files.",
+        "The address is mistyped, or what was there is gone.",
+        "Correct the address of --from",
+    ),
     Code.CHUNK_TOO_SMALL: Row(
         "The size limit is smaller than the smallest tar.",
         "A unit is missing in --size",

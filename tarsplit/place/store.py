@@ -89,6 +89,16 @@ class Store:
         # An object store lists a folder that was made in it as an object of the same name.
         return [each for each in found if each["name"].strip("/") != folder.strip("/")]
 
+    def files(self) -> Iterator[tuple[bytes, int]]:
+        """Yield path and size of every file in it and in the folders below; none where it is not there."""
+        with self._opened() as (fs, root):
+            fs.invalidate_cache()
+            for folder, _, files in fs.walk(root, detail=True):
+                below = os.fsencode(folder).removeprefix(os.fsencode(root)).strip(b"/")
+                for name, each in sorted(files.items()):
+                    if name and each["type"] == "file":  # the object of a folder has no name in it
+                        yield join(below, os.fsencode(name)), int(each["size"])
+
     def seen(self, name: bytes) -> Seen | None:
         """Return size and checksum of a file as the store tells them."""
         with self._opened() as (fs, root):
