@@ -26,12 +26,14 @@ class Before:
         state: of that run; None for none that is understood.
         completed: of the delivery that is complete, from its sidecar; None if there is none.
         trees: its trees, by their names.
+        signed_ns: when it was made to be signed; 0 if it was not.
     """
 
     has_state: bool
     state: State | None
     completed: State | None
     trees: dict[bytes, CheckBatch]
+    signed_ns: int = 0
 
     @property
     def is_known(self) -> bool:
@@ -47,6 +49,10 @@ class Before:
         """Return the state of an earlier run of the same delivery."""
         states = [state for state in (self.state, self.completed) if state]
         return next((state for state in states if state.fingerprint == fingerprint), None)
+
+    def signed_ns_of(self, fingerprint: str) -> int:
+        """Return when what is complete was made to be signed, if it is the same delivery, otherwise 0."""
+        return self.signed_ns if self.completed and self.completed.fingerprint == fingerprint else 0
 
     def is_of_last_run(self, state: State) -> bool:
         """Return whether a state is of the run that was here last, and did not end.
@@ -65,8 +71,9 @@ def read_before(name: DeliveryName, place: Place, folder: bytes) -> Before:
     """
     sidecar = _sidecar(join(folder, name.manifest)) or _sidecar(join(folder, name.before))
     completed, trees = (_completed(sidecar), _trees(sidecar, place)) if sidecar else (None, {})
+    signed_ns = sidecar.signed_ns if sidecar else 0
     states = [path for path in (join(folder, name.state), join(folder, name.state + PART)) if is_there(path)]
-    return Before(bool(states), _state(states[0]) if states else None, completed, trees)
+    return Before(bool(states), _state(states[0]) if states else None, completed, trees, signed_ns)
 
 
 def _sidecar(path: bytes) -> Sidecar | None:

@@ -5,9 +5,10 @@
 
 Every file gets its final name only when it is complete and synced. The sidecar is published last: a delivery that has
 a sidecar is complete. Until then the state file lists the finished chunks. The same package and request give the same
-bytes, however often the run was stopped.
+bytes, however often the run was stopped, but for the time in a sidecar that is signed.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
@@ -93,12 +94,15 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         index = _write_records(cut, writer, progress)
         outfile.flush(file)  # workers read it, and may run on other machines
         run = _Run(cut, destination, join(folder, name.manifest + PART), index, writer.digest().hex(), check_alone)
-        run.resume(read_before(name, place, folder), engine=engine, progress=progress)
+        before = read_before(name, place, folder)
+        run.resume(before, engine=engine, progress=progress)
         kept_count = len(run.finished)
         problems = run.write_chunks(engine=engine, progress=progress)
         rows = run.rows()
         if not problems:
-            writer.close(notes_to_wire(run.fingerprint, rows))
+            # Without a key the same bytes as before: what is signed stays so.
+            signed_ns = time.time_ns() if destination.key else before.signed_ns_of(run.fingerprint)
+            writer.close(notes_to_wire(run.fingerprint, rows, signed_ns))
             is_new = publish_sidecar(file, join(folder, name.manifest), cut.header.checksums, destination.key)
             check_alone()
             if is_new and not destination.key:  # a store still has the signature of the one before

@@ -50,6 +50,7 @@ _LATER_IN_HEADERS = (
     "found_texts",
     "delivery_sets",
     "received_from",
+    "arrived_in",
 )
 _RECEIVED_ON_DISK = "delivery"  # `received_from`, which is easily taken for what a layout delivers
 _LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles", "opened")

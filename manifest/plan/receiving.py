@@ -21,7 +21,7 @@ from qa2pack.manifest.alma.package import (
     check_others_not_lost,
 )
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.header import Header, Notes, ReceivedDelivery, StreamKind, Total
+from qa2pack.manifest.format.header import ArrivedIn, Header, Notes, ReceivedDelivery, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.presence import is_folder, real_path
@@ -54,12 +54,14 @@ class Arrival:
         sidecar: absolute path of the manifest of the delivery.
         digest: of that manifest.
         members: those that are added, sorted; at least one.
+        arrived_in: what it says of itself.
         layout: their layout, by name or absolute path; empty where it is not known.
     """
 
     sidecar: bytes
     digest: bytes
     members: tuple[bytes, ...]
+    arrived_in: ArrivedIn
     layout: str = ""
 
 
@@ -239,6 +241,7 @@ def _header(
         roles=layout.roles if layout else (),
         checks=_checks_of(layout) if layout else (),
         received_from=ReceivedDelivery(arrival.sidecar, arrival.digest, arrival.members),
+        arrived_in=arrival.arrived_in,
     )
 
 

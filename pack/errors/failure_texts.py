@@ -106,7 +106,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.ORIGIN_UNKNOWN: Row(
         "No member of the package was made from this origin.",
-        "The path is mistyped, the reduction was moved, or the package was adopted.",
+        "The path is mistyped, the reduction was moved, or the package was adopted or received.",
         "Name the member to compare with: --member NAME. They are listed, with their origins, by:",
         ("pack show PACKAGE",),
     ),
@@ -198,7 +198,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.MEMBER_DIFFERS: Row(
         "The package has this member, and its files are not those of the delivery.",
-        "The member was delivered again after a change, or another one got its name.",
+        "The member was delivered again after a change, another one got its name, or this is an older delivery.",
         "Nothing is replaced on its own. Receive the delivery in another folder, and compare the two.",
     ),
     Code.MEMBERS_APART: Row(

@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.preflight import check_space
@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.member_ids import folder_of, member_at
 from qa2pack.manifest.alma.package import Package, PackageState, read_state
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import TREES
-from qa2pack.manifest.format.header import ReceivedDelivery
+from qa2pack.manifest.format.header import ArrivedIn, ReceivedDelivery, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
@@ -64,6 +64,7 @@ class Arrived:
         chunk_count: number of tars of the delivery.
         signed: its signature.
         noun: what its chunks are called.
+        newer: by name, of these the newer delivery that they came in.
     """
 
     applied: Applied | None
@@ -72,6 +73,7 @@ class Arrived:
     chunk_count: int
     signed: Signed
     noun: str = "tar"
+    newer: Mapping[bytes, ArrivedIn] = field(default_factory=dict)
 
 
 def receive(
@@ -123,15 +125,17 @@ def _received(
             return _applied(package, source, (), signed, workers, options, opened)
         check_plannable(package)
         members, same = _sorted_out(sidecar, package, read_state(package), opened)
+        newer = dict(_newer(sidecar, package, same, opened))
         if not members:
-            return Arrived(None, (), same, len(sidecar.chunks), signed, sidecar.noun)
+            return Arrived(None, (), same, len(sidecar.chunks), signed, sidecar.noun, newer)
         with _told_of_sidecar():
             source = SidecarSource(sidecar, members)
         made = plan_delivery(source, package, opened, layout=layout)
         check_space(package, made.header, made.notes, {}, opened)
         check_staying(package, made.header, opened)
         save_plan(made)
-        return _applied(package, source, same, signed, workers, options, opened)
+        arrived = _applied(package, source, same, signed, workers, options, opened)
+        return replace(arrived, newer=newer)
 
 
 @contextmanager
@@ -248,7 +252,7 @@ def plan_delivery(source: SidecarSource, package: Package, opened: OpenedFiles, 
     state = read_state(package)
     destination = Destination(package, state, b"", base_of(state, opened), opened)
     stream = source.sidecar.stream
-    arrival = Arrival(source.sidecar.path, stream.digest, source.members, layout)
+    arrival = Arrival(source.sidecar.path, stream.digest, source.members, source.sidecar.arrived_in, layout)
     return plan_receiving(arrival, destination, source.records(), opened, program=PROGRAM, now_ns=time.time_ns())
 
 
@@ -287,9 +291,24 @@ def _sorted_out(
         problems = (Problem(Code.MANIFEST_MISSING, package.member(member)) for member in unknown)
         raise Refused(*problems, remedies=(adopt,))
     if other := [member for member in present if not _is_same(sidecar, package, state, opened, member)]:
-        problems = (Problem(Code.MEMBER_DIFFERS, package.member(member)) for member in other)
+        newer = {member: str(each) for member, each in _newer(sidecar, package, other, opened)}
+        found = {member: f"an older delivery, {sidecar.arrived_in}" for member in newer}
+        problems = (
+            Problem(Code.MEMBER_DIFFERS, package.member(member), newer.get(member, ""), found.get(member, ""))
+            for member in other
+        )
         raise Refused(*problems, remedies=tuple(_replacing(sidecar, state, other)))
     return tuple(member for member in delivered if member not in present), tuple(present)
+
+
+def _newer(
+    sidecar: Sidecar, package: Package, members: Iterable[bytes], opened: OpenedFiles
+) -> Iterator[tuple[bytes, ArrivedIn]]:
+    """Yield those members of the package that came in a newer delivery, with that."""
+    for member in members:
+        header = opened.peek_header(package.manifest(member), StreamKind.MANIFEST)
+        if header.arrived_in and sidecar.arrived_in.is_older_than(header.arrived_in):
+            yield member, header.arrived_in
 
 
 def _replacing(sidecar: Sidecar, state: PackageState, members: list[bytes]) -> Iterator[Remedy]:

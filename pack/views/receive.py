@@ -9,8 +9,8 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.signature.signature import Trust
 from qa2pack.pack.jobs.receive import Arrived
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style
-from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.views.json_fields import arrived_in_fields, path_fields
 from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
@@ -31,6 +31,10 @@ def receive_view(arrived: Arrived, target: Target, trust: Trust) -> View:
             "chunk_count": arrived.chunk_count,
             "resumed_phase": arrived.applied.resumed if arrived.applied else None,
             "signatures": signature_fields([arrived.signed]),
+            "newer": [
+                {**path_fields("member", member), **arrived_in_fields(newer)}
+                for member, newer in arrived.newer.items()
+            ],
         },
     )
 
@@ -43,6 +47,8 @@ def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iter
         yield f"  {shown(target.package.member(member))}"
     for member in arrived.same:
         yield f"Left as it is, because its manifest has the same content: {member_words(member)}"
+        if member in arrived.newer:
+            yield from map(style.warning, folded(f"It came in a newer delivery: {arrived.newer[member]}", indent=2))
     if not arrived.members:
         yield f"Nothing to do: the package has all that is delivered. No {arrived.noun} was read."
     else:
