@@ -26,6 +26,7 @@ class Before:
         state: of that run; None for none that is understood.
         completed: of the delivery that is complete, from its sidecar; None if there is none.
         trees: its trees, by their names.
+        listed: names of all its chunks.
         signed_ns: when it was made to be signed; 0 if it was not.
     """
 
@@ -33,6 +34,7 @@ class Before:
     state: State | None
     completed: State | None
     trees: dict[bytes, CheckBatch]
+    listed: frozenset[bytes] = frozenset()
     signed_ns: int = 0
 
     @property
@@ -71,9 +73,9 @@ def read_before(name: DeliveryName, place: Place, folder: bytes) -> Before:
     """
     sidecar = _sidecar(join(folder, name.manifest)) or _sidecar(join(folder, name.before))
     completed, trees = (_completed(sidecar), _trees(sidecar, place)) if sidecar else (None, {})
-    signed_ns = sidecar.signed_ns if sidecar else 0
+    listed, signed_ns = (frozenset(row.name for row in sidecar.chunks), sidecar.signed_ns) if sidecar else ((), 0)
     states = [path for path in (join(folder, name.state), join(folder, name.state + PART)) if is_there(path)]
-    return Before(bool(states), _state(states[0]) if states else None, completed, trees, signed_ns)
+    return Before(bool(states), _state(states[0]) if states else None, completed, trees, frozenset(listed), signed_ns)
 
 
 def _sidecar(path: bytes) -> Sidecar | None:

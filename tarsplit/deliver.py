@@ -27,9 +27,9 @@ from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.before import Before, read_before
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
-from qa2pack.tarsplit.earlier_versions import find_growths, listed_in, remove_begun_versions
+from qa2pack.tarsplit.earlier_versions import find_growths, remove_begun_versions
 from qa2pack.tarsplit.growth import Growth
-from qa2pack.tarsplit.in_the_way import check_kinds, check_sidecar_part
+from qa2pack.tarsplit.in_the_way import check_kinds, check_sidecar_part, listed_in
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
