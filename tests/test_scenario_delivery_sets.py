@@ -337,6 +337,9 @@ def test_date_is_asked_for_where_a_name_has_it(home: Path, capsys: Capsys) -> No
     [
         ('select = "README"', 'select = ["README", "data/x"]', "one path"),
         ('select = "README"', 'select = "READ*"', "one path"),
+        ('"{unit}.README"', '"{unit}.tgz"', 'form = "tgz", or "file"'),
+        ('"{unit}_videos.tar"', '"{unit}_videos.tar.gz"', 'form = "tgz", or "file"'),
+        ('"{unit}_videos.tar"', '"{unit}_videos.zip"', 'form = "zip", or "file"'),
         ('select = "README"', "", "paths in the member"),
         ('select = "data/**"', 'select = "date/**"', "one of the folders"),
         ('select = "data/**"', 'select = "data/**/x"', "** at the end"),
