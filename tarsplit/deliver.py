@@ -87,13 +87,15 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     check_kinds(place, name.own, kept=name.own, trees=())
     with (
         place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
-        place.local({name.state, name.state + PART, name.manifest}.__contains__) as folder,
+        place.local({name.state, name.state + PART, name.begun, name.manifest}.__contains__) as folder,
         outfile.locked_part(join(folder, name.manifest), partial(check_sidecar_part, place, name, folder)) as file,
     ):
         writer = StreamWriter(file, header_to_wire(cut.header))
         index = _write_records(cut, writer, progress)
         outfile.flush(file)  # workers read it, and may run on other machines
-        run = _Run(cut, destination, join(folder, name.manifest + PART), index, writer.digest().hex(), check_alone)
+        run = _Run(
+            cut, destination, folder, join(folder, name.manifest + PART), index, writer.digest().hex(), check_alone
+        )
         before = read_before(name, place, folder)
         run.resume(before, engine=engine, progress=progress)
         kept_count = len(run.finished)
@@ -108,7 +110,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
             if is_new and not destination.key:  # a store still has the signature of the one before
                 place.remove([signature_name(name.manifest)])
             place.take(folder, _of_sidecar(cut, destination))
-            place.remove([name.before, name.state])
+            place.remove([name.before, name.begun, name.state])
     return Outcome(tuple(rows), kept_count + run.kept_trees, tuple(problems))
 
 
@@ -139,6 +141,7 @@ class _Run:
     """One run of the coordinator, the only process that records finished chunks.
 
     Attributes:
+        folder: where the small files of the place are on this machine.
         records: path of the file with the records, for the workers.
         index: where in it each folder is.
         check_alone: see `Place.alone`.
@@ -150,6 +153,7 @@ class _Run:
 
     cut: Cut
     destination: Destination
+    folder: bytes
     records: bytes
     index: RecordIndex
     fingerprint: str
@@ -194,6 +198,21 @@ class _Run:
         self._check_space(leftovers)
         place.remove(leftovers)
         self.keep_state()
+        if before.begun_by != self.fingerprint:
+            self._tell_trees()
+
+    def _tell_trees(self) -> None:
+        """Write what the trees are to become: should this run be stopped, a later state can tell what is of it."""
+        if not any(chunk.made.is_tree for chunk in self.cut.chunks):
+            return
+        rows = [self._row(self._unlisted(number)) for number in range(len(self.cut.chunks))]
+        name = self.cut.header.name.begun
+        with outfile.new_file(join(self.folder, name)) as file:
+            writer = StreamWriter(file, header_to_wire(self.cut.header))
+            for record in self.cut.records():
+                writer.folder(record.path, encode_record(record))
+            writer.close(notes_to_wire(self.fingerprint, rows))
+        self.destination.place.take(self.folder, [name])
 
     def _forget_other_sums(self, *, engine: Engine, progress: Progress) -> None:
         """Keep only chunks whose checksums are those of the package: what is signed is not what a place says.

@@ -139,10 +139,11 @@ def check_removed(
     """Refuse to remove what this delivery is not known to have written.
 
     An unfinished file is of it if a run of this delivery was here, and so is a file where it would have a tree. A
-    complete tree must be as the sidecar says, but for what is missing. An unfinished tree has to have only names
-    that it would get now, because nothing says what it had got; it is removed only to be replaced. In a store it has
-    its final name from the beginning. An object has the history of what was delivered: it grows or is in the way,
-    whatever is missing in it.
+    complete tree must be as the sidecar says, or what the run that finished it has written about it, but for what is
+    missing. An unfinished tree has to have only names that the run which began it would give it, or that it would
+    get now, where nothing says what it had got; it is removed only to be replaced. In a store it has its final name
+    from the beginning. An object has the history of what was delivered: it grows or is in the way, whatever is
+    missing in it.
 
     Args:
         unfinished: returns what the tree of this name is to become; None where that is not known.
@@ -160,13 +161,13 @@ def check_removed(
         elif entry in before.objects:
             tree = before.objects[entry]
             _refuse(place, [each.path for each in check_chunk(tree).problems] or [entry])
-        elif entry in before.trees:
-            tree = before.trees[entry]
-            _refuse(place, foreign_paths(tree, check_chunk(tree).problems))
+        elif known := before.trees.get(entry) or (None if place.goes_on else before.finished.get(entry)):
+            paths = foreign_paths(known, check_chunk(known).problems)
+            _refuse(place, [each for each in paths if known.row.xxh128 or each != entry])
         elif before.is_known if bare != entry else place.goes_on and before.has_state:
             if not is_replacing:
                 raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
-            batch = unfinished(bare)
+            batch = before.begun.get(bare) or unfinished(bare)
             _refuse(place, _others_of_unfinished(batch, entry) if batch else [entry])
         else:
             raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER + _perhaps_of(place, name, before)))
