@@ -5,6 +5,7 @@ has its content.
 """
 
 import hashlib
+import os
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
@@ -14,9 +15,10 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digests_of_fd
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join
+from qa2pack.manifest.table_lock import LOCK_BYTES, LOCK_NAME, row_count_of, rows_of_digest
 from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.container.reader import EndedError
-from qa2pack.tarsplit.output_files import new_part, publish_part, remove, rename, set_time, write_all
+from qa2pack.tarsplit.output_files import make_folder, new_part, publish_part, remove, rename, set_time, write_all
 
 _UNCHECKED = b".unchecked"
 _READ_BYTES = 1 << 20
@@ -37,6 +39,7 @@ class Located:
         mtime_ns: that its copy gets, ns since the epoch.
         offset: of its content in `path`, in bytes.
         listed: its path in the list of a tree, relative to the package; empty where there is none.
+        is_lock: it is a `table.lock`, of which a delivery does not tell the number of rows.
     """
 
     path: bytes
@@ -44,6 +47,7 @@ class Located:
     mtime_ns: int
     offset: int = 0
     listed: bytes = b""
+    is_lock: bool = False
 
 
 class _Readable(Protocol):
@@ -53,8 +57,9 @@ class _Readable(Protocol):
 
 
 def target_of(folder: bytes, content: Content) -> bytes:
-    """Return the path of the copy."""
-    return join(folder, content[1].hex().encode())
+    """Return the path of the copy; that of a `table.lock` is called so, too: what is staged goes by the name."""
+    name = content[1].hex().encode()
+    return join(folder, name if rows_of_digest(content[1]) is None else join(name, LOCK_NAME))
 
 
 def is_copied(folder: bytes, content: Content, sha256: bytes) -> bool:
@@ -69,7 +74,7 @@ def is_copied(folder: bytes, content: Content, sha256: bytes) -> bool:
 
 
 def copy_content(file: _Readable, found: Located, expected: bytes, folder: bytes, sums: Sums | None = None) -> None:
-    """Write the copy, which is not called by its digest yet: see `keep_copies`.
+    """Write the copy, which does not have its name yet: see `keep_copies`. Of a `table.lock` the rows are compared.
 
     Args:
         expected: the sha256 that it must have; empty if that is not known.
@@ -81,8 +86,10 @@ def copy_content(file: _Readable, found: Located, expected: bytes, folder: bytes
         OSError: the folder cannot be written.
     """
     size, digest = found.content
-    state, sha256 = xxhash.xxh3_128(), hashlib.sha256()
+    state, sha256, lock = xxhash.xxh3_128(), hashlib.sha256(), b""
+    rows = rows_of_digest(digest)
     target = target_of(folder, found.content) + _UNCHECKED
+    make_folder(os.path.dirname(target))
     file.seek(found.offset)
     with new_part(target) as fd:
         while size:
@@ -91,12 +98,15 @@ def copy_content(file: _Readable, found: Located, expected: bytes, folder: bytes
                 raise EndedError
             write_all(fd, block)
             state.update(block)
+            if rows is not None and len(lock) < LOCK_BYTES:
+                lock += block
             if expected:
                 sha256.update(block)
             if sums:
                 sums.update(block)
             size -= len(block)
-        if digest != state.digest() or expected not in (b"", sha256.digest()):
+        is_right = digest == state.digest() if rows is None else row_count_of(lock) == rows
+        if not is_right or expected not in (b"", sha256.digest()):
             raise OtherContentError
         set_time(fd, found.mtime_ns)
         publish_part(fd, target)

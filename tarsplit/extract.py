@@ -4,12 +4,14 @@ The sidecar gives all entries of a chunk, so the place of every content is known
 not kept: another delivery may have it whole.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
 from qa2pack.manifest.path import join
+from qa2pack.manifest.table_lock import is_table_lock, rows_of_digest
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.checksums import Sums
@@ -51,7 +53,8 @@ def extract(sidecar: Sidecar, place: Place, wanted: Wanted, folder: bytes) -> It
         OSError: the folder cannot be written.
     """
     for batch in chunk_batches(sidecar, place):
-        found = [each for each in _contents(batch) if each.content in wanted]
+        locks = [content for content in wanted if rows_of_digest(content[1]) is not None]
+        found = [each for known in _contents(batch) for each in _that_may_be(known, wanted, locks)]
         for content in dict.fromkeys(each.content for each in found):
             if is_copied(folder, content, wanted[content]):
                 del wanted[content]
@@ -62,6 +65,14 @@ def extract(sidecar: Sidecar, place: Place, wanted: Wanted, folder: bytes) -> It
             for content in take(batch, found, wanted, folder):
                 del wanted[content]
                 yield target_of(folder, content), batch.path
+
+
+def _that_may_be(known: Located, wanted: Container[Content], locks: Iterable[Content]) -> Iterator[Located]:
+    """Yield a file if its content is wanted; a `table.lock` as each wanted one, as any with those rows will do."""
+    if known.content in wanted:
+        yield known
+    elif known.is_lock:
+        yield from (replace(known, content=content) for content in locks if content[0] == known.content[0])
 
 
 def _strong_of_chunk(batch: CheckBatch, found: Iterable[Located], wanted: Wanted) -> tuple[str, str]:
@@ -164,7 +175,8 @@ def _in_tree(batch: CheckBatch) -> Iterator[Located]:
             content = record.sizes[i], record.digest(i)
             listed = join(record.path, record.names[i])
             path = join(batch.row.name, shape.file(record.path, record.names[i]))
-            yield Located(path, content, record.mtimes[i], listed=listed)
+            is_lock = is_table_lock(record.names[i])
+            yield Located(path, content, record.mtimes[i], listed=listed, is_lock=is_lock)
 
 
 def _in_container(batch: CheckBatch) -> Iterator[Located]:
@@ -173,5 +185,6 @@ def _in_container(batch: CheckBatch) -> Iterator[Located]:
         offset += len(header)
         if index != FOLDER_ITSELF:
             size = record.sizes[index]
-            yield Located(batch.row.name, (size, record.digest(index)), record.mtimes[index], offset)
+            content, is_lock = (size, record.digest(index)), is_table_lock(record.names[index])
+            yield Located(batch.row.name, content, record.mtimes[index], offset, is_lock=is_lock)
             offset += size + len(framing.after_file(size))

@@ -121,6 +121,26 @@ def test_plain_copy_at_an_address_is_a_copy(package: Path, tmp_path: Path, capsy
     assert run_here(capsys, "verify", package).code == 0
 
 
+ROWS = bytes(264) + b"\xbe\xbe\xbe\xbe" + bytes(4) + b"\x00\x00\x00\x04sync" + bytes([0, 0, 0, 1, 0, 0, 0, 7])
+
+
+@pytest.mark.parametrize(("place", "name"), [("", "delivery"), ("file://", "delivery"), ("file://", "copy")])
+def test_table_that_is_gone_gets_its_lock_with_the_rows(
+    tmp_path: Path, capsys: Capsys, place: str, name: str
+) -> None:
+    package = tmp_path / PROJECT
+    tables = {"calibrated/a.ms": ROWS, "calibrated/a.ms/FIELD": ROWS[:-1] + b"\x08", "calibrated/b.ms": bytes(280)}
+    files: dict[str | bytes, bytes] = {f"{table}/table.lock": lock for table, lock in tables.items()}
+    make_package(package, files | {f"{table}/table.dat": table.encode() for table in tables})
+    assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "delivery").code == 0
+    shutil.copytree(package, tmp_path / "copy")
+    shutil.rmtree(package / MEMBER / "calibrated")
+    ran = run_here(capsys, "repair", package, "--from", f"{place}{tmp_path}/{name}")
+    assert ran.code == 0, ran.err + ran.out
+    assert run_here(capsys, "verify", package).code == 0
+    assert {table: (package / MEMBER / table / "table.lock").read_bytes() for table in tables} == tables
+
+
 def test_files_beside_a_damaged_sidecar_are_a_copy(package: Path, tmp_path: Path, capsys: Capsys) -> None:
     shutil.copytree(package, tmp_path / "copy" / PROJECT)
     (tmp_path / "copy" / f"{STEM}.manifest").write_bytes(b"no sidecar")

@@ -23,7 +23,7 @@ from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.rebuild import Source
-from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
+from qa2pack.manifest.table_lock import LOCK_NAME, is_table_lock, row_count_of, rows_of_digest
 
 Sums = Mapping[bytes, bytes]  # the sha256 of files, by their path in the member
 
@@ -68,7 +68,8 @@ class CopySearch:
         for path in (own, *self._paths_of(entry)):
             if _row_count(path) == expected if expected is not None else is_folder(os.path.dirname(path)):
                 return Source(path, Action.COPY, entry.state)
-        return None
+        # Of any content: staging makes one where it finds none, and it is none that has this name there.
+        return Source(join(self.package.control, LOCK_NAME), Action.COPY, entry.state) if expected is None else None
 
     def _paths_of(self, entry: Entry) -> Iterator[bytes]:
         """Yield where the places and the origin would have the file."""

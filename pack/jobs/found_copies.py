@@ -6,9 +6,10 @@ program made of its own it makes again.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
@@ -17,9 +18,11 @@ from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.path import is_address
 from qa2pack.manifest.plan.copy_search import CopySearch, Sums
 from qa2pack.manifest.plan.rebuild import Repair, Source
+from qa2pack.manifest.table_lock import is_table_lock
 from qa2pack.pack.jobs.delivered_copies import DeliveredCopy, extract_plain, extract_wanted
 from qa2pack.pack.jobs.fetched import Fetched
 from qa2pack.pack.jobs.origin_bundles import bundles_to_write, take_out
+from qa2pack.tarsplit.content_copy import target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +138,23 @@ def find_copies(
     containers = dict(_from_elsewhere(manifest, missing, sums, places, fetched))
     containers |= dict(take_out(manifest, missing, fetched))
     if containers:
-        sources |= CopySearch(package, manifest, (fetched.path,), sums).sources(missing)
+        sources |= CopySearch(package, manifest, (fetched.path,), sums).sources(missing) | dict(
+            _locks(missing, containers, fetched)
+        )
     bundles = bundles_to_write(manifest, {entry.path for entry in missing} - sources.keys())
     had = sources.keys() | {task.path for task in bundles}
     return Found(sources, containers, bundles, made, [entry for entry in searched if entry.path not in had])
+
+
+def _locks(
+    missing: Sequence[Entry], fetched_paths: Container[bytes], fetched: Fetched
+) -> Iterator[tuple[bytes, Source]]:
+    """Yield the copies of table locks, which are known by their number of rows and not by a digest."""
+    for entry in missing:
+        if is_table_lock(entry.path) and entry.digest != NO_DIGEST:
+            path = target_of(fetched.path, (entry.size, entry.digest))
+            if path in fetched_paths:
+                yield entry.path, Source(path, Action.COPY, entry.state)
 
 
 def _from_elsewhere(
