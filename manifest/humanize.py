@@ -40,6 +40,9 @@ def human_seconds(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+_NO_DATE = (OverflowError, OSError, ValueError)  # a time that no calendar reaches
+
+
 def local_time(at_ns: int, *, has_fraction: bool = False) -> str:
     """Return a time, ns since the epoch, on the clock of this machine: `2012-06-20 14:03:55 +0200`.
 
@@ -49,10 +52,14 @@ def local_time(at_ns: int, *, has_fraction: bool = False) -> str:
     fraction = f".{rest_ns:09}" if has_fraction else ""
     try:
         return time.strftime(f"%Y-%m-%d %H:%M:%S{fraction} %z", time.localtime(seconds))
-    except (OverflowError, OSError, ValueError):
+    except _NO_DATE:
         return f"{seconds:,}{fraction} s after 1970"
 
 
 def utc_time(at_ns: int) -> str:
-    """Return a time, ns since the epoch, as ISO 8601 in UTC: `2012-06-20T12:03:55Z`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ns / 1e9))
+    """Return a time, ns since the epoch, as ISO 8601 in UTC: `2012-06-20T12:03:55Z`; else as `local_time`."""
+    seconds = at_ns // 10**9
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    except _NO_DATE:
+        return f"{seconds:,} s after 1970"

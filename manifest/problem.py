@@ -138,6 +138,7 @@ class Code(StrEnum):
     ROLLBACK_TOO_LATE = "rollback-too-late"
     PLAN_WAITS = "plan-waits"
     STORE_UNUSABLE = "store-unusable"
+    COPIES_MISSING = "copies-missing"
     STORE_FAILED = "store-failed"
     STORE_BUSY = "store-busy"
     PLAN_OTHER = "plan-other"

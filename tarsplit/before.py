@@ -1,7 +1,10 @@
-"""Before: what a place has of an earlier run of a delivery of the same name: the state file, and the sidecar.
+"""Before: what a place has of an earlier run of a delivery of the same name: the state file, and sidecars.
 
-Both are read once, by whoever writes the delivery.
+They are read once, by whoever writes the delivery.
 """
+
+from collections.abc import Mapping
+from dataclasses import field
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
@@ -26,12 +29,20 @@ class Before:
         state: of that run; None for none that is understood.
         completed: of the delivery that is complete, from its sidecar; None if there is none.
         trees: its trees, by their names.
+        listed: names of all its chunks.
+        begun: the trees that the run had begun, by their names; none where that is not known.
+        begun_by: fingerprint of what that run delivers; empty where it is not known.
+        signed_ns: when it was made to be signed; 0 if it was not.
     """
 
     has_state: bool
     state: State | None
     completed: State | None
     trees: dict[bytes, CheckBatch]
+    listed: frozenset[bytes] = frozenset()
+    begun: Mapping[bytes, CheckBatch] = field(default_factory=dict)
+    begun_by: str = ""
+    signed_ns: int = 0
 
     @property
     def is_known(self) -> bool:
@@ -43,10 +54,19 @@ class Before:
         """Those of the trees that have versions."""
         return {name: batch for name, batch in self.trees.items() if batch.row.form is DeliveryForm.OCFL}
 
+    @property
+    def finished(self) -> dict[bytes, CheckBatch]:
+        """What the trees are, without checksums of the whole, that a run has finished which did not end."""
+        return {name: batch for name, batch in self.begun.items() if batch.row.form is not DeliveryForm.OCFL}
+
     def of(self, fingerprint: str) -> State | None:
         """Return the state of an earlier run of the same delivery."""
         states = [state for state in (self.state, self.completed) if state]
         return next((state for state in states if state.fingerprint == fingerprint), None)
+
+    def signed_ns_of(self, fingerprint: str) -> int:
+        """Return when what is complete was made to be signed, if it is the same delivery, otherwise 0."""
+        return self.signed_ns if self.completed and self.completed.fingerprint == fingerprint else 0
 
     def is_of_last_run(self, state: State) -> bool:
         """Return whether a state is of the run that was here last, and did not end.
@@ -65,8 +85,12 @@ def read_before(name: DeliveryName, place: Place, folder: bytes) -> Before:
     """
     sidecar = _sidecar(join(folder, name.manifest)) or _sidecar(join(folder, name.before))
     completed, trees = (_completed(sidecar), _trees(sidecar, place)) if sidecar else (None, {})
+    listed, signed_ns = (frozenset(row.name for row in sidecar.chunks), sidecar.signed_ns) if sidecar else ((), 0)
+    run = _sidecar(join(folder, name.begun))
+    begun, begun_by = (_trees(run, place), run.fingerprint) if run else ({}, "")
     states = [path for path in (join(folder, name.state), join(folder, name.state + PART)) if is_there(path)]
-    return Before(bool(states), _state(states[0]) if states else None, completed, trees)
+    state = _state(states[0]) if states else None
+    return Before(bool(states), state, completed, trees, frozenset(listed), begun, begun_by, signed_ns)
 
 
 def _sidecar(path: bytes) -> Sidecar | None:

@@ -5,9 +5,10 @@
 
 Every file gets its final name only when it is complete and synced. The sidecar is published last: a delivery that has
 a sidecar is complete. Until then the state file lists the finished chunks. The same package and request give the same
-bytes, however often the run was stopped.
+bytes, however often the run was stopped, but for the time in a sidecar that is signed.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
@@ -26,9 +27,9 @@ from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.before import Before, read_before
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.chunk_entries import ChunkPart, RecordIndex, chunk_part
-from qa2pack.tarsplit.earlier_versions import find_growths, listed_in, remove_begun_versions
+from qa2pack.tarsplit.earlier_versions import find_growths, remove_begun_versions
 from qa2pack.tarsplit.growth import Growth
-from qa2pack.tarsplit.in_the_way import check_kinds, check_sidecar_part
+from qa2pack.tarsplit.in_the_way import check_kinds, check_sidecar_part, listed_in
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.plan import Cut
@@ -86,25 +87,30 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     check_kinds(place, name.own, kept=name.own, trees=())
     with (
         place.alone(name.sender, is_taking_over=destination.is_taking_over) as check_alone,
-        place.local({name.state, name.state + PART, name.manifest}.__contains__) as folder,
+        place.local({name.state, name.state + PART, name.begun, name.manifest}.__contains__) as folder,
         outfile.locked_part(join(folder, name.manifest), partial(check_sidecar_part, place, name, folder)) as file,
     ):
         writer = StreamWriter(file, header_to_wire(cut.header))
         index = _write_records(cut, writer, progress)
         outfile.flush(file)  # workers read it, and may run on other machines
-        run = _Run(cut, destination, join(folder, name.manifest + PART), index, writer.digest().hex(), check_alone)
-        run.resume(read_before(name, place, folder), engine=engine, progress=progress)
+        run = _Run(
+            cut, destination, folder, join(folder, name.manifest + PART), index, writer.digest().hex(), check_alone
+        )
+        before = read_before(name, place, folder)
+        run.resume(before, engine=engine, progress=progress)
         kept_count = len(run.finished)
         problems = run.write_chunks(engine=engine, progress=progress)
         rows = run.rows()
         if not problems:
-            writer.close(notes_to_wire(run.fingerprint, rows))
+            # Without a key the same bytes as before: what is signed stays so.
+            signed_ns = time.time_ns() if destination.key else before.signed_ns_of(run.fingerprint)
+            writer.close(notes_to_wire(run.fingerprint, rows, signed_ns))
             is_new = publish_sidecar(file, join(folder, name.manifest), cut.header.checksums, destination.key)
             check_alone()
             if is_new and not destination.key:  # a store still has the signature of the one before
                 place.remove([signature_name(name.manifest)])
             place.take(folder, _of_sidecar(cut, destination))
-            place.remove([name.before, name.state])
+            place.remove([name.before, name.begun, name.state])
     return Outcome(tuple(rows), kept_count + run.kept_trees, tuple(problems))
 
 
@@ -135,6 +141,7 @@ class _Run:
     """One run of the coordinator, the only process that records finished chunks.
 
     Attributes:
+        folder: where the small files of the place are on this machine.
         records: path of the file with the records, for the workers.
         index: where in it each folder is.
         check_alone: see `Place.alone`.
@@ -146,6 +153,7 @@ class _Run:
 
     cut: Cut
     destination: Destination
+    folder: bytes
     records: bytes
     index: RecordIndex
     fingerprint: str
@@ -190,6 +198,21 @@ class _Run:
         self._check_space(leftovers)
         place.remove(leftovers)
         self.keep_state()
+        if before.begun_by != self.fingerprint:
+            self._tell_trees()
+
+    def _tell_trees(self) -> None:
+        """Write what the trees are to become: should this run be stopped, a later state can tell what is of it."""
+        if not any(chunk.made.is_tree for chunk in self.cut.chunks):
+            return
+        rows = [self._row(self._unlisted(number)) for number in range(len(self.cut.chunks))]
+        name = self.cut.header.name.begun
+        with outfile.new_file(join(self.folder, name)) as file:
+            writer = StreamWriter(file, header_to_wire(self.cut.header))
+            for record in self.cut.records():
+                writer.folder(record.path, encode_record(record))
+            writer.close(notes_to_wire(self.fingerprint, rows))
+        self.destination.place.take(self.folder, [name])
 
     def _forget_other_sums(self, *, engine: Engine, progress: Progress) -> None:
         """Keep only chunks whose checksums are those of the package: what is signed is not what a place says.

@@ -7,22 +7,20 @@ one by now, the version that was begun is removed. An object of which no sidecar
 for a while, goes on from what its own inventory says.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from qa2pack.manifest.bundle.ocfl_object import Inventory, object_files, version_folder
 from qa2pack.manifest.format.delivery_form import DeliveryForm
-from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.before import Before
-from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import shares
 from qa2pack.tarsplit.growth import Growth
+from qa2pack.tarsplit.in_the_way import listed_in
 from qa2pack.tarsplit.naming import PART, in_tar
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.sidecar import NotADeliveryError, open_sidecar
 from qa2pack.tarsplit.state import EarlierVersion, State, encode_state
 from qa2pack.tarsplit.tree.object_shape import InventoryError, inventories, inventory_in
 from qa2pack.tarsplit.tree.whole_object import whole_object
@@ -103,7 +101,7 @@ def find_growths(
             n: Growth(earlier, _stored(delivered.get(objects[n]), place, earlier)) for n, earlier in begun.items()
         }
     unlisted = {name for name in objects.values() if name not in delivered and place.names(name)}
-    unlisted -= listed_in(place, unlisted) if unlisted else set()
+    unlisted -= listed_in(place, unlisted).keys() if unlisted else set()
     found = {n: _grown(delivered[name], place) for n, name in objects.items() if name in delivered}
     found |= {n: _unlisted(place, name, cut.header.project) for n, name in objects.items() if name in unlisted}
     return {n: growth for n, growth in found.items() if growth}
@@ -123,26 +121,6 @@ def _unlisted(place: Place, name: bytes, project: bytes) -> Growth | None:
     if whole is None or not all(path.startswith(project + b"/") for path in whole.head.state()):
         return None
     return Growth(EarlierVersion(whole.head.version, whole.head.sha512), dict(whole.stored))
-
-
-def listed_in(place: Place, names: Set[bytes], *, but: bytes = b"") -> Set[bytes]:
-    """Return the trees of which a sidecar tells: they stay as it says. All, where one is damaged that may do so.
-
-    Args:
-        but: name of a sidecar that is not asked.
-    """
-    listed: set[bytes] = set()
-    with place.local(lambda each: each.endswith(b".manifest")) as folder:
-        for each in find_sidecars(folder):
-            if each == but:
-                continue
-            try:
-                listed.update(row.name for row in open_sidecar(join(folder, each)).chunks)
-            except NotADeliveryError:
-                continue
-            except StreamError:
-                return names
-    return names & listed
 
 
 def _grown(batch: CheckBatch, place: Place) -> Growth | None:

@@ -4,35 +4,37 @@ The sidecar gives all entries of a chunk, so the place of every content is known
 not kept: another delivery may have it whole.
 """
 
-import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
-import xxhash
-
-from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
-from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digests_of_fd
-from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join
+from qa2pack.manifest.table_lock import is_table_lock, rows_of_digest
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch
 from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.chunk_entries import FOLDER_ITSELF, shares
 from qa2pack.tarsplit.container.framing import entries
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Read, Reader, summed
+from qa2pack.tarsplit.content_copy import (
+    Content,
+    Located,
+    OtherContentError,
+    Wanted,
+    copy_content,
+    is_copied,
+    keep_copies,
+    target_of,
+)
 from qa2pack.tarsplit.naming import STRONG_CHECKSUMS
-from qa2pack.tarsplit.output_files import new_part, publish_part, remove, rename, set_time, write_all
-from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
+from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.sidecar import Sidecar
 from qa2pack.tarsplit.tree.object_shape import InventoryError
 from qa2pack.tarsplit.tree.shape import Shape
 
 _READ_BYTES = 1 << 20
-_UNCHECKED = b".unchecked"  # of a file of a chunk that is not read to its end yet
-Content = tuple[int, bytes]  # size in bytes, and digest
-Wanted = dict[Content, bytes]  # with the sha256 that it must have, too; empty where that is not known
 
 
 def extract(sidecar: Sidecar, place: Place, wanted: Wanted, folder: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -51,41 +53,36 @@ def extract(sidecar: Sidecar, place: Place, wanted: Wanted, folder: bytes) -> It
         OSError: the folder cannot be written.
     """
     for batch in chunk_batches(sidecar, place):
-        found = [each for each in _contents(batch) if each.content in wanted]
+        locks = [content for content in wanted if rows_of_digest(content[1]) is not None]
+        found = [each for known in _contents(batch) for each in _that_may_be(known, wanted, locks)]
         for content in dict.fromkeys(each.content for each in found):
-            if _is_there(folder, content, wanted[content]):
+            if is_copied(folder, content, wanted[content]):
                 del wanted[content]
-                yield _target(folder, content), batch.path
+                yield target_of(folder, content), batch.path
         found = [each for each in found if each.content in wanted]
         if found:
             take = _taken_of_tree if batch.row.form in TREES else _taken
             for content in take(batch, found, wanted, folder):
                 del wanted[content]
-                yield _target(folder, content), batch.path
+                yield target_of(folder, content), batch.path
 
 
-def _target(folder: bytes, content: Content) -> bytes:
-    return join(folder, content[1].hex().encode())
+def _that_may_be(known: Located, wanted: Container[Content], locks: Iterable[Content]) -> Iterator[Located]:
+    """Yield a file if its content is wanted; a `table.lock` as each wanted one, as any with those rows will do."""
+    if known.content in wanted:
+        yield known
+    elif known.is_lock:
+        yield from (replace(known, content=content) for content in locks if content[0] == known.content[0])
 
 
-def _is_there(folder: bytes, content: Content, sha256: bytes) -> bool:
-    size, digest = content
-    try:
-        with opened_file(_target(folder, content)) as fd:
-            found = digests_of_fd(fd, size)
-    except (OSError, FileGrewOrShrankError):
-        return False
-    return found[0] == digest and sha256 in (b"", found[1])
-
-
-def _strong_of_chunk(batch: CheckBatch, found: Iterable["_InChunk"], wanted: Wanted) -> tuple[str, str]:
+def _strong_of_chunk(batch: CheckBatch, found: Iterable[Located], wanted: Wanted) -> tuple[str, str]:
     """Return name and digest of what the chunk has to have; empty if that of each file is known, or if none is."""
     if all(wanted[each.content] for each in found):
         return "", ""
     return next((each for each in batch.row.checksums if each[0] in STRONG_CHECKSUMS), ("", ""))
 
 
-def _taken(batch: CheckBatch, found: Sequence["_InChunk"], wanted: Wanted, folder: bytes) -> Collection[Content]:
+def _taken(batch: CheckBatch, found: Sequence[Located], wanted: Wanted, folder: bytes) -> Collection[Content]:
     """Write what is found in a container, as far as it is as in the sidecar; return what was written."""
     strong, digest = _strong_of_chunk(batch, found, wanted)
     sums = Sums(filter(None, (strong,)))
@@ -100,19 +97,17 @@ def _taken(batch: CheckBatch, found: Sequence["_InChunk"], wanted: Wanted, folde
         file = _Forward(Gunzip(read).read if is_packed else read) if strong or is_packed else opened
         for each in found:
             if each.content not in taken:
-                with suppress(_OtherContentError):
-                    _copy(file, each, wanted[each.content], _target(folder, each.content) + _UNCHECKED)
+                with suppress(OtherContentError):
+                    copy_content(file, each, wanted[each.content], folder)
                     taken.add(each.content)
         if strong:
             while read(_READ_BYTES):
                 pass
             is_right = sums.result(strong) == digest
-    return _kept(folder, taken, taken if is_right else ())
+    return keep_copies(folder, taken, taken if is_right else ())
 
 
-def _taken_of_tree(
-    batch: CheckBatch, found: Sequence["_InChunk"], wanted: Wanted, folder: bytes
-) -> Collection[Content]:
+def _taken_of_tree(batch: CheckBatch, found: Sequence[Located], wanted: Wanted, folder: bytes) -> Collection[Content]:
     """Do as `_taken` with a tree, whose checksum is that of the list of its files: a file must be in that, too."""
     (strong, digest), shape = _strong_of_chunk(batch, found, wanted), batch.shape()
     taken: set[Content] = set()
@@ -121,17 +116,16 @@ def _taken_of_tree(
         if each.content in taken:
             continue
         with (
-            suppress(PlaceError, FileNotFoundError, EndedError, DamagedError, _OtherContentError),
+            suppress(PlaceError, FileNotFoundError, EndedError, DamagedError, OtherContentError),
             batch.place.opened(each.path) as opened,
         ):
-            target = _target(folder, each.content) + _UNCHECKED
             sums = Sums(filter(None, (strong,)))
-            _copy(opened, each, wanted[each.content], target, sums)
+            copy_content(opened, each, wanted[each.content], folder, sums)
             taken.add(each.content)
             if strong and not wanted[each.content]:
                 lines[shape.lists.line(sums.result(strong), each.listed)] = each.content
     listed = _listed(batch, shape, strong, digest, lines) if lines else set()
-    return _kept(folder, taken, taken - (set(lines.values()) - listed))
+    return keep_copies(folder, taken, taken - (set(lines.values()) - listed))
 
 
 def _listed(
@@ -147,17 +141,6 @@ def _listed(
             if line in lines:
                 listed.add(lines[line])
     return listed if sums.result(checksum) == digest else set()
-
-
-def _kept(folder: bytes, written: Iterable[Content], right: Collection[Content]) -> Collection[Content]:
-    """Give what was written its name if it is right, and remove the rest; return what is right."""
-    for content in written:
-        target = _target(folder, content)
-        if content in right:
-            rename(target + _UNCHECKED, target)
-        else:
-            remove(target + _UNCHECKED)
-    return right
 
 
 class _Forward:
@@ -176,34 +159,12 @@ class _Forward:
         return self._reader.read(size)
 
 
-class _OtherContentError(Exception):
-    """What is in the place of a file is not its content."""
-
-
-@dataclass(frozen=True, slots=True)
-class _InChunk:
-    """Where in a chunk a file is.
-
-    Attributes:
-        path: of the container, or in a tree its own.
-        listed: its path in the list of a tree: relative to the package.
-        offset: of its content, in bytes.
-        mtime_ns: of the file, ns since the epoch.
-    """
-
-    path: bytes
-    listed: bytes
-    offset: int
-    content: Content
-    mtime_ns: int
-
-
-def _contents(batch: CheckBatch) -> Iterator[_InChunk]:
+def _contents(batch: CheckBatch) -> Iterator[Located]:
     """Yield where each file of the chunk is."""
     return _in_tree(batch) if batch.row.form in TREES else _in_container(batch)
 
 
-def _in_tree(batch: CheckBatch) -> Iterator[_InChunk]:
+def _in_tree(batch: CheckBatch) -> Iterator[Located]:
     try:
         shape = batch.shape()
     except (InventoryError, PlaceError):
@@ -214,47 +175,16 @@ def _in_tree(batch: CheckBatch) -> Iterator[_InChunk]:
             content = record.sizes[i], record.digest(i)
             listed = join(record.path, record.names[i])
             path = join(batch.row.name, shape.file(record.path, record.names[i]))
-            yield _InChunk(path, listed, 0, content, record.mtimes[i])
+            is_lock = is_table_lock(record.names[i])
+            yield Located(path, content, record.mtimes[i], listed=listed, is_lock=is_lock)
 
 
-def _in_container(batch: CheckBatch) -> Iterator[_InChunk]:
+def _in_container(batch: CheckBatch) -> Iterator[Located]:
     offset, framing = 0, batch.framing()
     for header, record, index in entries(framing, batch.part):
         offset += len(header)
         if index != FOLDER_ITSELF:
             size = record.sizes[index]
-            yield _InChunk(batch.row.name, b"", offset, (size, record.digest(index)), record.mtimes[index])
+            content, is_lock = (size, record.digest(index)), is_table_lock(record.names[index])
+            yield Located(batch.row.name, content, record.mtimes[index], offset, is_lock=is_lock)
             offset += size + len(framing.after_file(size))
-
-
-def _copy(
-    file: OpenedFile | _Forward, found: _InChunk, expected: bytes, target: bytes, sums: Sums | None = None
-) -> None:
-    """Write one file.
-
-    Args:
-        expected: the sha256 that it must have; empty if that is not known.
-        sums: what the content is added to.
-
-    Raises:
-        _OtherContentError: it has another content.
-    """
-    size, digest = found.content
-    state, sha256 = xxhash.xxh3_128(), hashlib.sha256()
-    file.seek(found.offset)
-    with new_part(target) as fd:
-        while size:
-            block = file.read(min(size, _READ_BYTES))
-            if not block:
-                raise EndedError
-            write_all(fd, block)
-            state.update(block)
-            if expected:
-                sha256.update(block)
-            if sums:
-                sums.update(block)
-            size -= len(block)
-        if digest != state.digest() or expected not in (b"", sha256.digest()):
-            raise _OtherContentError
-        set_time(fd, found.mtime_ns)
-        publish_part(fd, target)

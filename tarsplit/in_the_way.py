@@ -6,22 +6,29 @@ refused where it is, before anything is changed.
 """
 
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Set
 from contextlib import suppress
 
 from qa2pack.manifest.bundle.ocfl_object import OBJECT_INVENTORY
-from qa2pack.manifest.format.stream import MAGIC
+from qa2pack.manifest.format.stream import MAGIC, StreamError
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, path_in, shown
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.tarsplit.before import Before
+from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
-from qa2pack.tarsplit.naming import PART, DeliveryName
+from qa2pack.tarsplit.naming import PART, DeliveryName, chunk_of
 from qa2pack.tarsplit.place.place import A_FILE, A_FOLDER, Place, PlaceError
+from qa2pack.tarsplit.sidecar import NotADeliveryError, open_sidecar
 from qa2pack.tarsplit.tree.compare import others_in
 from qa2pack.tarsplit.tree.object_shape import InventoryError
 
 _MOST_NAMED = 3  # other deliveries
+_ELSEWHERE = Remedy(
+    "Not even --replace removes it. Choose another place with --output or --to. If several deliveries are to be in "
+    "one, give the files of the sets names of their own in the layout, as by {date}. Or look what it is, and move it "
+    "away."
+)
 
 
 def check_kinds(place: Place, names: Iterable[bytes], kept: Container[bytes], trees: Container[bytes]) -> None:
@@ -66,6 +73,60 @@ def check_sidecar_part(place: Place, name: DeliveryName, folder: bytes, fd: int)
         raise Refused(Problem(Code.FOLDER_IN_THE_WAY, join(place.path, name.manifest + PART), found=A_FILE))
 
 
+def listed_in(place: Place, names: Set[bytes], *, but: bytes = b"") -> dict[bytes, bytes]:
+    """Return which of these names a sidecar in the place lists, and that; all, where one is damaged that may do so.
+
+    Args:
+        but: name of a sidecar that is not asked.
+    """
+    listed: dict[bytes, bytes] = {}
+    with place.local(lambda each: each.endswith(b".manifest")) as folder:
+        for sidecar in find_sidecars(folder):
+            if sidecar == but:
+                continue
+            try:
+                rows = open_sidecar(join(folder, sidecar)).chunks
+            except NotADeliveryError:
+                continue
+            except StreamError:
+                return dict.fromkeys(names, sidecar)
+            listed |= dict.fromkeys({row.name for row in rows} & names, sidecar)
+    return listed
+
+
+def check_of_no_other(place: Place, name: DeliveryName, files: Iterable[bytes], before: Before) -> None:
+    """Refuse to remove, or write over, files that are of another delivery, whose sets may have the same names.
+
+    Where the sidecar of this one is there, and no run was stopped since, only what it lists is of it. Otherwise it is
+    what no other sidecar lists.
+
+    Args:
+        files: with a name of this delivery.
+
+    Raises:
+        Refused: as it says.
+    """
+    if not name.files:  # the names of its tars begin with that of the sidecar
+        return
+    chunks = {file: chunk_of(file) for file in files if not name.is_of_sidecar(file)}
+    doubtful = {*chunks.values()} - before.listed
+    if not doubtful:
+        return
+    others = listed_in(place, doubtful, but=name.manifest)
+    is_all_listed = before.completed is not None and not before.has_state
+    foreign = {file: chunk for file, chunk in chunks.items() if chunk in (doubtful if is_all_listed else others)}
+    if foreign:
+        problems = (
+            Problem(Code.FOLDER_IN_THE_WAY, join(place.path, file), found=_whose(others.get(chunk, b"")))
+            for file, chunk in foreign.items()
+        )
+        raise Refused(*problems, remedies=(_ELSEWHERE,))
+
+
+def _whose(sidecar: bytes) -> str:
+    return f"a file, of {shown(sidecar)}" if sidecar else A_FILE
+
+
 def check_removed(
     place: Place,
     name: DeliveryName,
@@ -78,10 +139,11 @@ def check_removed(
     """Refuse to remove what this delivery is not known to have written.
 
     An unfinished file is of it if a run of this delivery was here, and so is a file where it would have a tree. A
-    complete tree must be as the sidecar says, but for what is missing. An unfinished tree has to have only names
-    that it would get now, because nothing says what it had got; it is removed only to be replaced. In a store it has
-    its final name from the beginning. An object has the history of what was delivered: it grows or is in the way,
-    whatever is missing in it.
+    complete tree must be as the sidecar says, or what the run that finished it has written about it, but for what is
+    missing. An unfinished tree has to have only names that the run which began it would give it, or that it would
+    get now, where nothing says what it had got; it is removed only to be replaced. In a store it has its final name
+    from the beginning. An object has the history of what was delivered: it grows or is in the way, whatever is
+    missing in it.
 
     Args:
         unfinished: returns what the tree of this name is to become; None where that is not known.
@@ -99,13 +161,13 @@ def check_removed(
         elif entry in before.objects:
             tree = before.objects[entry]
             _refuse(place, [each.path for each in check_chunk(tree).problems] or [entry])
-        elif entry in before.trees:
-            tree = before.trees[entry]
-            _refuse(place, foreign_paths(tree, check_chunk(tree).problems))
+        elif known := before.trees.get(entry) or (None if place.goes_on else before.finished.get(entry)):
+            paths = foreign_paths(known, check_chunk(known).problems)
+            _refuse(place, [each for each in paths if known.row.xxh128 or each != entry])
         elif before.is_known if bare != entry else place.goes_on and before.has_state:
             if not is_replacing:
                 raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
-            batch = unfinished(bare)
+            batch = before.begun.get(bare) or unfinished(bare)
             _refuse(place, _others_of_unfinished(batch, entry) if batch else [entry])
         else:
             raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER + _perhaps_of(place, name, before)))

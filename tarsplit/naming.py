@@ -16,8 +16,9 @@ from qa2pack.manifest.path import check_name
 
 SIGNED_CHECKSUM = "sha256"  # of a signed delivery beside the wanted ones: so the signature covers its tars
 STRONG_CHECKSUMS = frozenset((SIGNED_CHECKSUM, "sha512"))  # no forgery is known; an OCFL object has sha512
-_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig|\.before)?|\.state|\.sender")
+_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig|\.before)?|\.state|\.begun|\.sender")
 _CHECKSUM = rb"(\.[a-z0-9]+sum)?"
+_ENDS_IN_CHECKSUM = re.compile(rb"\.[a-z0-9]+sum\Z")
 PART = b".part"  # suffix of every unfinished file
 BEFORE = b".before"  # suffix of the sidecar that another one is about to replace
 
@@ -67,6 +68,11 @@ class DeliveryName:
         return self.stem + b".state"
 
     @property
+    def begun(self) -> bytes:
+        """Name of the sidecar of what is being written, without checksums, while the delivery has folders."""
+        return self.stem + b".begun"
+
+    @property
     def sender(self) -> bytes:
         """Name of the file by which a store knows who sends the delivery, while it is sent."""
         return self.stem + b".sender"
@@ -74,7 +80,7 @@ class DeliveryName:
     @property
     def own(self) -> list[bytes]:
         """The names of the files by which a run knows what an earlier one did, and those that they have before."""
-        files = (self.manifest, self.before, self.state)
+        files = (self.manifest, self.before, self.state, self.begun)
         return [*files, *(file + PART for file in files)]
 
     @property
@@ -82,17 +88,26 @@ class DeliveryName:
         """The name of the files of each set; see `files`."""
         return self.files or (escaped(self.stem) + b"_{part}_of_{parts}.tar",)
 
+    def is_of_sidecar(self, name: bytes) -> bool:
+        """Return whether a file name is that of the sidecar, of its state file, or of what is beside it."""
+        return name.startswith(self.stem) and _OF_SIDECAR.fullmatch(name, len(self.stem)) is not None
+
     def owns(self, name: bytes) -> bool:
         """Return whether a file name belongs to this delivery, for any number of chunks."""
         bare = name.removesuffix(PART)
-        if bare.startswith(self.stem) and _OF_SIDECAR.fullmatch(bare, len(self.stem)):
-            return True
-        return any(re.fullmatch(expression_of(file).pattern + _CHECKSUM, bare) for file in self.of_sets)
+        return self.is_of_sidecar(bare) or any(
+            re.fullmatch(expression_of(file).pattern + _CHECKSUM, bare) for file in self.of_sets
+        )
+
+
+def chunk_of(name: bytes) -> bytes:
+    """Return the name of the chunk that a file is, or that it is the checksum file of."""
+    return _ENDS_IN_CHECKSUM.sub(b"", name)
 
 
 def is_unfinished(name: bytes) -> bool:
     """Return whether a name is one that a delivery has only while it is written: a stop leaves it."""
-    return name.endswith((PART, b".state", b".sender"))
+    return name.endswith((PART, b".state", b".begun", b".sender"))
 
 
 def chunk_name(file: bytes, number: int, count: int) -> bytes:

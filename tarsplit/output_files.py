@@ -156,6 +156,16 @@ def new_part(path: bytes) -> Iterator[int]:
 
 
 @contextmanager
+def new_file(path: bytes) -> Iterator[BinaryIO]:
+    """Yield a file that has its name, and is synced, when the block ends; it is removed if the block raises."""
+    with new_part(path) as fd:
+        with os.fdopen(fd, "wb", closefd=False) as file:
+            yield file
+        publish_part(fd, path)
+    sync_folder(os.path.dirname(path))
+
+
+@contextmanager
 def locked_part(path: bytes, check: Callable[[int], object] = lambda fd: None) -> Iterator[BinaryIO]:
     """Yield an empty file at `path.part`, locked against other processes; it is removed at the end.
 

@@ -1,7 +1,7 @@
 """Resume a delivery: find finished chunks of an earlier run, and leftover files to remove."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 
 from qa2pack.manifest.dataclass import dataclass
@@ -15,7 +15,7 @@ from qa2pack.tarsplit.before import Before
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.container.reader import summed
-from qa2pack.tarsplit.in_the_way import check_kinds, check_removed, foreign_paths, in_the_way
+from qa2pack.tarsplit.in_the_way import check_kinds, check_of_no_other, check_removed, foreign_paths, in_the_way
 from qa2pack.tarsplit.naming import PART, checksum_name
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.plan import Cut
@@ -150,15 +150,26 @@ def find_leftovers(
     removed = [entry for entry in there if (entry.endswith(PART) and entry not in kept) or entry in foreign]
     check_kinds(place, there, {*there}.difference(removed), trees)
     check_removed(place, name, removed, before, unfinished, is_replacing=is_replacing)
+    check_of_no_other(place, name, [*foreign, *_rewritten(cut, state, there)], before)
     if foreign and not is_replacing:
         raise Refused(*(Problem(Code.DELIVERY_IN_THE_WAY, join(place.path, entry)) for entry in foreign))
-    return removed
+    # What tells whose the others are goes last: a stop in between leaves nothing that is nobody's.
+    return sorted(removed, key=lambda entry: name.is_of_sidecar(entry.removesuffix(PART)))
+
+
+def _rewritten(cut: Cut, state: State | None, there: Iterable[bytes]) -> list[bytes]:
+    """Return the files that are there and written over, as no earlier run of the same delivery has finished them."""
+    if state is None:
+        return []
+    finished = {chunk.number for chunk in state.chunks}
+    missing = {c.name for n, c in enumerate(cut.chunks) if n not in finished and not c.made.is_tree}
+    return [entry for entry in there if entry in missing]
 
 
 def _sidecar_files(cut: Cut) -> set[bytes]:
     name = cut.header.name
     sums = (checksum_name(name.manifest, algorithm) for algorithm in cut.header.checksums)
-    return {name.state, name.manifest, signature_name(name.manifest), *sums}
+    return {name.state, name.begun, name.manifest, signature_name(name.manifest), *sums}
 
 
 def _expected(cut: Cut) -> set[bytes]:

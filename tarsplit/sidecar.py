@@ -2,7 +2,8 @@
 
 A stream of the same format as a member's manifest. The header holds the options of the delivery, the records describe
 all delivered folders (paths relative to the package), the notes hold the table of chunks: checksums, and the spans of
-folders and files by index in the stream. It holds nothing about the machine that made it.
+folders and files by index in the stream. It holds nothing about the machine that made it, and the time only where it
+is signed, so that the same package and options give the same bytes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from qa2pack.manifest.dataclass import asdict, dataclass
 from qa2pack.manifest.format.delivery_form import DeliveryForm, own_checksums
 from qa2pack.manifest.format.delivery_row import CHECKSUMS, DeliveryRow, check_row, without_unsaid
+from qa2pack.manifest.format.header import ArrivedIn
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.format.wire import Moment, read_value
 from qa2pack.manifest.path import check_name, check_relative
@@ -21,6 +23,7 @@ from qa2pack.tarsplit.state import EarlierVersion
 KIND = "delivery"
 # Fields that came after the first release of the format; written only where they say something.
 _LATER_IN_HEADERS = ("label", "sets", "all_sets")
+_LATER_IN_NOTES = ("signed_ns",)
 
 
 class NotADeliveryError(StreamError):
@@ -125,6 +128,7 @@ class _Notes:
 
     fingerprint: str
     chunks: tuple[ChunkRow, ...]
+    signed_ns: Moment = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ class Sidecar:
     Attributes:
         path: where it was found; the stream may be a copy of it.
         fingerprint: over the header and all records.
+        signed_ns: when it was made to be signed, ns since the epoch; 0 where it was not.
     """
 
     path: bytes
@@ -141,11 +146,17 @@ class Sidecar:
     header: DeliveryHeader
     fingerprint: str
     chunks: tuple[ChunkRow, ...]
+    signed_ns: int = 0
 
     @property
     def noun(self) -> str:
         """What its chunks are called: `tar`, or `part` where there are others."""
         return "tar" if all(row.form is DeliveryForm.TAR for row in self.chunks) else "part"
+
+    @property
+    def arrived_in(self) -> ArrivedIn:
+        """What it says of itself in the manifests of the members that come in it."""
+        return ArrivedIn(self.header.name.manifest, self.header.folder_mtime, self.signed_ns)
 
     @property
     def file_count(self) -> int:
@@ -165,7 +176,7 @@ def header_to_wire(header: DeliveryHeader) -> dict[str, object]:
     return {"kind": KIND, **{name: value for name, value in wire.items() if value or name not in _LATER_IN_HEADERS}}
 
 
-def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, object]:
+def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow], signed_ns: int = 0) -> dict[str, object]:
     """Return the notes as msgpack takes them."""
     rows = [asdict(chunk) for chunk in chunks]
     for row in rows:
@@ -173,7 +184,8 @@ def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, obj
             del row["form"]  # later than the first release of the format, too
         if row["earlier"] is None:
             del row["earlier"]
-    return {"fingerprint": fingerprint, "chunks": rows}
+    notes: dict[str, object] = {"fingerprint": fingerprint, "chunks": rows, "signed_ns": signed_ns}
+    return {name: value for name, value in notes.items() if value or name not in _LATER_IN_NOTES}
 
 
 def kind_in_words(header: Mapping[str, object]) -> str:
@@ -209,7 +221,7 @@ def open_sidecar(path: bytes, *, read_from: bytes = b"") -> Sidecar:
             _check_row(row)
     except ValueError as error:
         raise StreamError(path, f"is damaged: it describes a delivery that does not make sense ({error})") from error
-    return Sidecar(path, stream, header, notes.fingerprint, notes.chunks)
+    return Sidecar(path, stream, header, notes.fingerprint, notes.chunks, notes.signed_ns)
 
 
 def _check_row(row: ChunkRow) -> None:

@@ -54,13 +54,13 @@ executor   io/
 executor   casa/ stop_signals keep_previous
 executor   memory errors
 
-tarsplit   deliver extract
+tarsplit   deliver extract plain_copy
 tarsplit   resume earlier_versions
 tarsplit   in_the_way
 tarsplit   before
 tarsplit   check
 tarsplit   sets plan write_chunk check_chunk sidecar_files sidecar_tree
-tarsplit   taken_before tree/ growth chunk_names
+tarsplit   taken_before tree/ growth chunk_names content_copy
 tarsplit   container/
 tarsplit   sidecar chunk_entries
 tarsplit   cut_set

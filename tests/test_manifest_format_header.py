@@ -11,6 +11,7 @@ import pytest
 from qa2pack.manifest.casa.column_split import SplitSpec
 from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
 from qa2pack.manifest.format.header import (
+    ArrivedIn,
     BundleTask,
     Difference,
     EarlierBundle,
@@ -192,9 +193,33 @@ def test_header_with_a_value_of_another_type_is_damaged(
 ) -> None:
     stream = open_stream(saved(tmp_path, header))
     is_early = name == "scanned_ns" and value == -(2**63)
-    is_unknown = name in ("made_with", "delivery") and value is None
+    is_unknown = name in ("made_with", "delivery", "arrived_in") and value is None
     with nullcontext() if is_early or is_unknown else pytest.raises(StreamError, match="is damaged"):
         read_header(replace(stream, header={**stream.header, name: value}), StreamKind.PLAN)
+
+
+SIGNED_LATE, SIGNED_EARLY = ArrivedIn(b"a", 100, 7), ArrivedIn(b"b", 200, 5)
+
+
+def test_delivery_that_a_member_came_in_comes_back_as_it_was(tmp_path: Path, header: Header) -> None:
+    known = replace(header, arrived_in=SIGNED_LATE)
+    assert open_plan(saved(tmp_path, known)).header == known
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_older"),
+    [
+        (SIGNED_EARLY, SIGNED_LATE, True),
+        (SIGNED_LATE, SIGNED_EARLY, False),
+        (SIGNED_LATE, SIGNED_LATE, False),
+        (SIGNED_LATE, ArrivedIn(b"unsigned", 101), True),
+        (ArrivedIn(b"unsigned", 101), SIGNED_LATE, False),
+    ],
+)
+def test_delivery_is_older_that_was_signed_before_or_else_packaged_before(
+    one: ArrivedIn, other: ArrivedIn, is_older: bool
+) -> None:
+    assert one.is_older_than(other) is is_older
 
 
 def test_level_of_compression_is_recorded_where_it_is_not_the_usual_one(tmp_path: Path, header: Header) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa2pack.manifest.humanize import counted, exact_bytes, human_seconds, local_time
+from qa2pack.manifest.humanize import counted, exact_bytes, human_seconds, local_time, utc_time
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,6 @@ def test_time_is_given_in_its_two_largest_units(seconds: float, words: str) -> N
 @pytest.mark.parametrize("fraction_ns", [0, 5])
 def test_time_that_no_calendar_reaches_has_a_text(fraction_ns: int) -> None:
     at_ns = 10**30 + fraction_ns
+    assert utc_time(at_ns) == "1,000,000,000,000,000,000,000 s after 1970"
     assert local_time(at_ns) == "1,000,000,000,000,000,000,000 s after 1970"
     assert local_time(at_ns, has_fraction=True).startswith(f"1,000,000,000,000,000,000,000.{fraction_ns:09} s")

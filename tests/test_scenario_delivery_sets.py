@@ -13,6 +13,7 @@ import pytest
 
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.tarsplit.sidecar import open_sidecar
+from qa2pack.tarsplit.state import State, encode_state
 from support.commands import run_here
 from support.delivered_sets import RULES, checked_delivery, extract_safely
 from support.in_process import write
@@ -251,6 +252,47 @@ def test_two_members_are_one_delivery_and_one_of_them_another(home: Path, capsys
     assert names(home) == {"2.README", "P_unit.2_readme.manifest"}
 
 
+def test_replace_removes_no_file_of_another_delivery(home: Path, capsys: Capsys) -> None:
+    unit(home, capsys, "2")
+    delivered(home, capsys)
+    (home / "out/1.README").unlink()
+    words = ("--member", "unit.2", "--set", "readme")
+    for option in ("--quiet", "--replace"):
+        ran = run_here(capsys, "deliver", home / "P", "--output", home / "out", *words, option)
+        assert (ran.code, "2.README: found a file, of P.manifest" in ran.err) == (1, True), ran.err
+    assert checked_delivery(home / "out") == ["missing 1.README"]
+    (home / "out/P.manifest").unlink()
+    assert run_here(capsys, "deliver", home / "P", "--output", home / "out", *words).code == 1
+    delivered(home, capsys, *words, "--replace")
+
+
+def test_delivery_that_was_stopped_writes_over_no_file_that_another_one_got_since(home: Path, capsys: Capsys) -> None:
+    delivered(home, capsys, "--set", "readme")
+    sidecar = home / "out/P_unit.1_readme.manifest"
+    state = State(open_sidecar(os.fsencode(sidecar)).fingerprint)
+    shutil.rmtree(home / "out")
+    delivered(home, capsys)
+    sidecar.with_suffix(".state").write_bytes(encode_state(state))
+    before = (home / "out/1.README").stat()
+    ran = run_here(capsys, "deliver", home / "P", "--output", home / "out", "--set", "readme")
+    assert (ran.code, "1.README: found a file, of P_unit.1.manifest" in ran.err) == (1, True), ran.err
+    assert (home / "out/1.README").stat().st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("name", ["P_1_004_of_009.tar", "P_1_004_of_009.tar.md5sum"])
+def test_replace_removes_no_file_that_its_sidecar_does_not_list(home: Path, capsys: Capsys, name: str) -> None:
+    delivered(home, capsys)
+    (home / "out" / name).write_bytes(b"of somebody")
+    write(home / "run1/unit_1/c.bin", b"changed")
+    unit(home, capsys, "1", SETS.replace("60kB", "200kB"))
+    words = ("deliver", home / "P", "--output", home / "out")
+    ran = run_here(capsys, *words, "--replace")
+    assert (ran.code, "folder-in-the-way" in ran.err, f"out/{name}: found a file" in ran.err) == (1, True, True)
+    assert (home / "out" / name).read_bytes() == b"of somebody"
+    (home / "out" / name).unlink()
+    assert run_here(capsys, *words, "--replace").code == 0
+
+
 def test_changed_package_is_told_by_the_comparison(home: Path, capsys: Capsys) -> None:
     delivered(home, capsys)
     write(home / "run1/unit_1/left.txt", b"changed, but in no set")
@@ -298,6 +340,9 @@ def test_date_is_asked_for_where_a_name_has_it(home: Path, capsys: Capsys) -> No
     [
         ('select = "README"', 'select = ["README", "data/x"]', "one path"),
         ('select = "README"', 'select = "READ*"', "one path"),
+        ('"{unit}.README"', '"{unit}.tgz"', 'form = "tgz", or "file"'),
+        ('"{unit}_videos.tar"', '"{unit}_videos.tar.gz"', 'form = "tgz", or "file"'),
+        ('"{unit}_videos.tar"', '"{unit}_videos.zip"', 'form = "zip", or "file"'),
         ('select = "README"', "", "paths in the member"),
         ('select = "data/**"', 'select = "date/**"', "one of the folders"),
         ('select = "data/**"', 'select = "data/**/x"', "** at the end"),

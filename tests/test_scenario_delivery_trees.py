@@ -595,8 +595,30 @@ def test_unfinished_tree_of_an_earlier_state_is_removed_only_when_replaced(home:
     assert checked(home / "out", home / "P") == []
 
 
+@pytest.mark.parametrize("to", ["--output", "--to"])
+def test_unfinished_tree_with_files_that_the_package_lost_is_removed_when_replaced(home: Path, to: str) -> None:
+    words = ("deliver", home / "P", to, f"{'file://' * (to == '--to')}{home}/out", "--jobs", "1", "--json")
+    damage(home / "P/unit/data/two/b", "changed")
+    shutil.rmtree(home / "out")
+    assert run_redirected(*words).code == 4
+    (tree,) = (path for path in (home / "out").glob("P_files*") if path.is_dir())
+    (home / "run/in/one/text").unlink()
+    package_again(home)
+    mine = write(tree / "unit/data/one/mine", b"mine")
+    assert "delivery-in-the-way" in run_redirected(*words).out
+    (problem,) = json.loads(run_redirected(*words, "--replace").out)["problems"]
+    assert (problem["code"], problem["path"].endswith(f"{tree.name}/unit/data/one/mine")) == (
+        "folder-in-the-way",
+        True,
+    )
+    mine.unlink()
+    assert run_redirected(*words, "--replace").code == 0
+    assert checked(home / "out", home / "P") == []
+    assert not [*(home / "out").glob("*.begun")]
+
+
 def stopped_after_the_sets(home: Path) -> None:
-    """Leave what a stop leaves that comes before the first set has its name."""
+    """Leave what a stop of an older program leaves that comes before the first set has its name."""
     damage(home / "P/unit/data/two/b", "changed")
     shutil.rmtree(home / "out")
     assert deliver(home).code == 4

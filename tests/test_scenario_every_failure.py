@@ -293,6 +293,11 @@ def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.made(), "--to", "nothing://x"]
 
 
+@fails(Code.COPIES_MISSING)
+def _(world: World) -> Words:
+    return ["repair", world.made(), "--from", f"file://{world.folder}/nowhere"]
+
+
 @fails(Code.NO_DELIVERY_SET)
 def _(world: World) -> Words:
     return ["deliver", world.made()]

@@ -13,14 +13,17 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.humanize import utc_time
 from qa2pack.pack.api import ApplyOptions, Workers, package_at, receive
-from support.deliveries import DAY, PROJECT, tars
+from support.deliveries import DAY, OLD_NS, PROJECT, tars
 from support.file_systems import folder_elsewhere, small_disk
 from support.receiver import FILES, LABELLED, Receiver, files_of, rewrite, spoil
 from support.snapshots import snapshot
 from support.users import as_ordinary_user, folder_of_everybody
 
 Capsys = pytest.CaptureFixture[str]
+BEFORE_S = OLD_NS // 10**9
+PACKAGED_AT = utc_time(OLD_NS + 10**15)
 # the straight case
 
 
@@ -54,6 +57,7 @@ def test_other_commands_work_on_it_from_then_on(receiver: Receiver) -> None:
     receiver.received()
     assert "All as packaged: 1 member, 11 files" in receiver.type("verify", receiver.path).out
     assert "the last apply is finished" in receiver.type("status", receiver.path).out
+    assert f"in       {receiver.sidecar.name}, packaged {PACKAGED_AT}" in receiver.type("show", receiver.path).out
     shown = json.loads(receiver.type("show", receiver.path, "--json").out)
     assert [(each["member"], each["is_adopted"], each["mode"]) for each in shown["members"]] == [
         (f"group_ouss_id/member_ouss_{DAY}_id", True, "copy")
@@ -90,6 +94,10 @@ def test_damage_after_it_is_found(receiver: Receiver) -> None:
     ran = receiver.type("verify", receiver.path)
     assert ran.code == 3
     assert "changed sg_ouss_id/group_ouss_id/member_ouss_id/product/image.fits" in ran.out
+    shutil.move(receiver.delivery, receiver.folder / "away")
+    advice = " ".join(receiver.type("repair", receiver.path).out.split())
+    assert f"It was received, in the delivery {PROJECT}_{DAY}.manifest; its origin is not known here." in advice
+    assert receiver.type("repair", receiver.path, "--from", receiver.folder / "away").code == 0
 
 
 def test_sidecar_itself_may_be_named_and_the_package_may_lie_beside_the_tars(receiver: Receiver) -> None:
@@ -205,7 +213,17 @@ def test_member_that_is_there_is_left_and_its_tars_are_not_read(receiver: Receiv
     ran = receiver.received()
     assert "Left as it is, because its manifest has the same content: group_ouss_id/member_ouss_id\n" in ran.out
     assert "Nothing to do" in ran.out
-    assert snapshot(receiver.path) == before
+    assert (snapshot(receiver.path), "newer delivery" in ran.out) == (before, False)
+    rewrite(receiver, folder_mtime=BEFORE_S)
+    told = " ".join(receiver.received().out.split())
+    assert f"It came in a newer delivery: {receiver.sidecar.name}, packaged {PACKAGED_AT}" in told
+    (newer,) = json.loads(receiver.received("--json").out)["newer"]
+    assert newer == {
+        "member": "group_ouss_id/member_ouss_id",
+        "sidecar": receiver.sidecar.name,
+        "signed_at": "",
+        "packaged_at": PACKAGED_AT,
+    }
 
 
 def test_members_that_are_there_are_left_and_the_others_are_added(receiver: Receiver) -> None:
@@ -228,7 +246,13 @@ def test_member_that_differs_is_refused_until_it_is_to_be_replaced(receiver: Rec
     assert "member-differs" in ran.err
     assert f"pack receive {receiver.sidecar} {receiver.path} --replace\n" in ran.err
     assert f"pack receive {receiver.sidecar} FOLDER\n" in ran.err
+    assert "older delivery" not in ran.err
+    sidecar = receiver.sidecar.read_bytes()
+    rewrite(receiver, folder_mtime=BEFORE_S)
+    older = f"found an older delivery, {receiver.sidecar.name}, packaged {utc_time(OLD_NS)}"
+    assert older in " ".join(receiver.receive().err.split())
     assert snapshot(receiver.path) == before
+    receiver.sidecar.write_bytes(sidecar)
     ran = receiver.received("--replace")
     assert "Replaced: 12 files" in ran.out
     assert files_of(receiver.path) == files_of(sender)

@@ -114,6 +114,6 @@ def test_fault_where_a_file_is_taken_out_of_a_tar(
 
     package = damaged.copy(tmp_path / "copy")
     with monkeypatch.context() as patch:
-        patch.setattr(f"qa2pack.tarsplit.extract.{step}", fail)
+        patch.setattr(f"qa2pack.tarsplit.content_copy.{step}", fail)
         assert repair(package) == 1
     check_finishes(damaged, package)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.core import url_to_fs
 
 from support.commands import run_here
 from support.deliveries import DAY, MEMBER, PROJECT, make_package
@@ -93,6 +94,59 @@ def test_store_is_asked_for_what_is_needed_alone(
         assert {name for name in read if name.endswith(".tar")} == {f"{STEM}_002_of_002.tar"}
         refused = run_here(capsys, "repair", package, "--from", "s3://no-such-bucket/out")
         assert (refused.code, "store-unusable" in refused.err) == (1, True)
+        check_repair_from_plain_copy(package, f"s3://{BUCKET}/plain", capsys)
+    assert run_here(capsys, "verify", package).code == 0
+
+
+def check_repair_from_plain_copy(package: Path, address: str, capsys: Capsys) -> None:
+    """Repair a package from its copy in a store, in which one file is called otherwise, and no sidecar is."""
+    refused = run_here(capsys, "repair", package, "--from", address)
+    assert (refused.code, "copies-missing" in refused.err) == (1, True)
+    fs, root = url_to_fs(address)
+    fs.put(os.fspath(package), f"{root}/{PROJECT}", recursive=True)
+    fs.makedirs(f"{root}/odd", exist_ok=True)
+    fs.mv(f"{root}/{PROJECT}/{MEMBER}/script/c.py", f"{root}/odd/moved.txt")
+    script = package / MEMBER / "script/b.py"
+    mtime_ns = script.stat().st_mtime_ns
+    damage(package)
+    ran = run_here(capsys, "repair", package, "--from", address)
+    assert ran.code == 0, ran.err + ran.out
+    assert f"{address}/{PROJECT}/{MEMBER}/script/b.py" in ran.out
+    assert f"{address}/odd/moved.txt" in ran.out
+    assert (script.read_bytes(), script.stat().st_mtime_ns) == (FILES["script/b.py"], mtime_ns)
+
+
+def test_plain_copy_at_an_address_is_a_copy(package: Path, tmp_path: Path, capsys: Capsys) -> None:
+    check_repair_from_plain_copy(package, f"file://{tmp_path}/far", capsys)
+    assert run_here(capsys, "verify", package).code == 0
+
+
+ROWS = bytes(264) + b"\xbe\xbe\xbe\xbe" + bytes(4) + b"\x00\x00\x00\x04sync" + bytes([0, 0, 0, 1, 0, 0, 0, 7])
+
+
+@pytest.mark.parametrize(("place", "name"), [("", "delivery"), ("file://", "delivery"), ("file://", "copy")])
+def test_table_that_is_gone_gets_its_lock_with_the_rows(
+    tmp_path: Path, capsys: Capsys, place: str, name: str
+) -> None:
+    package = tmp_path / PROJECT
+    tables = {"calibrated/a.ms": ROWS, "calibrated/a.ms/FIELD": ROWS[:-1] + b"\x08", "calibrated/b.ms": bytes(280)}
+    files: dict[str | bytes, bytes] = {f"{table}/table.lock": lock for table, lock in tables.items()}
+    make_package(package, files | {f"{table}/table.dat": table.encode() for table in tables})
+    assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "delivery").code == 0
+    shutil.copytree(package, tmp_path / "copy")
+    shutil.rmtree(package / MEMBER / "calibrated")
+    ran = run_here(capsys, "repair", package, "--from", f"{place}{tmp_path}/{name}")
+    assert ran.code == 0, ran.err + ran.out
+    assert run_here(capsys, "verify", package).code == 0
+    assert {table: (package / MEMBER / table / "table.lock").read_bytes() for table in tables} == tables
+
+
+def test_files_beside_a_damaged_sidecar_are_a_copy(package: Path, tmp_path: Path, capsys: Capsys) -> None:
+    shutil.copytree(package, tmp_path / "copy" / PROJECT)
+    (tmp_path / "copy" / f"{STEM}.manifest").write_bytes(b"no sidecar")
+    for place in (tmp_path / "copy", f"file://{tmp_path}/copy"):
+        damage(package)
+        assert run_here(capsys, "repair", package, "--from", place).code == 0
     assert run_here(capsys, "verify", package).code == 0
 
 
@@ -120,7 +174,16 @@ def test_signed_package_takes_no_copy_of_another_sha256(
     script.unlink()
     if is_in_place:
         script.write_bytes(FORGED)
-    words = ("repair", os.fsdecode(package.path), "--from", copy, "--from", tmp_path / "bad")
+    words = (
+        "repair",
+        os.fsdecode(package.path),
+        "--from",
+        copy,
+        "--from",
+        tmp_path / "bad",
+        "--from",
+        f"file://{copy}",
+    )
     assert run_here(capsys, *words).code == 3
     assert run_here(capsys, *words, "--from", tmp_path / "good").code == 0
     assert script.read_bytes() == SIGNED

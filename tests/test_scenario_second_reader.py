@@ -121,7 +121,17 @@ def test_document_names_every_key_and_no_other(path: bytes) -> None:
     header, _, notes, _ = read_stream(Path(os.fsdecode(path)).read_bytes())
     assert (
         documented("Header")
-        - {"is_rebuilt", "written", "beside", "checks", "found_texts", "delivery", "delivery_sets", "all_sets"}
+        - {
+            "is_rebuilt",
+            "written",
+            "beside",
+            "checks",
+            "found_texts",
+            "delivery",
+            "delivery_sets",
+            "all_sets",
+            "arrived_in",
+        }
         == header.keys()
     )
     assert documented("Notes") - {"recalled", "extra", "changed", "trees", "bundles", "opened"} == notes.keys()

@@ -208,7 +208,7 @@ def test_changed_file_stops_its_tar_and_leaves_no_parts(proxy: Proxy, package: P
     assert any(method == "DELETE" and "uploadId" in path for method, path in proxy.requests)
 
 
-@pytest.mark.parametrize("address", ["s3://no-such-bucket/x", "nothing://x/y", "sftp://127.0.0.1:1/x"])
+@pytest.mark.parametrize("address", ["s3://no-such-bucket/x", "nothing://x/y", "memory://x", "sftp://127.0.0.1:1/x"])
 def test_store_that_cannot_be_used_is_told_before_anything_is_read(
     proxy: Proxy, tmp_path: Path, capsys: Capsys, address: str
 ) -> None:

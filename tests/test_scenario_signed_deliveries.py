@@ -4,14 +4,17 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qa2pack.manifest.humanize import utc_time
 from qa2pack.pack.tarsplit_command import main
+from qa2pack.tarsplit.sidecar import open_sidecar
 from support.commands import ROOT, Ran, run_here
-from support.deliveries import DAY, PROJECT, extract, make_package
+from support.deliveries import DAY, OLD_NS, PROJECT, extract, make_package
 from support.forgery import twins
 from support.receiver import spoil
 from support.signatures import ALICE, Key, exchange_what_was_checked, make_key, sign_by_hand
@@ -52,14 +55,19 @@ def standing(capsys: Capsys, *options: str | Path) -> str:
 def test_receiver_learns_who_signed_and_which_date_was_signed(
     home: Path, capsys: Capsys, key: Key, signers: Path
 ) -> None:
+    before_ns = time.time_ns()
     ran = cut(capsys, "--sign", key.path)
     assert (ran.code, f"Signed: {SIDECAR}.sig" in ran.out) == (0, True)
+    sidecar = open_sidecar(os.fsencode(home / "out" / SIDECAR))
+    assert before_ns < sidecar.signed_ns < time.time_ns()
+    signed_at, packaged_at = utc_time(sidecar.signed_ns), utc_time(OLD_NS + 10**15)
     shutil.rmtree(home / PROJECT)
     ran = run(capsys, "--check", "out", "--allowed-signers", signers, "--require-signature")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
         "All as delivered: 1 delivery, every byte of every tar read",
-        f"{SIDECAR}: signed by {ALICE}, {key.fingerprint}; it says of itself: {DAY}",
+        f"{SIDECAR}: signed by {ALICE}, {key.fingerprint}; it says of itself: {DAY}, signed {signed_at}, "
+        f"packaged {packaged_at}",
     ]
     assert fields(capsys, "--check", "out", "--allowed-signers", signers)["signatures"] == [
         {
@@ -69,6 +77,8 @@ def test_receiver_learns_who_signed_and_which_date_was_signed(
             "key": key.fingerprint,
             "reason": "",
             "dated": DAY,
+            "signed_at": signed_at,
+            "packaged_at": packaged_at,
             "is_weak": False,
         }
     ]

@@ -1,4 +1,4 @@
-"""Uploads that go on with what is there of them, and how much of one is under way."""
+"""Uploads that go on with what is there, how much of one is under way, and addresses that no store can have."""
 
 import hashlib
 import threading
@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import known_implementations
 
+from qa2pack.manifest.problem import Refused
 from qa2pack.tarsplit.place import s3_upload
+from qa2pack.tarsplit.place.address import check_address
 from qa2pack.tarsplit.place.plain_upload import PlainUpload
 from qa2pack.tarsplit.place.s3_upload import S3Upload
+from qa2pack.tarsplit.place.store import Store
 
 WHOLE = bytes(range(256)) * 40
 THERE = [b"", WHOLE[:1000], WHOLE[:1024], WHOLE[:1000] + b"xx", b"zz" + WHOLE[2:], WHOLE, WHOLE + b"1"]
@@ -85,3 +89,52 @@ def test_some_parts_are_sent_at_once_and_of_no_more_is_read_before(monkeypatch: 
         writing.result()
     assert found == ([1, 2, 3, 4], at_once)
     assert upload.finish().endswith("-12")
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("memory://a/b", "gone when the command ends"),
+        ("file://", "no slash"),
+        ("file://a/b", "no slash"),
+        ("s3://", "no bucket"),
+        ("sftp:///", "no host"),
+        ("sftp://host/a#b", "# or ?"),
+        ("ftp://host/a?b", "# or ?"),
+        ("s3://bucket/a?versionId=3", "a version"),
+        ("simplecache::s3://bucket/a", "::"),
+        ("s3://bucket/a::b", "::"),
+    ],
+)
+def test_address_that_no_store_can_have_is_refused_before_it_is_opened(address: str, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        Store(address).check()
+    assert reason in str(refused.value.problems[0].found)
+    assert "Correct the address" in refused.value.remedies[0].text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://bucket", "s3://bucket/a#b?c", "file:///a#b", "sftp://me@host", "https://host/a", "hdfs://host/a"],
+)
+def test_other_address_is_left_to_its_library(address: str) -> None:
+    check_address(address)
+
+
+def test_nothing_is_sent_to_what_is_only_read() -> None:
+    with pytest.raises(Refused, match="store-unusable"):
+        check_address("https://host/a", is_sent_to=True)
+
+
+@pytest.mark.parametrize(
+    ("where", "command"),
+    [("no_such_module.FileSystem", ("pip install no_such_module",)), ("fsspec.implementations.no_such.X", ())],
+)
+def test_library_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, where: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(known_implementations, "nowhere", {"class": where, "err": "Install what is not there"})
+    with pytest.raises(Refused) as refused:
+        Store("nowhere://a/b").check()
+    assert refused.value.problems[0].found == "Install what is not there"
+    assert refused.value.remedies[0].commands == command

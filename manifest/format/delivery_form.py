@@ -44,6 +44,11 @@ def usual_form(name: bytes) -> DeliveryForm:
     return DeliveryForm.TAR if fits_form(name, DeliveryForm.TAR) else DeliveryForm.FILE
 
 
+def called_as(name: bytes) -> DeliveryForm | None:
+    """Return the form of containers that are called so; None if none is."""
+    return next((form for form in _SUFFIXES if fits_form(name, form)), None)
+
+
 def own_checksums(form: DeliveryForm, wanted: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the checksums that a form has, where these are wanted."""
     match form:

@@ -20,7 +20,7 @@ _BELOW = "**"
 _LATER = ("form", "checksums", "also", "at_apply")
 CHECKSUMS = ("md5", "sha256", "xxh128")  # that are written beside a file
 _BESIDE = re.compile(
-    rb".*\.(manifest(\.sig|\.before)?|state|sender|part|(%b)sum)" % "|".join(CHECKSUMS).encode(), re.DOTALL
+    rb".*\.(manifest(\.sig|\.before)?|state|begun|sender|part|(%b)sum)" % "|".join(CHECKSUMS).encode(), re.DOTALL
 )
 MOST_NAME_BYTES = 240  # of a file: `.sha256sum.part` is written behind it
 

@@ -17,6 +17,8 @@ from qa2pack.manifest.format.check_row import CheckRow
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.wire import Moment
 from qa2pack.manifest.format.written import BesideFile, WrittenFile
+from qa2pack.manifest.humanize import utc_time
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.role import Role
 
@@ -85,6 +87,31 @@ class ReceivedDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class ArrivedIn:
+    """The delivery that a member came in, as that says of itself.
+
+    Attributes:
+        sidecar: name of the file.
+        packaged_s: when the newest of its members was planned, seconds since the epoch.
+        signed_ns: when it was signed, ns since the epoch; 0 if that is not known.
+    """
+
+    sidecar: bytes
+    packaged_s: Moment
+    signed_ns: Moment = 0
+
+    def __str__(self) -> str:
+        signed = f"signed {utc_time(self.signed_ns)}, " if self.signed_ns else ""
+        return f"{shown(self.sidecar)}, {signed}packaged {utc_time(self.packaged_s * 10**9)}"
+
+    def is_older_than(self, other: "ArrivedIn") -> bool:
+        """Return whether it was made before another one."""
+        if self.signed_ns and other.signed_ns:
+            return self.signed_ns < other.signed_ns
+        return self.packaged_s < other.packaged_s
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """The request, and the state that it relies on.
 
@@ -112,6 +139,7 @@ class Header:
             files.
         received_from: the delivery that the plan receives; the records of its members are in the manifest of that,
             none in the plan. None in all other plans, and in manifests.
+        arrived_in: the delivery that the member came in; None if it was not received.
     """
 
     kind: StreamKind
@@ -140,6 +168,7 @@ class Header:
     delivery_sets: tuple[DeliveryRow, ...] = ()
     received_from: ReceivedDelivery | None = None
     all_sets: tuple[DeliveryRow, ...] = ()
+    arrived_in: ArrivedIn | None = None
 
     @property
     def missing_sets(self) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ _LATER_IN_HEADERS = (
     "delivery_sets",
     "received_from",
     "all_sets",
+    "arrived_in",
 )
 _ROWS_OF_SETS = {"delivery_sets", "all_sets"}
 _RECEIVED_ON_DISK = "delivery"  # `received_from`, which is easily taken for what a layout delivers

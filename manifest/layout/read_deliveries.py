@@ -1,10 +1,12 @@
 """Reading of the `[[delivery]]` tables of a layout: the delivery sets."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from qa2pack.manifest.format.delivery_form import (
     WITH_PARTS,
     DeliveryForm,
+    called_as,
     fits_form,
     own_checksums,
     suffixes_in_words,
@@ -63,7 +65,7 @@ def _delivery(table: Table, known: Known) -> Delivery:
         table.refuse(expected="paths in the member for select", found="nothing")
     for path in select:
         _check_path(table, known, path)
-    form = _form(table, file)
+    form = _form(table, file, select)
     kind = form or usual_form(file.text.encode())
     if kind is DeliveryForm.FILE and (len(select) > 1 or _WILD & set(select[0])):
         expected = "one path without * ? and [ for select, because the file is no container"
@@ -81,12 +83,22 @@ def _delivery(table: Table, known: Known) -> Delivery:
     )
 
 
-def _form(table: Table, file: Template) -> DeliveryForm | None:
-    """Return the form that is said; None where it is the usual one of the name."""
+def _form(table: Table, file: Template, select: Sequence[str]) -> DeliveryForm | None:
+    """Return the form that is said; None where it is the usual one of the name.
+
+    It is not guessed for `.tgz` and `.zip`: the file that is selected may be one already.
+    """
+    name = file.text.encode()
     if "form" not in table:
+        called = called_as(name)
+        if (
+            called
+            and called is not usual_form(name)
+            and any(called_as(each.encode()) is not called for each in select)
+        ):
+            table.refuse(expected=f'form = "{called}", or "file" for one file as it is', found=file.text)
         return None
     form = table.choice(DeliveryForm, table.text("form"))
-    name = file.text.encode()
     if not fits_form(name, form):
         table.refuse(expected=f"a name that ends in {suffixes_in_words(form)}, as form says", found=file.text)
     return None if form is usual_form(name) else form

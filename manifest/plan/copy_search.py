@@ -15,6 +15,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_fd
 from qa2pack.manifest.fs.lock_file import read_lock
@@ -22,7 +23,7 @@ from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.rebuild import Source
-from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
+from qa2pack.manifest.table_lock import LOCK_NAME, is_table_lock, row_count_of, rows_of_digest
 
 Sums = Mapping[bytes, bytes]  # the sha256 of files, by their path in the member
 
@@ -67,17 +68,13 @@ class CopySearch:
         for path in (own, *self._paths_of(entry)):
             if _row_count(path) == expected if expected is not None else is_folder(os.path.dirname(path)):
                 return Source(path, Action.COPY, entry.state)
-        return None
+        # Of any content: staging makes one where it finds none, and it is none that has this name there.
+        return Source(join(self.package.control, LOCK_NAME), Action.COPY, entry.state) if expected is None else None
 
     def _paths_of(self, entry: Entry) -> Iterator[bytes]:
         """Yield where the places and the origin would have the file."""
-        header = self.manifest.header
-        inside = join(folder_of(header.member), entry.path)
         for place in self.places:
-            yield join(place, entry.path)
-            yield join(place, join(header.member, entry.path))
-            yield join(place, inside)
-            yield b"/".join((place, header.project, inside))
+            yield from (join(place, path) for path in paths_in_copy(self.manifest.header, entry))
         yield self._own_source(entry)
 
     def _own_source(self, entry: Entry) -> bytes:
@@ -106,6 +103,12 @@ class CopySearch:
         if expected is None:
             return digest_of_fd(fd, entry.size) == entry.digest
         return digests_of_fd(fd, entry.size) == (entry.digest, expected)
+
+
+def paths_in_copy(header: Header, entry: Entry) -> tuple[bytes, ...]:
+    """Return where another copy would have a file: one of the member, of the package, or of the folder around it."""
+    inside = join(folder_of(header.member), entry.path)
+    return entry.path, join(header.member, entry.path), inside, join(header.project, inside)
 
 
 def _row_count(lock: bytes) -> int | None:

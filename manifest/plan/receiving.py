@@ -24,7 +24,7 @@ from qa2pack.manifest.alma.package import (
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Header, Notes, ReceivedDelivery, StreamKind, Total
+from qa2pack.manifest.format.header import ArrivedIn, Header, Notes, ReceivedDelivery, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.presence import is_folder, real_path
@@ -58,6 +58,7 @@ class Arrival:
         sidecar: absolute path of the manifest of the delivery.
         digest: of that manifest.
         members: those that are added, sorted; at least one.
+        arrived_in: what it says of itself.
         layout: their layout, by name or absolute path; empty where it is not known.
         selecting: what the delivery has of a member that is replaced; None: all of it.
         is_replacing: a member is replaced also where it has other content, or files that were changed by hand.
@@ -67,6 +68,7 @@ class Arrival:
     sidecar: bytes
     digest: bytes
     members: tuple[bytes, ...]
+    arrived_in: ArrivedIn
     layout: str = ""
     selecting: "Selecting | None" = None
     is_replacing: bool = False
@@ -113,6 +115,9 @@ def plan_receiving(
         text = layout.tree.text if layout else ""
         raise Refused(Problem(Code.OTHER_TREE, folder_of(strange[0]), text or "the package itself"))
     if earlier:
+        before = earlier.header.arrived_in
+        if arrival.selecting and before and arrival.arrived_in.is_older_than(before):  # sets may come in any order
+            arrival = replace(arrival, arrived_in=before)
         return _plan_in_place(arrival, destination, earlier, layout, records, program=program, now_ns=now_ns)
     contents = contents_of(records, arrival.members)
     header = _header(arrival, destination, layout, contents, program=program, now_ns=now_ns)
@@ -310,6 +315,7 @@ def _header(
         roles=layout.roles if layout else (),
         checks=_checks_of(layout) if layout else (),
         received_from=ReceivedDelivery(arrival.sidecar, arrival.digest, arrival.members),
+        arrived_in=arrival.arrived_in,
     )
 
 

@@ -1,8 +1,8 @@
 """The signature of a file: a value with what is known of it, and the check that finds that out.
 
 A signature is in a file beside the signed one, `NAME.sig`, as `ssh-keygen -Y sign` writes it. It holds no time: only
-what the signed file says of its time is covered. A key whose validity has ended is therefore not accepted for old
-signatures either: whoever got the key could give any date.
+what the signed file says of its time is covered, which is what the signer wrote. A key whose validity has ended is
+therefore not accepted for old signatures either: whoever got the key could give any date.
 """
 
 import os
@@ -65,6 +65,8 @@ class Signed:
     Attributes:
         path: of the file, or of what it describes, as it is shown.
         dated: the time that the file says, as in ISO 8601; empty if no signature fits: anybody may have written it.
+        signed_at: when it was signed, as the signer has it; empty as `dated` is, and where the file does not say it.
+        packaged_at: when the newest of what it describes was planned; empty as the others are.
         is_weak: the file names what it describes by digests that do not exclude a forgery.
     """
 
@@ -72,6 +74,8 @@ class Signed:
     signature: Signature
     dated: str = ""
     is_weak: bool = False
+    signed_at: str = ""
+    packaged_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

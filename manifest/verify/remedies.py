@@ -14,11 +14,12 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.inside import inside_of
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_folder, real_path, status_of
-from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
 
@@ -115,7 +116,7 @@ def member_remedies(member: DamagedMember) -> Iterator[Remedy]:
         yield Remedy("Or leave it out of the member; it is kept until the next apply:", (repair,))
 
 
-_OTHER_COPY = "FOLDER is another copy of the package, or what was unpacked from its tars."
+_OTHER_COPY = "FOLDER is another copy of the package, its delivery, or what was unpacked from that; or their address."
 
 
 def _repairs(member: DamagedMember, damaged: Iterable[bytes], repair: str) -> Iterator[Remedy]:
@@ -152,7 +153,7 @@ def _why_lost(member: DamagedMember, entry: Entry) -> tuple[str, bytes] | None:
         return _why_not_written(member.manifest, entry.path)
     source = source_of(member.manifest, entry)
     if source is None:
-        return "It is not known what an adopted package was made from.", b""
+        return _why_unknown(member.manifest.header), b""
     if entry.action is Action.EXTRACT:
         return _why_not_taken_out(member.manifest, source)
     try:
@@ -162,6 +163,13 @@ def _why_lost(member: DamagedMember, entry: Entry) -> tuple[str, bytes] | None:
     if there and here and stat.S_ISREG(there.st_mode) and os.path.samestat(there, here):
         return "PATH is the same file by a hard link, so it has changed with it.", source
     return _why_not_as_it_was(source, entry.state.written)
+
+
+def _why_unknown(header: Header) -> str:
+    """Return why no origin is known. Who received it before its delivery was recorded finds it called adopted."""
+    if header.arrived_in:
+        return f"It was received, in the delivery {shown(header.arrived_in.sidecar)}; its origin is not known here."
+    return "It is not known what a package that was adopted or received was made from."
 
 
 def _why_not_as_it_was(source: bytes, written: tuple[int, ...]) -> tuple[str, bytes] | None:

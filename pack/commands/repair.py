@@ -20,7 +20,7 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="FOLDER",
-        help="Another copy of the package, unpacked tars, or a delivery: its folder, or an address as of --to. "
+        help="Another copy of the package, unpacked tars, or a delivery: the folder, or an address as of --to. "
         "Repeatable.",
     ),
 ]
@@ -42,9 +42,9 @@ def repair(  # noqa: PLR0913 - one parameter per option
     """Replace what is damaged or missing in PACKAGE.
 
     What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, from
-    the origin, wherever they are there, or at last from deliveries. What cannot be had is listed. What was is kept
-    until the next apply where that takes little space: `pack rollback` brings it back. With --allowed-signers it is
-    shown who signed the deliveries; with --require-signature nothing is changed unless known signers did.
+    the origin, wherever they are there, or at last from deliveries and stores. What cannot be had is listed. What was
+    is kept until the next apply where that takes little space: `pack rollback` brings it back. With --allowed-signers
+    it is shown who signed the deliveries; with --require-signature nothing is changed unless known signers did.
 
     Example: pack repair 2011.0.00229.S --from /backup/2011.0.00229.S
     """

@@ -21,6 +21,7 @@ from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import SIGNED_CHECKSUM, DeliveryName
 from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
+from qa2pack.tarsplit.place.address import check_address
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Place
 from qa2pack.tarsplit.place.store import Store
@@ -70,9 +71,9 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     state = existing_package(target)
     if options.key:
         check_key(options.key)
+    place = _place(package, options)
     check_delivered_whole(package, state, target.opened, os.fsencode(options.member))
     request, members = _request(target, options)
-    place = _place(package, options)
     destination = Destination(package.path, place, options.is_replacing, options.key, options.is_taking_over)
     lock = _lock(request.name, place.path) if workers.cluster and not options.is_dry else b""
     with reading(package, workers, output=place.path, lock=lock) as engine:
@@ -85,6 +86,7 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
 def _place(package: Package, options: DeliveryOptions) -> Place:
     """Return where the delivery goes, checked as far as that can be done before anything is read."""
     if options.address:
+        check_address(options.address, is_sent_to=True)
         store = Store(options.address)
         if not options.is_dry:
             store.check()

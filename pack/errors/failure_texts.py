@@ -106,7 +106,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.ORIGIN_UNKNOWN: Row(
         "No member of the package was made from this origin.",
-        "The path is mistyped, the reduction was moved, or the package was adopted.",
+        "The path is mistyped, the reduction was moved, or the package was adopted or received.",
         "Name the member to compare with: --member NAME. They are listed, with their origins, by:",
         ("pack show PACKAGE",),
     ),
@@ -198,8 +198,8 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.MEMBER_DIFFERS: Row(
         "The package has this member, and its files are not those of the delivery.",
-        "The member was delivered again after a change, or another one got its name; or a file was made on purpose to"
-        " have the digest of the one that was signed.",
+        "The member was delivered again after a change, this is an older delivery, or another member got its name; or"
+        " a file was made on purpose to have the digest of the one that was signed.",
         "Nothing is replaced on its own. Give --replace to have the delivered member in its place, or receive the "
         "delivery in another folder, and compare the two.",
     ),
@@ -240,6 +240,11 @@ REQUESTS: Mapping[Code, Row] = {
         "The address is mistyped, access is not given, the service does not answer, or a library for it is missing.",
         "Check the address, and the access as other programs of the service have it (for S3 AWS_PROFILE or "
         "AWS_ENDPOINT_URL, for SFTP the keys of ssh). The libraries come with: pip install 'qa2pack[remote]'",
+    ),
+    Code.COPIES_MISSING: Row(
+        "Nothing is at this address: no delivery, and no files.",
+        "The address is mistyped, or what was there is gone.",
+        "Correct the address of --from",
     ),
     Code.CHUNK_TOO_SMALL: Row(
         "The size limit is smaller than the smallest tar.",

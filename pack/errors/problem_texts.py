@@ -118,8 +118,8 @@ PLANNING: Mapping[Code, Row] = {
         "--append member; a file that is not wanted any more can be taken out of the package by hand.",
     ),
     Code.NOT_TAKEN_OVER: Row(
-        "The package was adopted, and the plan does not hold this file with the same content.",
-        "Nobody can say where an adopted file came from, so it may be the last copy. README and files of tables that "
+        "The package was adopted or received, and the plan does not hold this file with the same content.",
+        "Nobody can say where such a file came from, so it may be the last copy. README and files of tables that "
         "lose columns are written again by each plan, so they are listed also if the origin is the right one; with "
         "the mode fake, which reads nothing, all files do.",
         "To keep the package and add to it, in a layout that counts members: --append member. If the origin has the "

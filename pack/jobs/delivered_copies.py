@@ -1,19 +1,28 @@
-"""Copies of files in deliveries, from which a package is repaired: folders with a sidecar, and stores."""
+"""Copies of files in deliveries and in stores, from which a package is repaired.
+
+A place with the sidecar of a delivery is one of deliveries. Any other place has files as they are: a folder is
+searched by `manifest.plan.copy_search`, a store here.
+"""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.path import is_address, join
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.plan.copy_search import paths_in_copy
+from qa2pack.manifest.problem import Code, Problem, refuse_any
 from qa2pack.manifest.signature.signature import Signed, Trust, Verifier, signature_problems
 from qa2pack.pack.jobs.signed_sidecar import look_at_sidecar, signed_sidecar
+from qa2pack.tarsplit import plain_copy
 from qa2pack.tarsplit.check import find_sidecars
-from qa2pack.tarsplit.extract import Wanted, extract
+from qa2pack.tarsplit.content_copy import Located, Wanted
+from qa2pack.tarsplit.extract import extract
 from qa2pack.tarsplit.naming import is_beside_chunks
 from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.place.place import Place
@@ -33,33 +42,34 @@ class DeliveredCopy:
     signed: Signed
 
 
-def is_delivery(place: bytes) -> bool:
-    """Return whether a place is that of a delivery: the address of a store, or a folder with a sidecar."""
-    return is_address(os.fsdecode(place)) or (is_folder(place) and bool(find_sidecars(place)))
-
-
 @contextmanager
-def opened_deliveries(paths: Iterable[bytes], trust: Trust) -> Iterator[Sequence[DeliveredCopy]]:
-    """Yield the deliveries in these places; they can be read until the block ends.
+def opened_deliveries(paths: Iterable[bytes], trust: Trust) -> Iterator[Mapping[bytes, Sequence[DeliveredCopy]]]:
+    """Yield by path what deliveries there are in each of these places; they can be read until the block ends.
 
     Raises:
-        Refused: a store cannot be used, or a signature is not as it is wanted.
+        Refused: a place is not there, a store cannot be used, or a signature is not as it is wanted.
         KeygenMissingError: there is no ssh-keygen, and known signers are wanted.
         StoreError: a store does not answer.
     """
     with closing(Verifier(trust)) as verifier, ExitStack() as copies:
-        found = {path: list(_opened(place_at(path), verifier, copies)) for path in paths}
-        opened = [each for deliveries in found.values() for each in deliveries]
-        wrong = [problem for each in opened for problem in _problems(each, trust)]
-        if trust.is_required:
-            wrong += [Problem(Code.SIGNATURE_MISSING, path) for path, deliveries in found.items() if not deliveries]
-        if wrong:
-            raise Refused(*wrong)
-        yield opened
+        places = {path: place_at(path) for path in paths}
+        refuse_any([problem for place in places.values() for problem in _missing(place)])
+        found = {path: list(_opened(place, verifier, copies)) for path, place in places.items()}
+        refuse_any([problem for opened in found.values() for each in opened for problem in _problems(each, trust)])
+        yield found
+
+
+def _missing(place: Place) -> Iterator[Problem]:
+    """Yield a problem if there is no such folder; one of a store without anything in it is not there."""
+    place.check()
+    if is_address(os.fsdecode(place.path)):
+        if not place.names():
+            yield Problem(Code.COPIES_MISSING, place.path)
+    elif not is_folder(place.path):
+        yield Problem(Code.ORIGIN_MISSING, place.path)
 
 
 def _opened(place: Place, verifier: Verifier, copies: ExitStack) -> Iterator[DeliveredCopy]:
-    place.check()
     beside = copies.enter_context(place.local(is_beside_chunks))
     for name in find_sidecars(beside):
         with suppress(StreamError):  # a manifest of something else, or a damaged one: nothing is had by it
@@ -93,3 +103,21 @@ def extract_wanted(
             return
         with suppress(StreamError):  # it contradicts itself
             yield from extract(each.sidecar, each.place, wanted, folder)
+
+
+def extract_plain(
+    address: bytes, header: Header, entries: Sequence[Entry], wanted: Wanted, folder: bytes
+) -> Iterator[tuple[bytes, bytes]]:
+    """Do as `extract_wanted` with a store that has a package, or a part of it, as it is.
+
+    Args:
+        header: of the member that the entries are of.
+    """
+    from qa2pack.tarsplit.place.store import Store  # what it imports takes long
+
+    expected = [
+        Located(path, (entry.size, entry.digest), entry.state.mtime_ns)
+        for entry in entries
+        for path in paths_in_copy(header, entry)
+    ]
+    return plain_copy.extract_plain(Store(os.fsdecode(address)), expected, wanted, folder)

@@ -1,23 +1,28 @@
 """Found copies: from where a repair can have each file that is not as packaged, and what it makes itself.
 
-Searched are, in this order: folders with other copies and the origin; deliveries; bundles of the origin out of which
-files were taken. A bundle of the package is written again from the files of the origin. What the program made of its
-own it makes again.
+Searched are, in this order: folders with other copies and the origin; deliveries; copies in stores; bundles of the
+origin out of which files were taken. A bundle of the package is written again from the files of the origin. What the
+program made of its own it makes again.
 """
 
-from collections.abc import Mapping, Sequence, Set
+import os
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import BundleTask
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
+from qa2pack.manifest.path import is_address
 from qa2pack.manifest.plan.copy_search import CopySearch, Sums
 from qa2pack.manifest.plan.rebuild import Repair, Source
-from qa2pack.pack.jobs.delivered_copies import DeliveredCopy, extract_wanted
+from qa2pack.manifest.table_lock import is_table_lock
+from qa2pack.pack.jobs.delivered_copies import DeliveredCopy, extract_plain, extract_wanted
 from qa2pack.pack.jobs.fetched import Fetched
 from qa2pack.pack.jobs.origin_bundles import bundles_to_write, take_out
+from qa2pack.tarsplit.content_copy import target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +30,35 @@ class Places:
     """Where copies are searched.
 
     Attributes:
-        typed: all, as they were given.
-        folders: those of them that are folders of files.
-        deliveries: what there is in the others.
+        delivered: what deliveries there are in each, by path as it was given; none: it has files as they are.
     """
 
-    typed: Sequence[bytes]
-    folders: Sequence[bytes]
-    deliveries: Sequence[DeliveredCopy]
+    delivered: Mapping[bytes, Sequence[DeliveredCopy]]
+
+    @property
+    def typed(self) -> list[bytes]:
+        """All, as they were given."""
+        return [*self.delivered]
+
+    @property
+    def plain(self) -> list[bytes]:
+        """Those with files as they are."""
+        return [path for path, deliveries in self.delivered.items() if not deliveries]
+
+    @property
+    def folders(self) -> list[bytes]:
+        """Those of the plain ones that are on this machine."""
+        return [path for path in self.plain if not is_address(os.fsdecode(path))]
+
+    @property
+    def stores(self) -> list[bytes]:
+        """The other plain ones."""
+        return [path for path in self.plain if is_address(os.fsdecode(path))]
+
+    @property
+    def deliveries(self) -> list[DeliveredCopy]:
+        """All deliveries."""
+        return [each for deliveries in self.delivered.values() for each in deliveries]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +135,39 @@ def find_copies(
     searched = [entry for entry in wanted if entry.path not in made]
     sources = CopySearch(package, manifest, places.folders, sums).sources(searched)
     missing = [entry for entry in searched if entry.path not in sources]
-    containers = _delivered(missing, sums, places.deliveries, fetched) | dict(take_out(manifest, missing, fetched))
+    containers = dict(_from_elsewhere(manifest, missing, sums, places, fetched))
+    containers |= dict(take_out(manifest, missing, fetched))
     if containers:
-        sources |= CopySearch(package, manifest, (fetched.path,), sums).sources(missing)
+        sources |= CopySearch(package, manifest, (fetched.path,), sums).sources(missing) | dict(
+            _locks(missing, containers, fetched)
+        )
     bundles = bundles_to_write(manifest, {entry.path for entry in missing} - sources.keys())
     had = sources.keys() | {task.path for task in bundles}
     return Found(sources, containers, bundles, made, [entry for entry in searched if entry.path not in had])
 
 
-def _delivered(
-    missing: Sequence[Entry], sums: Sums, deliveries: Sequence[DeliveredCopy], fetched: Fetched
-) -> dict[bytes, bytes]:
-    """Write those of the files that deliveries have into a folder; return the tar of each, by its path there."""
-    wanted = {(entry.size, entry.digest): sums.get(entry.path, b"") for entry in missing if entry.digest != NO_DIGEST}
-    return dict(extract_wanted(deliveries, wanted, fetched.path)) if deliveries and wanted else {}
+def _locks(
+    missing: Sequence[Entry], fetched_paths: Container[bytes], fetched: Fetched
+) -> Iterator[tuple[bytes, Source]]:
+    """Yield the copies of table locks, which are known by their number of rows and not by a digest."""
+    for entry in missing:
+        if is_table_lock(entry.path) and entry.digest != NO_DIGEST:
+            path = target_of(fetched.path, (entry.size, entry.digest))
+            if path in fetched_paths:
+                yield entry.path, Source(path, Action.COPY, entry.state)
+
+
+def _from_elsewhere(
+    manifest: Described, missing: Sequence[Entry], sums: Sums, places: Places, fetched: Fetched
+) -> Iterator[tuple[bytes, bytes]]:
+    """Write those of the files that deliveries and stores have into a folder; yield the path of each, and its tar.
+
+    Of one that is in no tar it is the address.
+    """
+    entries = [entry for entry in missing if entry.digest != NO_DIGEST]
+    wanted = {(entry.size, entry.digest): sums.get(entry.path, b"") for entry in entries}
+    if wanted and places.deliveries:
+        yield from extract_wanted(places.deliveries, wanted, fetched.path)
+    for address in places.stores:
+        if wanted:
+            yield from extract_plain(address, manifest.header, entries, wanted, fetched.path)

@@ -1,8 +1,8 @@
 """Receive: the work of taking the members of a delivery into a package, in one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.keep_previous import KeepPrevious
@@ -15,7 +15,7 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import member_at, member_named, tidy_name
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.format.header import ReceivedDelivery
+from qa2pack.manifest.format.header import ArrivedIn, ReceivedDelivery, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
@@ -54,6 +54,7 @@ class Arrived:
         is_compared: the files of `same` were compared with the signed tars, and not only by their manifests.
         partial: of `members`, those that the package had in part, and has more of now.
         replaced: of `members`, those that the package had with other content.
+        newer: by name, of `same` and `replaced` the newer delivery that they came in.
     """
 
     applied: Applied | None
@@ -65,6 +66,7 @@ class Arrived:
     is_compared: bool = False
     partial: tuple[bytes, ...] = ()
     replaced: tuple[bytes, ...] = ()
+    newer: Mapping[bytes, ArrivedIn] = field(default_factory=dict)
 
 
 def receive(
@@ -114,10 +116,18 @@ def _received(
             _compare_same(sidecar, found, package, workers, wanted)
             arrived = replace(arrived, is_compared=bool(found.same))
         if found.other and not wanted.is_replacing:
-            problems = (Problem(Code.MEMBER_DIFFERS, package.member(member)) for member in found.other)
-            raise Refused(*problems, remedies=tuple(_replacing(sidecar, wanted, found.other)))
+            raise Refused(
+                *_differing(sidecar, package, found.other, opened),
+                remedies=tuple(_replacing(sidecar, wanted, found.other)),
+            )
         made = sorted((*found.new, *found.partial, *found.other))
-        arrived = replace(arrived, same=tuple(found.same), partial=tuple(found.partial), replaced=tuple(found.other))
+        arrived = replace(
+            arrived,
+            same=tuple(found.same),
+            partial=tuple(found.partial),
+            replaced=tuple(found.other),
+            newer=dict(_newer(sidecar, package, (*found.same, *found.other), opened)),
+        )
         if not made:
             return arrived
         with _told_of_sidecar():
@@ -217,6 +227,24 @@ def _applied(
 ) -> Arrived:
     applied = apply(package, options, workers, opened, is_locked=True, open_delivery=lambda _: source)
     return replace(arrived, applied=applied, members=source.members)
+
+
+def _differing(sidecar: Sidecar, package: Package, members: list[bytes], opened: OpenedFiles) -> Iterator[Problem]:
+    """Yield the problem of each member that the package has with other content, and if that is the newer one."""
+    newer = dict(_newer(sidecar, package, members, opened))
+    for member in members:
+        found = (str(newer[member]), f"an older delivery, {sidecar.arrived_in}") if member in newer else ("", "")
+        yield Problem(Code.MEMBER_DIFFERS, package.member(member), *found)
+
+
+def _newer(
+    sidecar: Sidecar, package: Package, members: Iterable[bytes], opened: OpenedFiles
+) -> Iterator[tuple[bytes, ArrivedIn]]:
+    """Yield those members of the package that came in a newer delivery, with that."""
+    for member in members:
+        header = opened.peek_header(package.manifest(member), StreamKind.MANIFEST)
+        if header.arrived_in and sidecar.arrived_in.is_older_than(header.arrived_in):
+            yield member, header.arrived_in
 
 
 def _replacing(sidecar: Sidecar, wanted: ReceiveOptions, members: list[bytes]) -> Iterator[Remedy]:

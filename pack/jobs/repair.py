@@ -19,7 +19,6 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.rebuild import plan_rebuild
@@ -32,7 +31,7 @@ from qa2pack.manifest.verify.sum_list import SumList, SumListError
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.change import change, check_name
-from qa2pack.pack.jobs.delivered_copies import is_delivery, opened_deliveries
+from qa2pack.pack.jobs.delivered_copies import opened_deliveries
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.fetched import Fetched, fetched_copies
 from qa2pack.pack.jobs.found_copies import Found, Places, find_copies
@@ -41,7 +40,7 @@ from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target, quoted
 
 _SIGNED_SOURCE = Remedy(
-    "Name the folder of a signed delivery, with its .manifest and .manifest.sig. Files of another folder are taken "
+    "Name the place of a signed delivery, with its .manifest and .manifest.sig. Files of another place are taken "
     "for a member that a known signer has signed."
 )
 
@@ -108,26 +107,22 @@ def repair(
 
     Args:
         places: folders with other copies: a package, a member, unpacked tars; searched before the origin. Deliveries,
-            folders with a sidecar or addresses of stores, are searched last.
+            folders and stores with a sidecar, and then other stores, which have such copies, are searched last.
         removes_extra: files that the manifest does not know are left out of the repaired member.
         trust: whose signature of the deliveries is wanted. It is checked before anything is changed. Files of other
-            folders have none: they are taken only for a member that is signed so itself, as they are compared with
+            places have none: they are taken only for a member that is signed so itself, as they are compared with
             what was signed.
 
     Raises:
-        Refused: there is no package, a place is no folder, a source is not signed as is wanted, or a member has
+        Refused: there is no package, nothing is at a place, a source is not signed as is wanted, or a member has
             files that the manifest does not know.
         KeygenMissingError: there is no ssh-keygen, and known signers are wanted; nothing was changed.
         UnfinishedError, LockedError: as `jobs.change.change`.
     """
-    delivered = tuple(filter(is_delivery, places))
-    folders = [place for place in places if place not in delivered]
-    if missing := [Problem(Code.ORIGIN_MISSING, place) for place in folders if not is_folder(place)]:
-        raise Refused(*missing)
-    with opened_deliveries(delivered, trust) as deliveries:
-        known = Places(places, folders, deliveries)
+    with opened_deliveries(places, trust) as delivered:
+        known = Places(delivered)
         done = _repair(target, wanted, known, workers, options, removes_extra=removes_extra, trust=trust)
-    return replace(done, signatures=tuple(each.signed for each in deliveries))
+    return replace(done, signatures=tuple(each.signed for each in known.deliveries))
 
 
 def _repair(
@@ -140,8 +135,8 @@ def _repair(
     removes_extra: bool,
     trust: Trust,
 ) -> Repairs:
-    if trust.is_required and places.folders:
-        _check_members_signed(target, wanted, places.folders, trust)
+    if trust.is_required and places.plain:
+        _check_members_signed(target, wanted, places.plain, trust)
     finished = _finished_first(target, workers, options)
     state = existing_package(target)
     if removes_extra and not wanted and len(state.members) > 1:
@@ -160,14 +155,14 @@ def _repair(
     )
 
 
-def _check_members_signed(target: Target, wanted: bytes, folders: Sequence[bytes], trust: Trust) -> None:
-    """Refuse folders of files, which nobody signs, where the members say less than the sha256 of each file."""
+def _check_members_signed(target: Target, wanted: bytes, places: Sequence[bytes], trust: Trust) -> None:
+    """Refuse places with files, which nobody signs, where the members say less than the sha256 of each file."""
     state = existing_package(target)
     with closing(Verifier(trust)) as verifier:
         for member in chosen_members(state, members_of(state, target.opened), wanted):
             signed = signature_of(target.package, member.path, OpenedFiles(), verifier).signed
             if any(signature_problems(signed, trust)):
-                problems = (Problem(Code.SIGNATURE_MISSING, folder) for folder in folders)
+                problems = (Problem(Code.SIGNATURE_MISSING, place) for place in places)
                 raise Refused(*problems, remedies=(_SIGNED_SOURCE,))
 
 

@@ -3,6 +3,7 @@
 import os
 
 from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.humanize import utc_time
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.signature.signature import Signature, Signed, Standing, Verifier
 from qa2pack.pack.jobs.delivery_source import fetched_sidecar
@@ -39,4 +40,11 @@ def signed_sidecar(sidecar: Sidecar, signature: Signature) -> Signed:
     if not signature.key:
         return Signed(name, signature)
     is_weak = any(STRONG_CHECKSUMS.isdisjoint(dict(row.checksums)) for row in sidecar.chunks)
-    return Signed(name, signature, sidecar.header.day, is_weak=is_weak)
+    return Signed(
+        name,
+        signature,
+        sidecar.header.day,
+        is_weak=is_weak,
+        signed_at=utc_time(sidecar.signed_ns) if sidecar.signed_ns else "",
+        packaged_at=utc_time(sidecar.header.folder_mtime * 10**9),
+    )

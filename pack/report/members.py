@@ -195,8 +195,12 @@ def _table_count(blocks: Iterable[Block]) -> int:
 
 
 def _facts(header: Header) -> Iterator[tuple[str, str]]:
-    if header.is_adopted:
+    if header.arrived_in:
+        yield "received", local_time(header.scanned_ns)
+        yield "in", str(header.arrived_in)
+    elif header.is_adopted:
         yield "adopted", f"{local_time(header.scanned_ns)}; found as it is, not made by this program"
+    if header.is_adopted:
         if header.layout:
             yield "layout", shown(header.layout)
         return

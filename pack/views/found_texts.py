@@ -23,6 +23,8 @@ def found_texts_of(members: Iterable[bytes], target: Target) -> list[bytes]:
 def found_text_lines(texts: Sequence[bytes], target: Target, style: Style) -> Iterator[str]:
     """Yield what is left as it was, though what it is made of may have changed."""
     if texts:
-        why = "Left as they were when the package was adopted, because it is not known how they were made:"
+        why = (
+            "Left as they were when the package was adopted or received, because it is not known how they were made:"
+        )
         yield from map(style.warning, folded(why))
         yield from (f"  {shown(os.path.normpath(join(target.package.path, path)))}" for path in texts)

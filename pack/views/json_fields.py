@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from qa2pack.manifest.dataclass import asdict
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import BundleTask, LeftOut, OpenedBundle, SplitTask
+from qa2pack.manifest.format.header import ArrivedIn, BundleTask, LeftOut, OpenedBundle, SplitTask
 from qa2pack.manifest.format.inside import content_bytes, file_count
+from qa2pack.manifest.humanize import utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem, Value
 from qa2pack.pack.target import Target
@@ -34,6 +35,15 @@ def path_fields(name: str, path: bytes) -> dict[str, object]:
     text = shown(path)
     exact = {} if text.encode() == path else {f"{name}_bytes": path.hex()}
     return {name: text, **exact}
+
+
+def arrived_in_fields(delivery: ArrivedIn) -> Fields:
+    """Return the fields of the delivery that a member came in."""
+    return {
+        **path_fields("sidecar", delivery.sidecar),
+        "signed_at": utc_time(delivery.signed_ns) if delivery.signed_ns else "",
+        "packaged_at": utc_time(delivery.packaged_s * 10**9),
+    }
 
 
 def problem_fields(problems: Iterable[Problem]) -> list[Fields]:

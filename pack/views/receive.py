@@ -10,8 +10,8 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.signature.signature import Standing, Trust
 from qa2pack.pack.jobs.receive import Arrived
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style
-from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.views.json_fields import arrived_in_fields, path_fields
 from qa2pack.pack.views.kept import kept_lines
 from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.signatures import signature_fields, signature_lines, unsigned_lines
@@ -42,6 +42,10 @@ def receive_view(arrived: Arrived, target: Target, trust: Trust) -> View:
                 path_fields("member", member) for member in (arrived.applied.unsigned if arrived.applied else ())
             ],
             "signatures": signature_fields([arrived.signed]),
+            "newer": [
+                {**path_fields("member", member), **arrived_in_fields(newer)}
+                for member, newer in arrived.newer.items()
+            ],
         },
     )
 
@@ -54,6 +58,9 @@ def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iter
         yield f"  {shown(target.package.member(member))}"
     for member in arrived.same:
         yield f"Left as it is, because {_why_left(arrived)}: {member_words(member)}"
+    for member, newer in arrived.newer.items():
+        subject = "It" if member in arrived.same else "What was there before"
+        yield from map(style.warning, folded(f"{subject} came in a newer delivery: {newer}", indent=2))
     if arrived.same and arrived.signed.signature.standing is Standing.KNOWN and not arrived.is_compared:
         yield "Its files were not compared with what was signed; with --require-signature they are."
     if arrived.members:

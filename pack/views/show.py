@@ -21,7 +21,7 @@ from qa2pack.pack.jobs.show import Contents
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.files import bundle_fields, file_fields, file_lines, records_of
-from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.json_fields import Fields, arrived_in_fields, path_fields, problem_fields
 from qa2pack.pack.views.placeholders import mode_text
 from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.totals import totals_fields, totals_lines
@@ -128,8 +128,12 @@ def _fault_lines(member: Member, target: Target, style: Style) -> Iterator[str]:
 
 
 def _facts(header: Header) -> Iterator[tuple[str, str]]:
-    if header.is_adopted:
+    if header.arrived_in:
+        yield "received", local_time(header.scanned_ns)
+        yield "in", str(header.arrived_in)
+    elif header.is_adopted:
         yield "adopted", f"{local_time(header.scanned_ns)}; it was found as it is, not made by this program"
+    if header.is_adopted:
         if header.layout:
             yield "layout", shown(header.layout)
         if header.missing_sets:
@@ -155,6 +159,7 @@ def _fields(member: Member, what: ShowOptions) -> Fields:
         "has_manifest": True,
         "manifest_fault": "",
         "is_adopted": header.is_adopted,
+        "arrived_in": arrived_in_fields(header.arrived_in) if header.arrived_in else None,
         **path_fields("origin", header.origin),
         "planned_at": utc_time(header.scanned_ns),
         "user": shown(header.user),

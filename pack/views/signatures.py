@@ -31,7 +31,9 @@ def signature_words(signed: Signed, trust: Trust) -> str:
     """Return who signed, and the time that is covered; empty where there is no signature and no signer is wanted."""
     if signed.signature.standing is Standing.MISSING and not trust.signers:
         return ""
-    return _words(signed.signature) + (f"; it says of itself: {signed.dated}" if signed.dated else "")
+    times = {"": signed.dated, "signed ": signed.signed_at, "packaged ": signed.packaged_at}
+    said = ", ".join(f"{word}{time}" for word, time in times.items() if time)
+    return _words(signed.signature) + (f"; it says of itself: {said}" if said else "")
 
 
 def _words(signature: Signature) -> str:
@@ -70,6 +72,8 @@ def signature_fields(signatures: Sequence[Signed]) -> list[Fields]:
             "key": signed.signature.key,
             "reason": signed.signature.reason,
             "dated": signed.dated,
+            "signed_at": signed.signed_at,
+            "packaged_at": signed.packaged_at,
             "is_weak": signed.is_weak,
         }
         for signed in signatures

@@ -7,7 +7,7 @@ its name at the end. Addresses and access are those of fsspec: its configuration
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
+from qa2pack.tarsplit.place.address import check_address, missing_library
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
 from qa2pack.tarsplit.place.plain_upload import OF_SSH, PlainUpload, checksum_of, in_blocks, protocols_of
@@ -53,13 +54,16 @@ class Store:
 
     def check(self) -> None:
         """Check that the store can be reached."""
+        check_address(self.address)
         try:
             with self._opened() as (fs, root):
                 if "s3" in protocols_of(fs):  # of a bucket that is not there, no object is there either
                     self._check_bucket(fs, fs.split_path(root)[0])
             self.names()
         except (FileNotFoundError, ImportError, StoreError) as error:
-            raise Refused(Problem(Code.STORE_UNUSABLE, os.fsencode(self.address), found=_words(error))) from error
+            problem = Problem(Code.STORE_UNUSABLE, os.fsencode(self.address), found=_words(error))
+            remedies = (missing_library(self.address, _known()),) if isinstance(error, ImportError) else ()
+            raise Refused(problem, remedies=remedies) from error
 
     def _check_bucket(self, fs: Any, bucket: str) -> None:
         try:
@@ -88,6 +92,16 @@ class Store:
                 return []
         # An object store lists a folder that was made in it as an object of the same name.
         return [each for each in found if each["name"].strip("/") != folder.strip("/")]
+
+    def files(self) -> Iterator[tuple[bytes, int]]:
+        """Yield path and size of every file in it and in the folders below; none where it is not there."""
+        with self._opened() as (fs, root):
+            fs.invalidate_cache()
+            for folder, _, files in fs.walk(root, detail=True):
+                below = os.fsencode(folder).removeprefix(os.fsencode(root)).strip(b"/")
+                for name, each in sorted(files.items()):
+                    if name and each["type"] == "file":  # the object of a folder has no name in it
+                        yield join(below, os.fsencode(name)), int(each["size"])
 
     def seen(self, name: bytes) -> Seen | None:
         """Return size and checksum of a file as the store tells them."""
@@ -292,6 +306,15 @@ def _file_system(address: str, process: int) -> tuple[Any, str]:
     own = {**SSH_OPTIONS, **conf.get(protocol, {})} if protocol in OF_SSH else {}
     fs, path = url_to_fs(address, **own)
     return fs, path
+
+
+def _known() -> Mapping[str, Mapping[str, Any]]:
+    """Return what fsspec knows of each protocol; nothing where that is not installed."""
+    try:
+        from fsspec.registry import known_implementations
+    except ImportError:
+        return {}
+    return cast("Mapping[str, Mapping[str, Any]]", known_implementations)
 
 
 def _create(fs: Any, path: str, data: bytes) -> None:
