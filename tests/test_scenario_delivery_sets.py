@@ -18,6 +18,7 @@ from support.commands import run_here
 from support.delivered_sets import RULES, checked_delivery, extract_safely
 from support.in_process import write
 from support.receiver import Receiver, paths_in, rewrite, spoil
+from support.signatures import Key
 
 Capsys = pytest.CaptureFixture[str]
 LAYOUT = (
@@ -395,11 +396,12 @@ def test_receiver_gets_the_member_as_it_is_in_the_sets(home: Path, capsys: Capsy
     assert sizes_of_files(home / "onward") == sizes_of_files(home / "out")  # the folders in them have other times
 
 
-def one_by_one(home: Path, capsys: Capsys, *names: str) -> list[Path]:
+def one_by_one(home: Path, capsys: Capsys, *names: str, signed_with: Key | None = None) -> list[Path]:
     """Deliver each set by itself, and return where."""
     folders = [home / f"only_{name}" for name in names]
+    words: list[str | Path] = ["--sign", signed_with.path] if signed_with else []
     for name, folder in zip(names, folders, strict=True):
-        assert run_here(capsys, "deliver", home / "P", "--output", folder, "--set", name).code == 0
+        assert run_here(capsys, "deliver", home / "P", "--output", folder, "--set", name, *words).code == 0
     return folders
 
 
@@ -434,6 +436,14 @@ def test_sets_that_come_one_by_one_add_up_in_any_order(home: Path, capsys: Capsy
     assert sizes_of_files(home / "onward") == sizes_of_files(home / "out")
     assert run_here(capsys, "rollback", home / "other/P").code == 0
     assert received(home, capsys, folders[2])["partial"] != []
+
+
+def test_member_of_sets_came_in_the_one_that_was_signed_last(home: Path, capsys: Capsys, key: Key) -> None:
+    rest, pictures = one_by_one(home, capsys, "rest", "pictures", signed_with=key)
+    received(home, capsys, pictures)
+    received(home, capsys, rest)
+    (member,) = json.loads(run_here(capsys, "show", home / "other/P", "--json").out)["members"]
+    assert [member["arrived_in"]["sidecar"]] == [path.name for path in pictures.glob("*.manifest")]
 
 
 def test_newer_state_of_one_set_replaces_what_that_set_has(home: Path, capsys: Capsys) -> None:
