@@ -3,12 +3,12 @@
 The rollback is first recorded in the journal, and each step is idempotent, so it can be stopped anywhere and resumed.
 """
 
-import errno
 import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from qa2pack.executor.errors import DISK_FULL
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.publish.origin_links import put_back
@@ -103,7 +103,7 @@ def _begin_rolling_back(paths: TransactionPaths, commit: Commit | None, disk: Di
     try:
         _note_rolling_back(paths.package, disk)
     except OSError as error:
-        if commit is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if commit is not None or error.errno not in DISK_FULL:
             raise
         # A rollback is how a user frees space on a full disk. Before the commit, staging may be removed anytime.
         remove_tree(disk, paths.staging, stop=stop)

@@ -30,7 +30,7 @@ from qa2pack.pack.audit.walk import walk_packages
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
-from support.file_systems import small_disk
+from support.file_systems import quota_disk, small_disk
 from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
 from support.report_pages import EVIL
@@ -318,13 +318,31 @@ def test_full_disk_of_the_catalogue_is_named_as_such(shelf: Shelf, tmp_path: Pat
         assert caught.value.filename == os.fsencode(shelf.catalogue)
 
 
+def test_disk_without_inodes_for_what_is_beside_the_catalogue_is_full(shelf: Shelf, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", inodes=3) as small:
+        shelf.catalogue = small / "catalogue.sqlite"
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
+            shelf.audit()
+
+
+def test_quota_of_the_catalogue_that_is_used_up_is_named_as_such(shelf: Shelf, tmp_path: Path) -> None:
+    with quota_disk(tmp_path / "disk", 1 << 20) as disk:
+        shelf.catalogue = disk / "catalogue.sqlite"
+        shelf.audit()
+        with suppress(OSError), (disk / "filling").open("wb", buffering=0) as filling:
+            while filling.write(os.urandom(1 << 16)):
+                os.fsync(filling)
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.EDQUOT):
+            shelf.audit()
+
+
 def test_catalogue_that_the_system_refuses_to_write_is_not_called_damaged(shelf: Shelf) -> None:
     """As under `ulimit -f`."""
     shelf.audit()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
     try:
-        with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO) as caught:
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.EFBIG) as caught:
             shelf.audit()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

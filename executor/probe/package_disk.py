@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from qa2pack.executor.errors import DISK_FULL
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.probe.file_sizes import largest_file_bytes, too_large_files
@@ -118,7 +119,7 @@ def has_holes(package: Package, disk: Disk) -> bool:
             disk.truncate(file, _HOLE_BYTES)
             return os.fstat(file).st_blocks * 512 < _HOLE_BYTES
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, *_REFUSALS):
+            if error.errno not in (*DISK_FULL, errno.EFBIG, *_REFUSALS):
                 raise
             return False
         finally:

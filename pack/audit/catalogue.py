@@ -23,7 +23,7 @@ from qa2pack.pack.audit.facts import Facts
 from qa2pack.pack.audit.schema import opened_database, unusable
 from qa2pack.pack.audit.shelved import MOST_FINDINGS, Finding, Maker, Outcome, Shelved, Standing, Summary
 
-_MAPPED_BYTES = 1 << 16  # what SQLite maps beside a catalogue takes 32 KiB
+_BESIDE_BYTES = 1 << 16  # what SQLite maps beside a catalogue takes 32 KiB
 _OPENING = 0  # a byte of the lock file; the others are the ids of packages, which begin with 1
 
 _COLUMNS = """
@@ -259,24 +259,36 @@ def opened_catalogue(path: bytes) -> Iterator[Catalogue]:
         os.close(lock_fd)
 
 
-# SQLite's codes for what the system or another process is the cause of.
-_SYSTEM_ERRORS = {
+# SQLite's codes for what the disk, and what the system or another process is the cause of.
+_DISK_ERRORS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_IOERR: errno.EIO,
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
     sqlite3.SQLITE_PERM: errno.EACCES,
-    sqlite3.SQLITE_BUSY: errno.EBUSY,
-    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
 }
+_SYSTEM_ERRORS = {sqlite3.SQLITE_BUSY: errno.EBUSY, sqlite3.SQLITE_NOMEM: errno.ENOMEM}
 
 
 def _system_error(error: sqlite3.Error, path: bytes) -> int:
     """Return the errno; 0 where the file itself is at fault.
 
-    Where SQLite maps a file into memory it says of a full disk only that the disk failed.
+    Of a full disk or quota SQLite may say only that the disk failed, or that a file cannot be opened.
     """
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-    room = os.statvfs(os.path.dirname(path))
-    is_full = room.f_blocks > 0 and room.f_bavail * room.f_frsize < _MAPPED_BYTES
-    return errno.ENOSPC if is_full and code == sqlite3.SQLITE_IOERR else _SYSTEM_ERRORS.get(code, 0)
+    if code in _DISK_ERRORS:
+        return _refusal_beside(path) or _DISK_ERRORS[code]
+    return _SYSTEM_ERRORS.get(code, 0)
+
+
+def _refusal_beside(path: bytes) -> int:
+    """Return the errno with which the system refuses a file beside the catalogue; 0 if it takes one."""
+    from pathlib import Path  # slow to import with the next one, and most runs meet no such error
+
+    from qa2pack.manifest.fs.scratch import check_space
+
+    try:
+        check_space(Path(os.fsdecode(os.path.dirname(path))), _BESIDE_BYTES)
+    except OSError as error:
+        return error.errno or 0
+    return 0
