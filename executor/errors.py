@@ -1,10 +1,6 @@
 """Errors of apply and rollback that a failed command tells apart, without an import of what raises them."""
 
-import errno
-
 from qa2pack.manifest.problem import PackError, Problem, Refused, Remedy
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk itself, and of the quota of a user or folder
 
 
 class OriginChangedError(PackError):

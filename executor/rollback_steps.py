@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from qa2pack.executor.errors import DISK_FULL
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.publish.origin_links import put_back
@@ -40,6 +39,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there
+from qa2pack.manifest.fs.scratch import DISK_FULL
 from qa2pack.manifest.problem import Code
 
 

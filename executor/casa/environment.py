@@ -20,11 +20,10 @@ from typing import TypeVar
 
 from qa2pack.executor.casa.child_process import TIME_LIMIT, ChildDiedError, run_in_child
 from qa2pack.executor.casa.table import create_table, opened_table
-from qa2pack.executor.errors import DISK_FULL
 from qa2pack.executor.memory import is_memory_short, killed_count, limit_words, low_limit
 from qa2pack.manifest.casa.column_split import CasacoreEnvironmentError
 from qa2pack.manifest.fs.presence import real_path
-from qa2pack.manifest.fs.scratch import check_space, scratch_folder
+from qa2pack.manifest.fs.scratch import DISK_FULL, check_space, scratch_folder
 from qa2pack.manifest.problem import Code
 
 Answer = TypeVar("Answer")

@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
-from qa2pack.executor.errors import DISK_FULL
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
 from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.scratch import DISK_FULL
 from qa2pack.manifest.problem import Code, PackError, Problem
 
 _LOOK_SECONDS = 0.05

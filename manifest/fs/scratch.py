@@ -1,4 +1,4 @@
-"""Scratch folders for temporary files, whether there is space, and removal of those that killed runs left.
+"""Scratch folders for temporary files, removal of those that killed runs left, and whether a disk has space.
 
 A scratch folder is locked while it is used, by the process that made it or a child of it; the kernel releases the
 lock however they end. So a folder that can be locked is unused, and the next run that makes a scratch folder removes
@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SCRATCH_PREFIX = "qa2pack-scratch-"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk itself, and of the quota of a user or a folder
 
 
 @contextmanager

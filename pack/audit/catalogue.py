@@ -15,9 +15,11 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
+from qa2pack.manifest.fs.scratch import check_space
 from qa2pack.manifest.path import join
 from qa2pack.pack.audit.facts import Facts
 from qa2pack.pack.audit.schema import opened_database, unusable
@@ -283,10 +285,6 @@ def _system_error(error: sqlite3.Error, path: bytes) -> int:
 
 def _refusal_beside(path: bytes) -> int:
     """Return the errno with which the system refuses a file beside the catalogue; 0 if it takes one."""
-    from pathlib import Path  # slow to import with the next one, and most runs meet no such error
-
-    from qa2pack.manifest.fs.scratch import check_space
-
     try:
         check_space(Path(os.fsdecode(os.path.dirname(path))), _BESIDE_BYTES)
     except OSError as error:

@@ -2,10 +2,10 @@
 
 import errno
 
-from qa2pack.executor.errors import DISK_FULL
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_file
+from qa2pack.manifest.fs.scratch import DISK_FULL
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.audit.catalogue import opened_catalogue
 from qa2pack.pack.audit.facts import facts_of, look_of
