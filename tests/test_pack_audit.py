@@ -360,6 +360,25 @@ def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:
     assert [problem.code for problem in refused(shelf, every_seconds=1e9)] == [Code.CATALOGUE_UNUSABLE]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        "file_count = 'many'",
+        "file_count = x'00'",
+        "path = 'text'",
+        "path = x'61'",
+        "path = x'2f00'",
+        "result = 'none of ours'",
+        "seconds = 'long'",
+    ],
+)
+def test_catalogue_with_values_that_it_cannot_have_is_damaged(shelf: Shelf, values: str) -> None:
+    shelf.audit()
+    with closing(sqlite3.connect(shelf.catalogue)) as catalogue, catalogue:
+        catalogue.execute(f"UPDATE package SET {values} WHERE id = 2")
+    assert [problem.code for problem in refused(shelf)] == [Code.CATALOGUE_UNUSABLE]
+
+
 def test_file_of_one_byte_is_no_catalogue_and_is_left(shelf: Shelf) -> None:
     shelf.catalogue.write_bytes(b"y")
     assert [problem.code for problem in refused(shelf)] == [Code.CATALOGUE_UNUSABLE]

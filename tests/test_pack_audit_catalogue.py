@@ -87,12 +87,15 @@ def test_maker_is_that_of_the_newest_member(two: tuple[Catalogue, Catalogue]) ->
     assert (package.maker.user, package.maker.program) == ("bob", "qa2pack 2")
 
 
+@pytest.mark.parametrize("suffix", [".lock", "-journal", "-wal", "-shm"])
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)])
-def test_what_is_in_the_place_of_the_lock_is_named(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    lock = tmp_path / "catalogue.lock"
-    make(lock)
+def test_what_is_in_the_place_of_a_file_beside_the_catalogue_is_named(
+    tmp_path: Path, make: Callable[[Path], None], suffix: str
+) -> None:
+    beside = tmp_path / f"catalogue{suffix}"
+    make(beside)
     with pytest.raises(Refused) as caught, opened_catalogue(os.fsencode(tmp_path / "catalogue")):
         pass
     assert [(each.code, each.path) for each in caught.value.problems] == [
-        (Code.CATALOGUE_UNUSABLE, os.fsencode(lock))
+        (Code.CATALOGUE_UNUSABLE, os.fsencode(beside))
     ]

@@ -13,11 +13,13 @@ import pytest
 
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.alma.ticket_file import is_ticket_file
 from qa2pack.manifest.casa.table_dat import TableNames, parse_table_file, read_table_names
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.wire import WireError, unpack
 from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.verify.sum_list import SumList, SumListError
 from qa2pack.tarsplit.state import decode_state
 from support.commands import run_here
 from support.in_process import Delivery
@@ -97,6 +99,13 @@ def test_ticket_file_that_asks_for_memory_is_damaged(
     with little_memory():
         (problem,) = check_tickets(delivery.package, OpenedFiles(), is_quick=True)
     assert problem.code is Code.TICKET_DAMAGED
+
+
+def test_sum_list_of_one_line_that_fills_the_memory_lists_nothing(tmp_path: Path) -> None:
+    with_holes(tmp_path / "list")
+    sums = SumList(os.fsencode(tmp_path / "list"), Package(b"/data/2011.0.00229.S"), b"group/member")
+    with little_memory(), pytest.raises(SumListError):
+        sums.manifest_sum()
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,16 @@ What is read from a shared folder twice may be two different files. A copy in a 
 can be read again. It is a scratch folder: what a killed process leaves of it, the next one removes.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
-from qa2pack.manifest.fs.control_file import opened_control
+from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.fs.scratch import scratch_folder
-from qa2pack.manifest.path import join
+from qa2pack.manifest.humanize import human_bytes
+from qa2pack.manifest.path import join, shown
 
 
 class PrivateFolder:
@@ -23,8 +25,14 @@ class PrivateFolder:
         self._held = ExitStack()
 
     def copy_of(self, path: bytes) -> bytes:
-        """Copy a regular file and return the path of the copy; raises as `opened_control`, or if the disk is full."""
+        """Copy a regular file and return the path of the copy.
+
+        Raises:
+            ControlFileError: as `opened_control`, or it is larger than what is free where the copy would be.
+            OSError: as `open` does, or the disk is full.
+        """
         with opened_control(path) as file, open(self._new_path(), "xb") as copy:
+            self._check_fits(path, os.fstat(file.fileno()).st_size)
             shutil.copyfileobj(file, copy)
             return os.fsencode(copy.name)
 
@@ -49,6 +57,14 @@ class PrivateFolder:
         """Remove the folder and all copies."""
         self._held.close()
         self._path = b""
+
+    def _check_fits(self, path: bytes, byte_count: int) -> None:
+        """Refuse a file that would fill the disk: one of holes alone is made in a moment, and may be of any size."""
+        room = os.statvfs(self.path)
+        free_bytes = room.f_bavail * room.f_frsize
+        if room.f_blocks and byte_count > free_bytes:
+            where = f"the {human_bytes(free_bytes)} that are free for a copy in {shown(os.path.dirname(self.path))}"
+            raise ControlFileError(errno.EFBIG, f"a file of {human_bytes(byte_count)}, more than {where}", path)
 
     def _new_path(self) -> bytes:
         self._count += 1

@@ -222,8 +222,7 @@ class Catalogue:
         return next((Maker(*row) for row in self._rows(query, number)), None)
 
     def _rows(self, query: str, *values: object) -> Iterator[Any]:
-        with closing(self._database.execute(query, values)) as cursor:
-            yield from cursor
+        return self._database.execute(query, values)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
