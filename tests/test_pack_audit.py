@@ -8,6 +8,8 @@ import resource
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
@@ -35,6 +37,7 @@ from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
 from support.report_pages import EVIL
 from support.shelves import NAMES, ONE, THREE, TWO, Shelf, Steps, make_shelf, move
+from support.tools import needs_root
 from support.users import as_ordinary_user, folder_of_everybody
 
 Capsys = pytest.CaptureFixture[str]
@@ -68,6 +71,16 @@ def test_links_are_not_followed_and_a_plan_alone_is_no_package(shelf: Shelf, del
     (shelf.path / "link").symlink_to(shelf.path / "a")
     Delivery(delivery.origin, shelf.path / "planned").plan()
     assert shelf.verified(shelf.audit()) == list(NAMES)
+
+
+def test_packages_below_the_topmost_folder_have_the_paths_that_they_have_below_others(shelf: Shelf) -> None:
+    needs_root("have another topmost folder")
+    walk = "print(*walk_packages(b'/', print))"
+    program = (
+        f"import os; from qa2pack.pack.audit.walk import walk_packages; os.chroot({os.fspath(shelf.path)!r}); {walk}"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [repr(os.fsencode("/" + name)) for name in NAMES]
 
 
 def test_one_that_waits_longest_comes_first(shelf: Shelf) -> None:

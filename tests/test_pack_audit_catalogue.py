@@ -79,6 +79,12 @@ def test_forged_manifests_of_great_sizes_and_of_one_member_are_taken(two: tuple[
     assert [each.member_count for each in two[1].shelf()] == [1, 1]
 
 
+def test_shelf_of_the_topmost_folder_has_all_packages(two: tuple[Catalogue, Catalogue]) -> None:
+    two[0].limit_to([b"/"])
+    two[0].add(b"/2011.0.00229.S", b"looked", FACTS, 10)
+    assert [each.path for each in two[0].shelf()] == [b"/2011.0.00229.S"]
+
+
 def test_maker_is_that_of_the_newest_member(two: tuple[Catalogue, Catalogue]) -> None:
     newer = MemberFacts(b"group/member2", "bob", "node4", "qa2pack 2", "copy", 9, 2, 3)
     two[0].add(PATH, b"looked", Facts(b"identity", (newer, MEMBER)), 10)

@@ -20,7 +20,6 @@ from typing import Any
 
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
 from qa2pack.manifest.fs.scratch import check_space
-from qa2pack.manifest.path import join
 from qa2pack.pack.audit.facts import Facts
 from qa2pack.pack.audit.schema import opened_database, unusable
 from qa2pack.pack.audit.shelved import MOST_FINDINGS, Finding, Maker, Outcome, Shelved, Standing, Summary
@@ -54,7 +53,9 @@ class Catalogue:
 
     def limit_to(self, roots: Iterable[bytes]) -> None:
         """Let the shelf be what is at these paths or below them; absolute, without links."""
-        self._database.executemany("INSERT INTO root VALUES (?, ?)", ((root, join(root, b"")) for root in roots))
+        self._database.executemany(
+            "INSERT INTO root VALUES (?, ?)", ((root, os.path.join(root, b"")) for root in roots)
+        )
 
     def at(self, path: bytes) -> Shelved | None:
         """Return the package at a path, wherever that is."""
