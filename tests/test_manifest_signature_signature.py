@@ -198,6 +198,14 @@ def test_known_signers_may_come_through_a_pipe(signed: Path, key: Key) -> None:
     os.close(reader)
 
 
+@pytest.mark.parametrize("text", ["", "# people\n", f"{ALICE}\n"])
+def test_file_of_known_signers_without_a_key_is_refused(tmp_path: Path, text: str) -> None:
+    signers = tmp_path / "signers"
+    signers.write_text(text)
+    with pytest.raises(Refused, match="signers-unusable"):
+        Verifier(Trust(os.fsencode(signers)))
+
+
 # --- keys
 
 
