@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.fs.scratch import scratch_folder
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join
 
 
 class PrivateFolder:
@@ -28,11 +28,15 @@ class PrivateFolder:
         """Copy a regular file and return the path of the copy.
 
         Raises:
-            ControlFileError: as `opened_control`, or it is larger than what is free where the copy would be.
+            ControlFileError: as `opened_control`, or it has holes: they are made in a moment, of any size, and a copy
+                would fill the disk. What is signed has none.
             OSError: as `open` does, or the disk is full.
         """
+        from qa2pack.manifest.fs.holes import hole_bytes  # all commands import this module, and few copy anything
+
         with opened_control(path) as file, open(self._new_path(), "xb") as copy:
-            self._check_fits(path, os.fstat(file.fileno()).st_size)
+            if holes := hole_bytes(path, os.fstat(file.fileno())):
+                raise ControlFileError(errno.EFBIG, f"a file with holes of {human_bytes(holes)}", path)
             shutil.copyfileobj(file, copy)
             return os.fsencode(copy.name)
 
@@ -57,14 +61,6 @@ class PrivateFolder:
         """Remove the folder and all copies."""
         self._held.close()
         self._path = b""
-
-    def _check_fits(self, path: bytes, byte_count: int) -> None:
-        """Refuse a file that would fill the disk: one of holes alone is made in a moment, and may be of any size."""
-        room = os.statvfs(self.path)
-        free_bytes = room.f_bavail * room.f_frsize
-        if room.f_blocks and byte_count > free_bytes:
-            where = f"the {human_bytes(free_bytes)} that are free for a copy in {shown(os.path.dirname(self.path))}"
-            raise ControlFileError(errno.EFBIG, f"a file of {human_bytes(byte_count)}, more than {where}", path)
 
     def _new_path(self) -> bytes:
         self._count += 1
