@@ -69,11 +69,13 @@ def signed_names(path: Path) -> list[str]:
 # --- who signed
 
 
-def test_names_that_are_escaped_in_the_list_of_sums_are_signed(
-    capsys: Capsys, delivery: Delivery, key: Key, signers: Path
+@pytest.mark.parametrize("name", ["back\\slash\nline.fits", "table.lock"])
+def test_names_that_are_escaped_in_the_list_of_sums_or_not_in_it_are_signed(
+    capsys: Capsys, delivery: Delivery, key: Key, signers: Path, name: str
 ) -> None:
-    write(delivery.origin / "back\\slash\nline.fits", b"1")
-    delivery.make(Mode.COPY, include=(parse_include("*.fits=product"),))
+    write(delivery.origin / name, b"1")
+    delivery.make(Mode.COPY, include=(parse_include(f"*{name[-5:]}=product"),))
+    assert (delivery.member / "product" / name).exists()
     assert sign(capsys, delivery.path, key).code == 0
     ran = run(capsys, "verify", delivery.path, "--allowed-signers", signers, "--require-signature")
     assert (ran.code, ran.err) == (0, "")
