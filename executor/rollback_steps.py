@@ -3,7 +3,6 @@
 The rollback is first recorded in the journal, and each step is idempotent, so it can be stopped anywhere and resumed.
 """
 
-import errno
 import os
 import time
 from collections.abc import Sequence
@@ -40,6 +39,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there
+from qa2pack.manifest.fs.scratch import DISK_FULL
 from qa2pack.manifest.problem import Code
 
 
@@ -103,7 +103,7 @@ def _begin_rolling_back(paths: TransactionPaths, commit: Commit | None, disk: Di
     try:
         _note_rolling_back(paths.package, disk)
     except OSError as error:
-        if commit is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if commit is not None or error.errno not in DISK_FULL:
             raise
         # A rollback is how a user frees space on a full disk. Before the commit, staging may be removed anytime.
         remove_tree(disk, paths.staging, stop=stop)

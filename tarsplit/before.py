@@ -9,7 +9,7 @@ from dataclasses import field
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_form import TREES, DeliveryForm
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.control_file import read_control
+from qa2pack.manifest.fs.control_file import ControlFileError, read_control
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.check import chunk_batches
@@ -103,7 +103,7 @@ def _sidecar(path: bytes) -> Sidecar | None:
 def _state(path: bytes) -> State | None:
     try:
         return decode_state(read_control(path, limit_bytes=MOST_BYTES))
-    except FileNotFoundError:
+    except (FileNotFoundError, ControlFileError):
         return None
 
 

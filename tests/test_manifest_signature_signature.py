@@ -115,6 +115,12 @@ def test_symlink_is_not_followed(signed: Path, name: str) -> None:
     assert (found.standing, "link" in found.reason) == (Standing.WRONG, True)
 
 
+def test_file_of_holes_is_not_copied(signed: Path) -> None:
+    os.truncate(signed, 8 << 30)
+    found = look(signed)
+    assert (found.standing, "a file with holes of 8.0 GiB" in found.reason) == (Standing.WRONG, True)
+
+
 def test_unsigned_file_is_told(signed: Path) -> None:
     signed.with_name("signed.sig").unlink()
     assert look(signed) == Signature(Standing.MISSING)
@@ -192,6 +198,14 @@ def test_known_signers_may_come_through_a_pipe(signed: Path, key: Key) -> None:
     os.close(reader)
 
 
+@pytest.mark.parametrize("text", ["", "# people\n", f"{ALICE}\n"])
+def test_file_of_known_signers_without_a_key_is_refused(tmp_path: Path, text: str) -> None:
+    signers = tmp_path / "signers"
+    signers.write_text(text)
+    with pytest.raises(Refused, match="signers-unusable"):
+        Verifier(Trust(os.fsencode(signers)))
+
+
 # --- keys
 
 
@@ -247,6 +261,13 @@ def test_pipe_in_the_place_of_a_key_is_not_waited_for(key: Key, name: str) -> No
     with pytest.raises(Refused, match="key-unusable") as caught:
         check_key(os.fsencode(key.path))
     assert (caught.value.problems[0].path, caught.value.problems[0].found) == (os.fsencode(pipe), "a named pipe")
+
+
+def test_file_that_is_too_large_for_a_key_is_not_read(signed: Path) -> None:
+    os.truncate(signed, 2 << 20)
+    with pytest.raises(Refused) as caught:
+        check_key(os.fsencode(signed))
+    assert [problem.found for problem in caught.value.problems] == ["a file of 2.0 MiB"]
 
 
 def test_missing_ssh_keygen_is_told_as_such(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ import resource
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
@@ -30,11 +32,12 @@ from qa2pack.pack.audit.walk import walk_packages
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
-from support.file_systems import small_disk
+from support.file_systems import quota_disk, small_disk
 from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
 from support.report_pages import EVIL
 from support.shelves import NAMES, ONE, THREE, TWO, Shelf, Steps, make_shelf, move
+from support.tools import needs_root
 from support.users import as_ordinary_user, folder_of_everybody
 
 Capsys = pytest.CaptureFixture[str]
@@ -68,6 +71,16 @@ def test_links_are_not_followed_and_a_plan_alone_is_no_package(shelf: Shelf, del
     (shelf.path / "link").symlink_to(shelf.path / "a")
     Delivery(delivery.origin, shelf.path / "planned").plan()
     assert shelf.verified(shelf.audit()) == list(NAMES)
+
+
+def test_packages_below_the_topmost_folder_have_the_paths_that_they_have_below_others(shelf: Shelf) -> None:
+    needs_root("have another topmost folder")
+    walk = "print(*walk_packages(b'/', print))"
+    program = (
+        f"import os; from qa2pack.pack.audit.walk import walk_packages; os.chroot({os.fspath(shelf.path)!r}); {walk}"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [repr(os.fsencode("/" + name)) for name in NAMES]
 
 
 def test_one_that_waits_longest_comes_first(shelf: Shelf) -> None:
@@ -318,13 +331,31 @@ def test_full_disk_of_the_catalogue_is_named_as_such(shelf: Shelf, tmp_path: Pat
         assert caught.value.filename == os.fsencode(shelf.catalogue)
 
 
+def test_disk_without_inodes_for_what_is_beside_the_catalogue_is_full(shelf: Shelf, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", inodes=3) as small:
+        shelf.catalogue = small / "catalogue.sqlite"
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
+            shelf.audit()
+
+
+def test_quota_of_the_catalogue_that_is_used_up_is_named_as_such(shelf: Shelf, tmp_path: Path) -> None:
+    with quota_disk(tmp_path / "disk", 1 << 20) as disk:
+        shelf.catalogue = disk / "catalogue.sqlite"
+        shelf.audit()
+        with suppress(OSError), (disk / "filling").open("wb", buffering=0) as filling:
+            while filling.write(os.urandom(1 << 16)):
+                os.fsync(filling)
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.EDQUOT):
+            shelf.audit()
+
+
 def test_catalogue_that_the_system_refuses_to_write_is_not_called_damaged(shelf: Shelf) -> None:
     """As under `ulimit -f`."""
     shelf.audit()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
     try:
-        with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO) as caught:
+        with pytest.raises(OSError, check=lambda error: error.errno == errno.EFBIG) as caught:
             shelf.audit()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -340,6 +371,25 @@ def test_damage_that_this_run_would_not_meet_is_found(shelf: Shelf) -> None:
         file.seek((page - 1) * size)
         file.write(b"\xff" * size)
     assert [problem.code for problem in refused(shelf, every_seconds=1e9)] == [Code.CATALOGUE_UNUSABLE]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "file_count = 'many'",
+        "file_count = x'00'",
+        "path = 'text'",
+        "path = x'61'",
+        "path = x'2f00'",
+        "result = 'none of ours'",
+        "seconds = 'long'",
+    ],
+)
+def test_catalogue_with_values_that_it_cannot_have_is_damaged(shelf: Shelf, values: str) -> None:
+    shelf.audit()
+    with closing(sqlite3.connect(shelf.catalogue)) as catalogue, catalogue:
+        catalogue.execute(f"UPDATE package SET {values} WHERE id = 2")
+    assert [problem.code for problem in refused(shelf)] == [Code.CATALOGUE_UNUSABLE]
 
 
 def test_file_of_one_byte_is_no_catalogue_and_is_left(shelf: Shelf) -> None:

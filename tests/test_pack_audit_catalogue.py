@@ -79,6 +79,31 @@ def test_forged_manifests_of_great_sizes_and_of_one_member_are_taken(two: tuple[
     assert [each.member_count for each in two[1].shelf()] == [1, 1]
 
 
+def test_shelf_is_sorted_by_path(two: tuple[Catalogue, Catalogue]) -> None:
+    for name in (b"/shelf/b", b"/shelf/a", b"/shelf/c"):
+        two[0].add(name, b"looked", FACTS, 10)
+    assert [each.path for each in two[0].shelf()] == [b"/shelf/a", b"/shelf/b", b"/shelf/c"]
+
+
+def test_claim_of_a_package_keeps_other_processes_out_and_ends(two: tuple[Catalogue, Catalogue]) -> None:
+    def is_claimed_elsewhere() -> bool:
+        child = os.fork()
+        if not child:
+            with two[1].claimed(5) as is_mine:
+                os._exit(not is_mine)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+
+    with two[0].claimed(5) as is_mine:
+        assert (is_mine, is_claimed_elsewhere()) == (True, True)
+    assert not is_claimed_elsewhere()
+
+
+def test_shelf_of_the_topmost_folder_has_all_packages(two: tuple[Catalogue, Catalogue]) -> None:
+    two[0].limit_to([b"/"])
+    two[0].add(b"/2011.0.00229.S", b"looked", FACTS, 10)
+    assert [each.path for each in two[0].shelf()] == [b"/2011.0.00229.S"]
+
+
 def test_maker_is_that_of_the_newest_member(two: tuple[Catalogue, Catalogue]) -> None:
     newer = MemberFacts(b"group/member2", "bob", "node4", "qa2pack 2", "copy", 9, 2, 3)
     two[0].add(PATH, b"looked", Facts(b"identity", (newer, MEMBER)), 10)
@@ -87,12 +112,15 @@ def test_maker_is_that_of_the_newest_member(two: tuple[Catalogue, Catalogue]) ->
     assert (package.maker.user, package.maker.program) == ("bob", "qa2pack 2")
 
 
+@pytest.mark.parametrize("suffix", [".lock", "-journal", "-wal", "-shm"])
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)])
-def test_what_is_in_the_place_of_the_lock_is_named(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    lock = tmp_path / "catalogue.lock"
-    make(lock)
+def test_what_is_in_the_place_of_a_file_beside_the_catalogue_is_named(
+    tmp_path: Path, make: Callable[[Path], None], suffix: str
+) -> None:
+    beside = tmp_path / f"catalogue{suffix}"
+    make(beside)
     with pytest.raises(Refused) as caught, opened_catalogue(os.fsencode(tmp_path / "catalogue")):
         pass
     assert [(each.code, each.path) for each in caught.value.problems] == [
-        (Code.CATALOGUE_UNUSABLE, os.fsencode(lock))
+        (Code.CATALOGUE_UNUSABLE, os.fsencode(beside))
     ]

@@ -1,6 +1,7 @@
 """The last audit of a package on its report page."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.file_systems import read_only
+from support.file_systems import read_only, small_disk
 from support.in_process import Delivery
 
 Capsys = pytest.CaptureFixture[str]
@@ -56,6 +57,15 @@ def test_catalogue_that_may_not_be_used_is_missed_only_where_it_was_named(
         assert audit is None
         named = ("--catalogue", state / "qa2pack/catalogue.sqlite")
         assert run_here(capsys, "report", package, "--jobs", "1", *named).code == Exit.FAILED
+
+
+def test_full_disk_of_the_users_own_catalogue_keeps_nobody_from_a_report(
+    capsys: Capsys, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_disk(tmp_path / "home", inodes=4) as home:
+        shutil.copytree(package.parent / "state", home, dirs_exist_ok=True)
+        monkeypatch.setenv("XDG_STATE_HOME", str(home))
+        assert _report(capsys, package)[0] is None
 
 
 def test_result_of_a_damaged_package_is_bad(capsys: Capsys, package: Path) -> None:

@@ -21,7 +21,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
-from support.file_systems import mounted
+from support.file_systems import mounted, quota_disk
 from support.in_process import Delivery
 from support.tools import needs_root
 from support.worlds import Change, Scenario, World, make_world, scratch_root
@@ -77,6 +77,19 @@ def test_rolling_back_works_on_a_full_disk(world: World) -> None:
         world.apply()
     world.roll_back()
     assert world.state() == before
+
+
+def test_quota_that_is_used_up_is_named_and_rolling_back_makes_room(
+    delivery: Delivery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (delivery.origin / "calibrated_all.clean.fits").write_bytes(os.urandom(_BIG_BYTES))
+    with quota_disk(tmp_path / "disk", _BIG_BYTES) as disk:
+        package = disk / "2011.0.00229.S"
+        replace(delivery, path=package).plan(Mode.COPY)
+        ran = run_here(capsys, "apply", package)
+        assert (ran.code, "your quota on this disk is used up" in ran.err) == (Exit.RESUMABLE, True)
+        assert run_here(capsys, "rollback", package).code == Exit.DONE
+        assert not list(disk.glob("*.pack/staging"))
 
 
 def test_message_says_how_much_room_is_missing(world: World) -> None:

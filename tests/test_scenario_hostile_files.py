@@ -1,5 +1,6 @@
 """Files that ask for more than they can be: memory, time, depth. What reads them refuses, and says so."""
 
+import json
 import os
 import struct
 import tarfile
@@ -10,15 +11,18 @@ from pathlib import Path
 
 import msgpack
 import pytest
+import xxhash
 
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.alma.ticket_file import is_ticket_file
 from qa2pack.manifest.casa.table_dat import TableNames, parse_table_file, read_table_names
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.wire import WireError, unpack
 from qa2pack.manifest.problem import Code, Refused
-from qa2pack.tarsplit.state import decode_state
+from qa2pack.manifest.verify.sum_list import SumList, SumListError
+from qa2pack.tarsplit.state import FinishedChunk, State, decode_state
 from support.commands import run_here
 from support.in_process import Delivery
 from support.snapshots import snapshot
@@ -99,20 +103,39 @@ def test_ticket_file_that_asks_for_memory_is_damaged(
     assert problem.code is Code.TICKET_DAMAGED
 
 
+def test_sum_list_of_one_line_that_fills_the_memory_lists_nothing(tmp_path: Path) -> None:
+    with_holes(tmp_path / "list")
+    sums = SumList(os.fsencode(tmp_path / "list"), Package(b"/data/2011.0.00229.S"), b"group/member")
+    with little_memory(), pytest.raises(SumListError):
+        sums.manifest_sum()
+
+
+def state_text(fingerprint: object = "x", chunks: object = (), format_number: int = 2) -> bytes:
+    """Return the text of a state of these values, with the right checksum."""
+    wire = {"format": format_number, "fingerprint": fingerprint, "chunks": chunks}
+    checksum = xxhash.xxh3_128_hexdigest(json.dumps(wire, sort_keys=True).encode())
+    return json.dumps(wire | {"xxh128": checksum}).encode()
+
+
+CHUNK = {"number": 1, "byte_count": 5, "xxh128": "a", "checksums": [["md5", "b"]], "stored": ""}
+
+
 @pytest.mark.parametrize(
     "text",
     [
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b"[1]",
-        b'{"format": 1, "fingerprint": "x", "chunks": 5}',
-        b'{"format": 1, "fingerprint": 5, "chunks": []}',
-        b'{"format": 1, "fingerprint": "x", "chunks": [{"number": Infinity, "xxh128": "a", "checksums": []}]}',
-        b'{"format": 1, "fingerprint": "x", "chunks": [{"number": "1", "xxh128": "a", "checksums": []}]}',
-        b'{"format": 1, "fingerprint": "x", "chunks": [{"number": 1, "xxh128": "a", "checksums": [["a"]]}]}',
+        state_text(format_number=3),
+        state_text(chunks=5),
+        state_text(fingerprint=5),
+        state_text(chunks=[CHUNK | {"number": float("inf")}]),
+        state_text(chunks=[CHUNK | {"number": "1"}]),
+        state_text(chunks=[CHUNK | {"checksums": [["a"]]}]),
     ],
 )
 def test_state_of_a_delivery_that_makes_no_sense_is_none(text: bytes) -> None:
+    assert decode_state(state_text(chunks=[CHUNK])) == State("x", (FinishedChunk(1, 5, "a", (("md5", "b"),)),))
     assert decode_state(text) is None
 
 

@@ -5,9 +5,11 @@ The long version, `make torture`, tries many thousands; every run of the same ve
 
 import os
 import random
+import sqlite3
 import struct
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +29,25 @@ from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.path import UnsafePathError
+from qa2pack.manifest.problem import Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
+from qa2pack.pack.audit.catalogue import opened_catalogue
+from qa2pack.pack.audit.make import AuditOptions, audit
+from qa2pack.pack.audit.shelved import Shelved, Standing
 from qa2pack.pack.export.json_lines import json_lines
+from qa2pack.pack.jobs.engines import Workers
 from qa2pack.tarsplit.check import check_delivery
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.sidecar import open_sidecar
+from qa2pack.tarsplit.state import EarlierVersion, FinishedChunk, State, decode_state, encode_state
 from support.deliveries import DAY, cut_up
 from support.in_process import Delivery, add_measurement_sets
 from support.journals import framed, sound_payloads
 from support.measurement_sets import Recipe
 
 DOCUMENTED = (StreamError, JournalError, WireError, UnsafePathError)
+ODD_VALUES = (None, 0, -1, 2**63 - 1, -(2**63), 1.5, float("inf"), "", "x", "good", b"", b"/", b"/a\0b", b"\xff")
 FRAME = struct.Struct("<cI")
 START_BYTES = 10
 ODD: tuple[Any, ...] = (
@@ -128,6 +137,20 @@ def changed_journal(data: bytes, chance: random.Random) -> bytes:
     return b"".join(map(framed, payloads))
 
 
+def changed_catalogue(data: bytes, chance: random.Random) -> bytes:
+    """Return the catalogue with one value of another type or content, or with a few of its bytes others."""
+    if chance.random() < 0.3:
+        start = chance.randrange(len(data))
+        return data[:start] + chance.randbytes(4) + data[start + 4 :]
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as catalogue:
+        catalogue.deserialize(data[:18] + b"\1\1" + data[20:])  # not in WAL mode, which nothing in memory has
+        table = chance.choice(["package", "package", "member"])
+        names = [name for (name,) in catalogue.execute(f"SELECT name FROM pragma_table_info('{table}')")]
+        with suppress(sqlite3.Error, OverflowError):  # it takes no such value
+            catalogue.execute(f"UPDATE {table} SET {chance.choice(names)} = ?", (chance.choice(ODD_VALUES),))
+        return catalogue.serialize()
+
+
 Use = Callable[[bytes], object]
 
 
@@ -193,6 +216,48 @@ def test_changed_manifest_of_a_delivery_is_damaged_or_compared(made: Delivery, t
 
     (path,) = (tmp_path / "out").glob(f"*_{DAY}.manifest")
     assert passed(path, changed_stream, use, count=count) == []
+
+
+@COUNTS
+def test_changed_state_of_a_delivery_is_noticed(tmp_path: Path, count: int) -> None:
+    """What it says of a tar, as its md5, would be given out with the delivery."""
+    chunks = (FinishedChunk(0, 5, "5" * 32, (("md5", "a" * 32),)), FinishedChunk(1, 6, "6" * 32, (), "etag"))
+    whole = State("f" * 32, chunks, ((1, EarlierVersion(2, "b" * 128)),))
+    path = tmp_path / "state"
+    path.write_bytes(encode_state(whole))
+
+    def use(name: bytes) -> None:
+        assert decode_state(Path(os.fsdecode(name)).read_bytes()) in (None, whole)
+
+    use(os.fsencode(path))
+    assert decode_state(path.read_bytes()) == whole
+    assert passed(path, changed_bytes, use, count=count) == []
+
+
+@COUNTS
+def test_changed_catalogue_is_damaged_or_has_values_of_its_types(
+    delivery: Delivery, tmp_path: Path, count: int
+) -> None:
+    delivery.make(Mode.COPY)
+    path = tmp_path / "catalogue.sqlite"
+    audit(AuditOptions((os.fsencode(delivery.path.parent),), os.fsencode(path)), Workers(jobs=1))
+
+    def shelf(name: bytes) -> list[Shelved]:
+        with opened_catalogue(name) as catalogue:
+            catalogue.limit_to([b"/"])
+            catalogue.summary()
+            return list(catalogue.shelf())
+
+    (sound,) = map(astuple, shelf(os.fsencode(path)))
+
+    def use(name: bytes) -> None:
+        with suppress(Refused):
+            for package in shelf(name):
+                assert package.standing in Standing
+                found = zip(sound, astuple(package), strict=True)
+                assert all(new is None or type(new) is type(old) for old, new in found if old is not None)
+
+    assert passed(path, changed_catalogue, use, count=count) == []
 
 
 @COUNTS

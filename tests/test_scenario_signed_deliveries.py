@@ -93,12 +93,16 @@ def test_signed_sidecar_holds_sha256_of_its_tars_whatever_checksums_are_chosen(
     assert (made["is_signed"], [*made["chunks"][0]["checksums"]]) == (True, ["sha256"])
 
 
-def test_sidecar_that_was_signed_by_hand_with_md5_alone_is_told_weak(home: Path, capsys: Capsys, key: Key) -> None:
+def test_sidecar_that_was_signed_by_hand_with_md5_alone_is_told_weak(
+    home: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
     cut(capsys)
     sign_by_hand(key, home / "out" / SIDECAR)
     found = fields(capsys, "--check", "out")["signatures"][0]
     assert (found["standing"], found["is_weak"]) == ("not-compared", True)
     assert "do not exclude a forgery" in run(capsys, "--check", "out").out
+    known = ("--check", "out", "--allowed-signers", signers)
+    assert [run(capsys, *known).code, run(capsys, *known, "--require-signature").code] == [0, 3]
 
 
 def test_nobody_signed(home: Path, capsys: Capsys, signers: Path) -> None:

@@ -17,6 +17,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.signature.signature import NOBODY, Standing, Verifier
 from qa2pack.manifest.verify.signatures import signatures_of
 from support.commands import Ran, run_here
@@ -66,6 +67,18 @@ def signed_names(path: Path) -> list[str]:
 
 
 # --- who signed
+
+
+@pytest.mark.parametrize("name", ["back\\slash\nline.fits", "table.lock"])
+def test_names_that_are_escaped_in_the_list_of_sums_or_not_in_it_are_signed(
+    capsys: Capsys, delivery: Delivery, key: Key, signers: Path, name: str
+) -> None:
+    write(delivery.origin / name, b"1")
+    delivery.make(Mode.COPY, include=(parse_include(f"*{name[-5:]}=product"),))
+    assert (delivery.member / "product" / name).exists()
+    assert sign(capsys, delivery.path, key).code == 0
+    ran = run(capsys, "verify", delivery.path, "--allowed-signers", signers, "--require-signature")
+    assert (ran.code, ran.err) == (0, "")
 
 
 def test_signer_and_time_of_the_scan_are_told(capsys: Capsys, made: Delivery, key: Key, signers: Path) -> None:

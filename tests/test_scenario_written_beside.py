@@ -8,6 +8,7 @@ import pytest
 
 from qa2pack.pack.cli import main
 from support.commands import run_here
+from support.signatures import Key
 
 Capsys = pytest.CaptureFixture[str]
 LAYOUT = """
@@ -83,6 +84,17 @@ def test_placeholders_have_empty_ones(home: Path) -> None:
     made(home, mode="fake")
     assert (home / "P_v1.0.md5").read_bytes() == (home / "P.note").read_bytes() == b""
     assert main(["verify", str(home / "P")]) == 0
+
+
+def test_package_is_not_signed_where_a_file_beside_it_has_other_content_of_its_size(
+    home: Path, capsys: Capsys, key: Key
+) -> None:
+    made(home)
+    path = home / "P_v1.0.md5"
+    path.write_bytes(path.read_bytes().replace(b"a.fits", b"c.fits"))
+    ran = run_here(capsys, "sign", home / "P", "--key", key.path)
+    assert (ran.code, "beside-damaged" in ran.err) == (1, True)
+    assert not list(home.glob("P.pack/manifests/*.sig"))
 
 
 @pytest.mark.parametrize("damage", ["gone", "longer", "other", "folder"])

@@ -125,8 +125,10 @@ def test_same_package_gives_the_same_bytes_anywhere_and_with_any_number_of_jobs(
     assert digests(tmp_path / "out1") == digests(tmp_path / "out2")
 
 
-def test_cutting_again_keeps_every_chunk(tmp_path: Path, package: Package) -> None:
+@pytest.mark.parametrize("suffix", ["", ".before"], ids=["complete", "sidecar about to be replaced"])
+def test_cutting_again_keeps_every_chunk(tmp_path: Path, package: Package, suffix: str) -> None:
     first = cut_up(package, tmp_path / "out", LIMIT)
+    (tmp_path / "out" / f"{STEM}.manifest").rename(tmp_path / "out" / f"{STEM}.manifest{suffix}")
     inodes = [path.stat().st_ino for path in tars(tmp_path / "out")]
     again = cut_up(package, tmp_path / "out", LIMIT)
     assert again.kept_count == len(first.chunks)

@@ -23,13 +23,12 @@ from qa2pack.executor.casa.table import create_table, opened_table
 from qa2pack.executor.memory import is_memory_short, killed_count, limit_words, low_limit
 from qa2pack.manifest.casa.column_split import CasacoreEnvironmentError
 from qa2pack.manifest.fs.presence import real_path
-from qa2pack.manifest.fs.scratch import scratch_folder
+from qa2pack.manifest.fs.scratch import DISK_FULL, check_space, scratch_folder
 from qa2pack.manifest.problem import Code
 
 Answer = TypeVar("Answer")
 
 _MARGIN_BYTES = 256 << 10  # for what casacore writes in addition to copies of a table's files: empty tables, locks
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PROCESS = (errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EROFS)
 _OF_CASACORE = ("CASA", "AIPS")  # prefixes of its environment variables
 _PROBE_SECONDS = 60
@@ -69,7 +68,7 @@ def run_isolated(
     try:
         with scratch_folder() as scratch:  # made by the parent, because a child that crashes cannot remove it
             _lay_out(scratch)
-            _check_space(scratch, space_bytes + _MARGIN_BYTES)
+            check_space(scratch, space_bytes + _MARGIN_BYTES)
             answer = run_in_child(
                 partial(_ask, question, scratch),
                 seconds=seconds,
@@ -113,16 +112,6 @@ def _lay_out(scratch: Path) -> None:
     (scratch / "settings").touch()
 
 
-def _check_space(scratch: Path, count: int) -> None:
-    """Allocate so much space and free it again; that also finds a quota, which statvfs does not show."""
-    fd, path = tempfile.mkstemp(dir=scratch)
-    try:
-        os.posix_fallocate(fd, 0, count)
-    finally:
-        os.close(fd)
-        os.unlink(path)
-
-
 def _raise_environment_error(error: Exception, space_bytes: int, *, is_for_memory: bool) -> None:
     """Raise CasacoreEnvironmentError if no table can be at fault; casacore reports system errors as text.
 
@@ -131,7 +120,7 @@ def _raise_environment_error(error: Exception, space_bytes: int, *, is_for_memor
     """
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
-    if number in _DISK_FULL or any(os.strerror(code) in text for code in _DISK_FULL):
+    if number in DISK_FULL or any(os.strerror(code) in text for code in DISK_FULL):
         raise _full(space_bytes + _MARGIN_BYTES) from error
     if number in _PROCESS or any(os.strerror(code) in text for code in _PROCESS):
         raise _unusable(_words(error)) from error

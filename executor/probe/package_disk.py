@@ -26,6 +26,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.scratch import DISK_FULL
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 
@@ -118,7 +119,7 @@ def has_holes(package: Package, disk: Disk) -> bool:
             disk.truncate(file, _HOLE_BYTES)
             return os.fstat(file).st_blocks * 512 < _HOLE_BYTES
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, *_REFUSALS):
+            if error.errno not in (*DISK_FULL, errno.EFBIG, *_REFUSALS):
                 raise
             return False
         finally:

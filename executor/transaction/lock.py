@@ -19,6 +19,7 @@ from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
 from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.scratch import DISK_FULL
 from qa2pack.manifest.problem import Code, PackError, Problem
 
 _LOOK_SECONDS = 0.05
@@ -106,10 +107,9 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
     try:
         _check_ours(path, fd)
         _shut_out_strays(path)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+        _write_holder(fd, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
         yield
-        os.ftruncate(fd, 0)
+        _write_holder(fd, b"")
     finally:
         os.close(fd)
 
@@ -150,6 +150,16 @@ def holder(path: bytes) -> str | None:
             return None
     except LockedError as error:
         return error.holder or "another process"
+
+
+def _write_holder(fd: int, line: bytes) -> None:
+    """Write who holds the lock; not on a full disk, where btrfs takes no byte and a rollback is what frees space."""
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, line, 0)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
 
 
 def _check_ours(path: bytes, fd: int) -> None:

@@ -4,13 +4,15 @@ What is read from a shared folder twice may be two different files. A copy in a 
 can be read again. It is a scratch folder: what a killed process leaves of it, the next one removes.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
-from qa2pack.manifest.fs.control_file import opened_control
+from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.fs.scratch import scratch_folder
+from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import join
 
 
@@ -23,8 +25,18 @@ class PrivateFolder:
         self._held = ExitStack()
 
     def copy_of(self, path: bytes) -> bytes:
-        """Copy a regular file and return the path of the copy; raises as `opened_control`, or if the disk is full."""
+        """Copy a regular file and return the path of the copy.
+
+        Raises:
+            ControlFileError: as `opened_control`, or it has holes: they are made in a moment, of any size, and a copy
+                would fill the disk. What is signed has none.
+            OSError: as `open` does, or the disk is full.
+        """
+        from qa2pack.manifest.fs.holes import hole_bytes  # all commands import this module, and few copy anything
+
         with opened_control(path) as file, open(self._new_path(), "xb") as copy:
+            if holes := hole_bytes(path, os.fstat(file.fileno())):
+                raise ControlFileError(errno.EFBIG, f"a file with holes of {human_bytes(holes)}", path)
             shutil.copyfileobj(file, copy)
             return os.fsencode(copy.name)
 

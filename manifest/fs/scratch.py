@@ -1,4 +1,4 @@
-"""Scratch folders for temporary files, and removal of those that killed runs left.
+"""Scratch folders for temporary files, removal of those that killed runs left, and whether a disk has space.
 
 A scratch folder is locked while it is used, by the process that made it or a child of it; the kernel releases the
 lock however they end. So a folder that can be locked is unused, and the next run that makes a scratch folder removes
@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SCRATCH_PREFIX = "qa2pack-scratch-"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk itself, and of the quota of a user or a folder
 
 
 @contextmanager
@@ -30,6 +31,12 @@ def scratch_folder() -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def check_space(folder: Path, byte_count: int) -> None:
+    """Allocate so much space and free it again; that also finds a quota, which statvfs does not show."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, byte_count)
 
 
 def _made() -> tuple[Path, int]:

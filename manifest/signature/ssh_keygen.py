@@ -12,7 +12,9 @@ import subprocess
 from typing import IO
 
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.fs.control_file import SMALL_BYTES
 from qa2pack.manifest.fs.file_kind import kind_in_words
+from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 PROGRAM = "ssh-keygen"
@@ -70,12 +72,14 @@ def sign(key: bytes, data: bytes | IO[bytes]) -> bytes:
 
 
 def _other_than_file(path: bytes) -> str:
-    """Return what is at a path, symlinks followed; empty if it is a regular file or nothing."""
+    """Return what is at a path, symlinks followed; empty if it is a regular file that may be a key, or nothing."""
     try:
-        mode = os.stat(path).st_mode
+        status = os.stat(path)
     except OSError:
         return ""  # which ssh-keygen tells better
-    return "" if stat.S_ISREG(mode) else kind_in_words(mode)
+    if stat.S_ISREG(status.st_mode):
+        return f"a file of {human_bytes(status.st_size)}" if status.st_size > SMALL_BYTES else ""
+    return kind_in_words(status.st_mode)
 
 
 def _reason(said: list[str]) -> str:

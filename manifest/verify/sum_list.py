@@ -27,6 +27,7 @@ from qa2pack.manifest.verify.checksum_lines import coreutils_line
 from qa2pack.manifest.verify.checksum_lists import in_package, read_sums, spooled
 
 ALGORITHM = "sha256"
+_MOST_LINE_BYTES = 1 << 20  # no path is so long; anybody may sign a list of one line that fills the memory
 NO_SUM = bytes(32)  # of a file that is not in the list
 
 
@@ -94,7 +95,8 @@ class SumList:
 
     def _lines(self) -> Iterator[bytes]:
         with opened_control(self.path) as file:
-            yield from file
+            while line := file.readline(_MOST_LINE_BYTES):
+                yield line
 
 
 def is_listed(record: FolderRecord, index: int) -> bool:

@@ -15,15 +15,16 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
-from qa2pack.manifest.path import join
+from qa2pack.manifest.fs.scratch import check_space
 from qa2pack.pack.audit.facts import Facts
 from qa2pack.pack.audit.schema import opened_database, unusable
 from qa2pack.pack.audit.shelved import MOST_FINDINGS, Finding, Maker, Outcome, Shelved, Standing, Summary
 
-_MAPPED_BYTES = 1 << 16  # what SQLite maps beside a catalogue takes 32 KiB
+_BESIDE_BYTES = 1 << 16  # what SQLite maps beside a catalogue takes 32 KiB
 _OPENING = 0  # a byte of the lock file; the others are the ids of packages, which begin with 1
 
 _COLUMNS = """
@@ -52,7 +53,9 @@ class Catalogue:
 
     def limit_to(self, roots: Iterable[bytes]) -> None:
         """Let the shelf be what is at these paths or below them; absolute, without links."""
-        self._database.executemany("INSERT INTO root VALUES (?, ?)", ((root, join(root, b"")) for root in roots))
+        self._database.executemany(
+            "INSERT INTO root VALUES (?, ?)", ((root, os.path.join(root, b"")) for root in roots)
+        )
 
     def at(self, path: bytes) -> Shelved | None:
         """Return the package at a path, wherever that is."""
@@ -220,8 +223,7 @@ class Catalogue:
         return next((Maker(*row) for row in self._rows(query, number)), None)
 
     def _rows(self, query: str, *values: object) -> Iterator[Any]:
-        with closing(self._database.execute(query, values)) as cursor:
-            yield from cursor
+        return self._database.execute(query, values)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -259,24 +261,32 @@ def opened_catalogue(path: bytes) -> Iterator[Catalogue]:
         os.close(lock_fd)
 
 
-# SQLite's codes for what the system or another process is the cause of.
-_SYSTEM_ERRORS = {
+# SQLite's codes for what the disk, and what the system or another process is the cause of.
+_DISK_ERRORS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_IOERR: errno.EIO,
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
     sqlite3.SQLITE_PERM: errno.EACCES,
-    sqlite3.SQLITE_BUSY: errno.EBUSY,
-    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
 }
+_SYSTEM_ERRORS = {sqlite3.SQLITE_BUSY: errno.EBUSY, sqlite3.SQLITE_NOMEM: errno.ENOMEM}
 
 
 def _system_error(error: sqlite3.Error, path: bytes) -> int:
     """Return the errno; 0 where the file itself is at fault.
 
-    Where SQLite maps a file into memory it says of a full disk only that the disk failed.
+    Of a full disk or quota SQLite may say only that the disk failed, or that a file cannot be opened.
     """
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-    room = os.statvfs(os.path.dirname(path))
-    is_full = room.f_blocks > 0 and room.f_bavail * room.f_frsize < _MAPPED_BYTES
-    return errno.ENOSPC if is_full and code == sqlite3.SQLITE_IOERR else _SYSTEM_ERRORS.get(code, 0)
+    if code in _DISK_ERRORS:
+        return _refusal_beside(path) or _DISK_ERRORS[code]
+    return _SYSTEM_ERRORS.get(code, 0)
+
+
+def _refusal_beside(path: bytes) -> int:
+    """Return the errno with which the system refuses a file beside the catalogue; 0 if it takes one."""
+    try:
+        check_space(Path(os.fsdecode(os.path.dirname(path))), _BESIDE_BYTES)
+    except OSError as error:
+        return error.errno or 0
+    return 0

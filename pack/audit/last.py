@@ -5,6 +5,7 @@ import errno
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_file
+from qa2pack.manifest.fs.scratch import DISK_FULL
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.audit.catalogue import opened_catalogue
 from qa2pack.pack.audit.facts import facts_of, look_of
@@ -33,8 +34,8 @@ class LastAudit:
         return STANDING_WORDS[self.standing]
 
 
-# HOME may be that of another user, or on a disk that is mounted read-only; then there is no catalogue of the user.
-_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
+# HOME may be that of another user, or on a disk that is full or mounted read-only; then no catalogue can be used.
+_HOME_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, *DISK_FULL)
 
 
 def last_audit(package: Package, catalogue: bytes, *, is_wanted: bool) -> LastAudit | None:
@@ -50,7 +51,7 @@ def last_audit(package: Package, catalogue: bytes, *, is_wanted: bool) -> LastAu
     try:
         return _last_audit(package, catalogue, is_wanted=is_wanted)
     except OSError as error:
-        if is_wanted or error.errno not in _NOT_OURS:
+        if is_wanted or error.errno not in _HOME_UNUSABLE:
             raise
         return None
 

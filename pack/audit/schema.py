@@ -8,7 +8,11 @@ Times are ns since the epoch. Paths are bytes; `CAST(path AS TEXT)` shows them i
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 
+from qa2pack.manifest.fs.file_kind import kind_at
+from qa2pack.manifest.fs.presence import is_plain_file, is_there
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 VERSION = 1
@@ -58,6 +62,15 @@ CREATE TABLE finding (
 ) WITHOUT ROWID;
 """
 
+# What is true of all rows of a table, beside the types of its columns. SQLite takes any type in any column, so that
+# damage makes others.
+_SENSIBLE = {
+    "package": "substr(path, 1, 1) = x'2f' AND NOT instr(path, x'00')"
+    " AND ifnull(result, 'good') IN ('good', 'problems', 'failed')",
+    "member": "1",
+    "finding": "1",
+}
+
 # Of one run alone: the folders that it looks at, and the packages that it is done with.
 _OF_THE_RUN = """
 CREATE TEMP TABLE root (path BLOB NOT NULL, inside BLOB NOT NULL);
@@ -76,6 +89,10 @@ def opened_database(path: bytes) -> sqlite3.Connection:
         Refused: the file is damaged, of another program, or of a newer version of this one.
         sqlite3.Error: the disk fails.
     """
+    for suffix in (b"-journal", b"-wal", b"-shm"):  # a pipe would be waited for, and a link followed
+        beside = path + suffix
+        if is_there(beside) and not is_plain_file(beside):
+            raise unusable(beside, kind_at(beside, os.lstat(beside).st_mode))
     connection = sqlite3.connect(os.fsdecode(path), timeout=_WAIT_SECONDS, isolation_level=None)
     try:
         _check(connection, path)
@@ -83,8 +100,10 @@ def opened_database(path: bytes) -> sqlite3.Connection:
         # A power cut may take back the last results, which are had again, but never damages a file in WAL mode.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_OF_THE_RUN)
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, UnicodeDecodeError):  # SQLite says what is damaged, and names it
+            raise unusable(path, "damaged names of tables") from error
         raise
     return connection
 
@@ -110,6 +129,19 @@ def _check(connection: sqlite3.Connection, path: bytes) -> None:
     (fault,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if fault != "ok":
         raise unusable(path, str(fault))
+    for table, rule in _rules():
+        if connection.execute(f"SELECT 1 FROM {table} WHERE NOT ({rule}) LIMIT 1").fetchone():
+            raise unusable(path, f"values in the table {table} that it cannot have")
+
+
+def _rules() -> Iterator[tuple[str, str]]:
+    """Yield each table with what is true of all its rows."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_TABLES)
+        for table, rule in _SENSIBLE.items():
+            columns = model.execute(f"SELECT name, lower(type), \"notnull\" FROM pragma_table_info('{table}')")
+            types = [f"typeof({name}) IN ('{kind}', '{kind if must else 'null'}')" for name, kind, must in columns]
+            yield table, " AND ".join((rule, *types))
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 
-from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.jobs.packages_below import is_control
 
@@ -20,20 +19,22 @@ def walk_packages(root: bytes, report: Callable[[Problem], None]) -> Iterator[by
     if is_control(root + _ENDING):
         yield root
         return
-    folders = [root]
+    folders = [root]  # of which one may be `/`, that a name follows without another slash
     while folders:
         folder = folders.pop()
         try:
             names = _folders_in(folder)
-            packages = {name.removesuffix(_ENDING) for name in names if is_control(join(folder, name))}
+            packages = {name.removesuffix(_ENDING) for name in names if is_control(os.path.join(folder, name))}
         except (FileNotFoundError, NotADirectoryError):  # removed since its name was read
             continue
         except OSError as error:
             report(unreadable(folder, error))
             continue
-        yield from (join(folder, name) for name in sorted(packages))
+        yield from (os.path.join(folder, name) for name in sorted(packages))
         # The package itself and its control folder.
-        folders += [join(folder, name) for name in reversed(names) if name.removesuffix(_ENDING) not in packages]
+        folders += [
+            os.path.join(folder, name) for name in reversed(names) if name.removesuffix(_ENDING) not in packages
+        ]
 
 
 def unreadable(folder: bytes, error: OSError) -> Problem:

@@ -95,6 +95,17 @@ def made_disk(place: Path, make: list[str]) -> Iterator[Path]:
 
 
 @contextmanager
+def quota_disk(place: Path, limit_bytes: int) -> Iterator[Path]:
+    """Yield a folder with a quota: its disk has room, and once the quota is used up btrfs takes no byte more."""
+    with made_disk(place, ["mkfs.btrfs", "-q", "-M"]) as disk:
+        tool, folder = _tool("btrfs"), os.fspath(disk / "limited")
+        for words in (["quota", "enable", os.fspath(disk)], ["subvolume", "create", folder]):
+            subprocess.run([tool, *words], check=True, capture_output=True)
+        subprocess.run([tool, "qgroup", "limit", str(limit_bytes), folder], check=True)
+        yield Path(folder)
+
+
+@contextmanager
 def overlay(lower: Path, place: Path) -> Iterator[Path]:
     """Mount a copy of `lower` with an empty layer above it on the same file system, as a container has it."""
     with small_disk(place.with_name(place.name + ".layers"), size=64 << 20, inodes=10000) as layers:
