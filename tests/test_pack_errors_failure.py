@@ -151,9 +151,7 @@ def test_missing_folder_for_temporary_files_is_not_taken_for_a_missing_package(
 def test_thread_that_may_not_be_started_is_no_fault_of_the_program(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (starts,) = {"_start_joinable_thread", "_start_new_thread"} & vars(
-        threading
-    ).keys()  # the first since Python 3.13
+    (starts,) = {"_start_joinable_thread", "_start_new_thread"} & vars(threading).keys()
     monkeypatch.setattr(threading, starts, _refused_thread)
     with pytest.raises(RuntimeError) as caught:
         threading.Thread().start()
@@ -163,7 +161,7 @@ def test_thread_that_may_not_be_started_is_no_fault_of_the_program(
     assert [problem.code for problem in failure.problems] == [Code.SYSTEM_ERROR]
 
 
-def _refused_thread(*_: object) -> None:
+def _refused_thread(*_: object, **__: object) -> None:
     raise RuntimeError("can't start new thread")
 
 
