@@ -121,6 +121,16 @@ def test_other_address_is_left_to_its_library(address: str) -> None:
     check_address(address)
 
 
+@pytest.mark.parametrize("end", ["", "/", "/a:b@c"])
+def test_password_is_refused_and_not_repeated(end: str) -> None:
+    check_address("ftp://me@host/a:b@c")
+    with pytest.raises(Refused) as refused:
+        check_address(f"ftp://me:secret@word@host{end}")
+    (problem,) = refused.value.problems
+    assert problem.path == f"ftp://me@host{end}".encode()
+    assert "secret" not in str(refused.value)
+
+
 def test_nothing_is_sent_to_what_is_only_read() -> None:
     with pytest.raises(Refused, match="store-unusable"):
         check_address("https://host/a", is_sent_to=True)

@@ -13,6 +13,8 @@ _READ_ALONE = frozenset({"http", "https", "github", "git", "data", "zip", "tar",
 _OF_PROCESS = frozenset({"memory"})
 _WITH_OURS = frozenset({"s3", "s3a", "sftp", "ssh"})
 _OWN_EXTRA = "pip install 'qa2pack[remote]'"
+_PASSWORD = "a password in the address, which would be in manifests, logs and the list of processes"
+_WITHOUT = Remedy("Leave it out: use a key of SSH, or the configuration that fsspec reads, ~/.config/fsspec/*.json")
 _CORRECT = Remedy("Correct the address, as s3://BUCKET/FOLDER, sftp://HOST/FOLDER or file:///FOLDER")
 
 
@@ -25,6 +27,11 @@ def check_address(address: str, *, is_sent_to: bool = False) -> None:
     Raises:
         Refused: it cannot be one.
     """
+    host = address.partition("://")[2].partition("/")[0]
+    user, at, _ = host.rpartition("@")
+    if at and ":" in user:
+        without = os.fsencode(address.replace(f"{user}@", f"{user.partition(':')[0]}@", 1))
+        raise Refused(Problem(Code.STORE_UNUSABLE, without, found=_PASSWORD), remedies=(_WITHOUT,))
     if reason := _reason(address, is_sent_to=is_sent_to):
         raise Refused(Problem(Code.STORE_UNUSABLE, os.fsencode(address), found=reason), remedies=(_CORRECT,))
 
