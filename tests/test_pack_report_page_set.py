@@ -323,7 +323,7 @@ def test_a_picture_too_large_for_any_page_is_a_file_that_the_next_report_removes
     content = png() + bytes(2_000_000)
     picture = write(delivery.origin / "X8c/qa2/qa2_part1.png", content)
     delivery.make()
-    assert "2 linked pages" in run_here(capsys, "report", delivery.path).out
+    assert "one page and 1 picture for any browser" in run_here(capsys, "report", delivery.path).out
     (file,) = pages_of(delivery.path)
     assert (file.suffix, file.read_bytes()) == (".png", content)
     mine = write(file.with_name("0001.5.png"), content)
