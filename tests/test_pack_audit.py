@@ -12,8 +12,10 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -27,6 +29,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack import api
 from qa2pack.pack.audit.outputs import default_catalogue
 from qa2pack.pack.audit.shelved import Standing
+from qa2pack.pack.audit.stock import Stock, take_stock
 from qa2pack.pack.audit.view import audit_view
 from qa2pack.pack.audit.walk import walk_packages
 from qa2pack.pack.exit_codes import Exit
@@ -469,6 +472,34 @@ def test_folder_on_a_failing_disk_is_what_the_text_begins_with(shelf: Shelf) -> 
     assert (view.code, lines[0].split(";")[0]) == (Exit.PROBLEMS, "1 folder could not be searched")
     assert "not searched: /s/a; Input/output error" in lines
     assert audit_view(replace(audited, unsearched=(closed,)), is_quiet=True).code == Exit.DONE
+
+
+def test_folder_on_a_failing_disk_is_on_the_page_and_in_the_metrics(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing, closed = (
+        Problem(Code.DISK_ERROR, b"/s/a", found="Input/output error"),
+        Problem(Code.ACCESS_DENIED, b"/s/<b>", found="Permission denied"),
+    )
+    page, metrics = tmp_path / "shelf.html", tmp_path / "shelf.prom"
+    for unsearched, state, count in (
+        ((failing, closed), "1 folder could not be searched", 1),
+        ((closed,), "All as packaged", 0),
+        ((), "All as packaged", 0),
+    ):
+        monkeypatch.setattr("qa2pack.pack.audit.make.take_stock", partial(_stock_without, unsearched))
+        shelf.audit(report=os.fsencode(page), metrics=os.fsencode(metrics))
+        shown = Page(page)
+        assert state in shown.text
+        assert ("All as packaged" in shown.text) == (not count)
+        assert [each.path.decode() in shown.text for each in (failing, closed)] == [
+            each in unsearched for each in (failing, closed)
+        ]
+        assert f"\nqa2pack_audit_failed_folders {count}\n" in metrics.read_text()
+
+
+def _stock_without(unsearched: tuple[Problem, ...], *words: Any) -> Stock:
+    return replace(take_stock(*words), unsearched=unsearched)
 
 
 def test_advised_commands_bring_the_shelf_in_order(capsys: Capsys, shelf: Shelf) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,15 @@ def test_log_reports_command_versions_phases_output_and_end(capsys: Capsys, deli
     assert re.search(r"plan: phase scan and hash: ended, 14 files, \d+ bytes in", text)
     assert [line for line in out.splitlines() if f" plan: {line}\n" not in text] == []
     assert re.search(r" INFO \d+ plan: end: exit code 0, after ", text.splitlines()[-1])
+
+
+def test_log_has_the_version_of_everything_that_the_program_needs(
+    capsys: Capsys, delivery: Delivery, log: Path
+) -> None:
+    run_here(capsys, "status", delivery.path, "--log", log, "--log-format", "json")
+    (versions,) = (json.loads(line) for line in log.read_text().splitlines() if '"versions"' in line)
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split("[<>=]", each)[0] for each in needed} <= set(versions)
 
 
 def test_log_is_added_to(capsys: Capsys, delivery: Delivery, log: Path) -> None:

@@ -71,6 +71,9 @@ def test_the_index_links_to_a_page_of_each_member_and_these_to_the_index(capsys:
     pages = pages_of(many)
     assert sorted(pages) == sorted(folder_of(many).iterdir())
     assert len(pages) == 2
+    titles = [re.findall("<title>(.*)</title>", page.read_text()) for page in (index_of(many), *pages)]
+    member = f"{many.name}: group_ouss_id/member_ouss_id"
+    assert titles == [[many.name], [member], [f"{member}2"]]
     for number, page in enumerate(pages):
         assert [(page.parent / link).resolve() for link in links_of(page)] == [index_of(many)]
         assert page.read_text().count('<section id="member-') == 1
@@ -259,6 +262,12 @@ def test_history_on_the_index_is_bounded_and_the_others_are_counted(tmp_path: Pa
     assert listed(delivered, "<h3>2012-06-20") + counted(delivered, "And {} more") == 2500
 
 
+def test_history_has_no_sizes_of_a_member_that_was_removed() -> None:
+    removed = Finished("1", b"m", b"", Mode.HARD, b"", Publishing.MEMBER_REMOVAL, "ana", "vm", 0, 1, 1, 0, 0, 1)
+    text = render_page(replace(whole(), history=History((removed,), ()))).decode()
+    assert "m: a member was removed, mode hard; by ana on vm</li>" in text
+
+
 def unbroken(page: Path) -> str:
     return page.read_text().replace("<wbr>", "")
 
@@ -295,6 +304,7 @@ def test_what_does_not_fit_on_the_page_of_the_only_member_is_on_further_pages(tm
         each.uri for each in part.pictures
     ]
     assert sum(each.count("<pre") for each in pages) == 4
+    assert "<title>2011.0.00229.S: products, Pictures 4 to 5 of 6</title>" in "".join(pages)
     assert {(each.parent / unquote(link)).resolve() for each in further for link in links_of(each)} == {
         index,
         *further,
@@ -323,7 +333,7 @@ def test_a_picture_too_large_for_any_page_is_a_file_that_the_next_report_removes
     content = png() + bytes(2_000_000)
     picture = write(delivery.origin / "X8c/qa2/qa2_part1.png", content)
     delivery.make()
-    assert "2 linked pages" in run_here(capsys, "report", delivery.path).out
+    assert "one page and 1 picture for any browser" in run_here(capsys, "report", delivery.path).out
     (file,) = pages_of(delivery.path)
     assert (file.suffix, file.read_bytes()) == (".png", content)
     mine = write(file.with_name("0001.5.png"), content)

@@ -61,6 +61,15 @@ def test_sizes_of_many_folders_are_summed_up(folder: Folder) -> None:
     assert "  14 more                14       29 B" in out and "n29" not in out
 
 
+def test_report_has_the_words_of_a_folder_and_not_those_of_a_reduction(folder: Folder) -> None:
+    folder.made()
+    folder.run("report", folder.package)
+    page = Path(f"{folder.package}.report.html").read_text()
+    assert '<th scope="col">folder</th>' in page
+    assert "the package itself: a new package" in page
+    assert [word for word in ("ALMA", "Execution block", "Products") if word in page] == []
+
+
 def test_readme_of_the_folder_is_a_file_like_any(folder: Folder) -> None:
     folder.made()
     readme = folder.package / "README"

@@ -1,15 +1,20 @@
-"""Workers that a batch system starts: the script and the configuration on docs/cluster.md, on a Slurm of one node."""
+"""Workers that a batch system starts: the scripts and the configuration on docs/cluster.md.
+
+That of Slurm is run on one node. Of that of HTCondor, which is not to be had here, the submit file is looked at.
+"""
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import dask
 import pytest
+from dask_jobqueue.htcondor import HTCondorCluster
 from distributed.security import Security
 
 from qa2pack.pack.cli import main as pack
@@ -40,7 +45,7 @@ def test_workers_that_slurm_starts_package_over_tls(
     with (
         slurm(tmp_path_factory.mktemp("slurm")) as environment,
         script_of_the_page(tmp_path, {**environment, "DASK_CONFIG": str(configuration)}) as address,
-        dask.config.set(dask.config.merge(dask.config.config, dask.config.collect([str(configuration)], env={}))),
+        configured(configuration),
     ):
         assert address.startswith("tls://")
         wait_until(lambda: "dask-worker" in running_jobs(environment))
@@ -52,6 +57,32 @@ def test_workers_that_slurm_starts_package_over_tls(
         assert running_jobs(environment) == ["dask-worker"]
     assert "Not used" not in capsys.readouterr().err
     assert delivery.problems() == []
+
+
+def test_submit_file_for_htcondor_starts_workers_that_speak_tls_and_see_the_file_system(tmp_path: Path) -> None:
+    made: dict[str, HTCondorCluster] = {}
+    with configured(tls_configuration(tmp_path)):
+        exec(on_the_page("from dask_jobqueue import HTCondorCluster").replace('"port": 8786', '"port": 0'), made)
+        with made["cluster"] as cluster:
+            lines = cluster.job_script().splitlines()
+            address = cluster.scheduler_address
+            port = cluster.scheduler_info["services"]["dashboard"]
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.2", port), timeout=60)  # not the address of the pages' server
+    assert 'requirements = (FileSystemDomain == "example.org")' in lines
+    assert "should_transfer_files = NO" in lines
+    (arguments,) = (line for line in lines if line.startswith("Arguments = "))
+    assert address.startswith("tls://")
+    assert f" {address} " in arguments
+    assert "--nthreads 1 " in arguments and "--nworkers 4 " in arguments
+    assert "--dashboard-address 127.0.0.1:0" in arguments
+    assert "--protocol tls://" in arguments  # with the certificates that the configuration names on each machine
+
+
+def configured(configuration: Path) -> AbstractContextManager[object]:
+    """Let Dask have this configuration besides its own."""
+    added = dask.config.collect([str(configuration)], env={})
+    return dask.config.set(dask.config.merge(dask.config.config, added))
 
 
 def tls_configuration(folder: Path) -> Path:

@@ -113,10 +113,12 @@ def audit(options: AuditOptions, workers: Workers, trust: Trust = NOBODY, clock:
         busy = [each.path for each in turn.busy if catalogue.is_due(each.number, before_ns)]
         summary = catalogue.summary()
         if report is not None:
-            blocks = page.page_blocks(options.roots, summary, catalogue, report, clock.now_ns())
+            blocks = page.page_blocks(
+                options.roots, summary, catalogue, stock.unsearched, path=report, now_ns=clock.now_ns()
+            )
             write_output(Disk(), report, blocks, is_replacing=True)
         if metrics_path is not None:
-            blocks = metrics.metrics_blocks(summary, catalogue, clock.now_ns())
+            blocks = metrics.metrics_blocks(summary, catalogue, stock.unsearched, now_ns=clock.now_ns())
             write_output(Disk(), metrics_path, blocks, is_replacing=True)
         return Audited(
             options.roots,

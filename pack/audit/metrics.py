@@ -5,27 +5,37 @@ https://prometheus.io/docs/practices/naming/. No metric has the time of its file
 last run with the present.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Problem
 from qa2pack.pack.audit.catalogue import Catalogue
 from qa2pack.pack.audit.shelved import Shelved, Standing, Summary
+from qa2pack.pack.audit.stock import failed_folders
 
 MARK = b"# HELP qa2pack_audit_"  # a file that may be replaced begins so
 _PREFIX = MARK.removeprefix(b"# HELP ").decode()
 
 
-def metrics_blocks(summary: Summary, catalogue: Catalogue, now_ns: int) -> Iterator[bytes]:
-    """Yield the text, line by line; the shelf is read once for each metric, whose lines must be together."""
-    for line in _lines(summary, catalogue, now_ns):
+def metrics_blocks(
+    summary: Summary, catalogue: Catalogue, unsearched: Iterable[Problem], *, now_ns: int
+) -> Iterator[bytes]:
+    """Yield the text, line by line; the shelf is read once for each metric, whose lines must be together.
+
+    Args:
+        unsearched: folders that could not be searched.
+    """
+    for line in _lines(summary, catalogue, len(failed_folders(unsearched)), now_ns):
         yield line.encode() + b"\n"
 
 
-def _lines(summary: Summary, catalogue: Catalogue, now_ns: int) -> Iterator[str]:
+def _lines(summary: Summary, catalogue: Catalogue, failed_count: int, now_ns: int) -> Iterator[str]:
     yield from _head("last_run_timestamp_seconds", "When the last audit of the shelf ended.")
     yield f"{_PREFIX}last_run_timestamp_seconds {_seconds(now_ns)}"
     yield from _head("packages", "Packages of the shelf by what is known of them.")
     yield from (f'{_PREFIX}packages{{standing="{name}"}} {count}' for name, count in summary.counts.items())
+    yield from _head("failed_folders", "Folders that could not be searched, but for those of others.")
+    yield f"{_PREFIX}failed_folders {failed_count}"
     yield from _head("size_bytes", "Size of all packages of the shelf that are not gone.")
     yield f"{_PREFIX}size_bytes {summary.byte_count}"
     for name, text, value in _OF_PACKAGES:

@@ -4,7 +4,7 @@ Rows are rendered as they are read from the catalogue. See `pack.views.html_page
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,9 +13,11 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_plain_file
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Problem
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.audit.catalogue import Catalogue
 from qa2pack.pack.audit.shelved import Finding, Shelved, Standing, Summary
+from qa2pack.pack.audit.stock import failed_folders
 from qa2pack.pack.views.html_page import page_style, page_template
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 MARK = b'<!DOCTYPE html>\n<html lang="en" data-made-by="qa2pack audit">'  # a page that may be replaced begins so
 _BUFFERED_PIECES = 1000
+_MOST_FOLDERS = 1000  # that could not be searched
 _DAY_NS = 86_400 * 10**9
 
 STANDING_WORDS = {
@@ -62,11 +65,18 @@ class Row:
 
 
 def page_blocks(
-    roots: tuple[bytes, ...], summary: Summary, catalogue: Catalogue, path: bytes, now_ns: int
+    roots: tuple[bytes, ...],
+    summary: Summary,
+    catalogue: Catalogue,
+    unsearched: Sequence[Problem],
+    *,
+    path: bytes,
+    now_ns: int,
 ) -> Iterator[bytes]:
     """Return the page in pieces.
 
     Args:
+        unsearched: folders that could not be searched.
         path: where the page will be.
     """
     style, digest = page_style()
@@ -75,6 +85,9 @@ def page_blocks(
     stream = _template().stream(
         roots=[shown(root) for root in roots],
         summary=summary,
+        failed_count=len(failed_folders(unsearched)),
+        unsearched=[(problem.path, problem.details[1]) for problem in unsearched],
+        most_folders=_MOST_FOLDERS,
         words=STANDING_WORDS,
         wrong=(maker.row(package, has_findings=True) for package in catalogue.wrong()),
         rows=(maker.row(package) for package in catalogue.shelf()),

@@ -3,7 +3,7 @@
 Manifests are read only where their sizes, times or inodes are other ones than the catalogue has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from qa2pack.executor.stop_signals import Stop
@@ -11,7 +11,7 @@ from qa2pack.executor.transaction.history import read_history
 from qa2pack.executor.transaction.journal_records import Publishing
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.audit.catalogue import Catalogue
 from qa2pack.pack.audit.facts import facts_of, look_of
 from qa2pack.pack.audit.shelved import Shelved
@@ -53,6 +53,11 @@ class Stock:
     changes: tuple[Change, ...]
     unsearched: tuple[Problem, ...]
     is_whole: bool
+
+
+def failed_folders(unsearched: Iterable[Problem]) -> list[Problem]:
+    """Return the folders that could not be searched for another reason than that they belong to others."""
+    return [problem for problem in unsearched if problem.code is not Code.ACCESS_DENIED]
 
 
 def take_stock(catalogue: Catalogue, roots: tuple[bytes, ...], now_ns: int, stop: Stop) -> Stock:

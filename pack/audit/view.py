@@ -5,10 +5,9 @@ from itertools import islice
 
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.audit.make import Audited, Wrong
 from qa2pack.pack.audit.shelved import Standing
-from qa2pack.pack.audit.stock import Change
+from qa2pack.pack.audit.stock import Change, failed_folders
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded
@@ -37,13 +36,8 @@ def _code(audited: Audited) -> Exit:
     if audited.is_stopped:
         return Exit.RESUMABLE
     # A root without a package may be a disk that is not mounted, or misspelt: it must not be silent for ever.
-    is_bad = bool(audited.wrong or _failed_folders(audited)) or not audited.summary.package_count
+    is_bad = bool(audited.wrong or failed_folders(audited.unsearched)) or not audited.summary.package_count
     return Exit.PROBLEMS if is_bad else Exit.DONE
-
-
-def _failed_folders(audited: Audited) -> list[Problem]:
-    """Return the folders that could not be searched for another reason than that they belong to others."""
-    return [problem for problem in audited.unsearched if problem.code is not Code.ACCESS_DENIED]
 
 
 def _lines(audited: Audited, style: Style) -> Iterator[str]:
@@ -51,7 +45,7 @@ def _lines(audited: Audited, style: Style) -> Iterator[str]:
     scope = f"{counted(summary.package_count, 'package')}, {human_bytes(summary.byte_count)}"
     if audited.wrong:
         yield style.bad(f"{counted(len(audited.wrong), 'package')} to be looked at") + f", of {scope}"
-    elif failed := _failed_folders(audited):
+    elif failed := failed_folders(audited.unsearched):
         yield style.bad(f"{counted(len(failed), 'folder')} could not be searched") + f"; {scope} are known"
     elif not summary.package_count:
         yield f"{style.bad('There is no package')} below {', '.join(map(shown, audited.roots))}"

@@ -24,7 +24,7 @@ from qa2pack.pack.terminal.choices import LogFormat
 from qa2pack.pack.terminal.log_file import LogFile, logging_to_file, logging_to_screen
 from qa2pack.pack.terminal.log_lines import LogLines, is_log_line
 
-_LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
+_LIBRARIES = ("jinja2", "msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash", "zlib-ng")
 
 
 @dataclass(frozen=True, slots=True)

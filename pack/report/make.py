@@ -72,7 +72,9 @@ class Written:
 
     Attributes:
         path: of the page; of several pages the one that leads to all others.
-        folder: of all other pages; empty where there is one page.
+        folder: of all other pages, and of pictures that are files; empty where there is one page alone.
+        picture_count: pictures on the pages.
+        picture_file_count: pictures that are files, as no page has room for them.
         problem_count: differences between the package and its manifests.
         audit: the last one; None where no catalogue has the package.
     """
@@ -82,6 +84,7 @@ class Written:
     page_count: int
     byte_count: int
     picture_count: int
+    picture_file_count: int
     problem_count: int
     audit: LastAudit | None
 
@@ -140,10 +143,11 @@ def _written(target: Target, options: ReportOptions, workers: Workers, verifier:
         total = _write_pages(output, folder, page, sections, counted)
     return Written(
         path=output,
-        folder=folder if total.page_count > 1 else b"",
+        folder=folder if total.page_count > 1 or total.picture_file_count else b"",
         page_count=total.page_count,
         byte_count=total.byte_count,
         picture_count=total.picture_count,
+        picture_file_count=total.picture_file_count,
         problem_count=len(verified.problems),
         audit=audit,
     )

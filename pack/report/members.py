@@ -79,6 +79,7 @@ class Part:
     """The section of one member; only name and fault if its manifest cannot be used.
 
     Attributes:
+        has_roles: its layout has roles; of one without them, the sizes are those of folders.
         unlisted_roles, unlisted_tables, ...: how many more there are.
         pictures: those that are shown.
         unseen: pictures that are not shown.
@@ -92,6 +93,7 @@ class Part:
     facts: tuple[tuple[str, str], ...] = ()
     file_count: int = 0
     byte_count: int = 0
+    has_roles: bool = True
     roles: tuple[Row, ...] = ()
     unlisted_roles: int = 0
     blocks: tuple[Block, ...] = ()
@@ -138,6 +140,7 @@ def member_part(
         facts=(*_facts(header), *((("signature", signature),) if signature else ())),
         file_count=notes.file_count,
         byte_count=notes.byte_count,
+        has_roles=bool(roles_of(header)),
         roles=roles,
         unlisted_roles=unlisted_roles,
         blocks=tuple(_blocks(contents)),

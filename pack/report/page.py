@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.transaction.history import History
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.problem import Problem
@@ -150,4 +151,4 @@ def bundle_state(bundle: Bundle, is_full: bool) -> str:
 
 @cache
 def _template() -> "Template":
-    return page_template("report.html.jinja", {"done": what_was_done, "state": bundle_state})
+    return page_template("report.html.jinja", {"done": what_was_done, "member": member_words, "state": bundle_state})

@@ -40,11 +40,12 @@ _NAME = re.compile(rb"[0-9]{4,}\.(?:([0-9]+)\.html|([0-9]{19})\.(?:png|jpeg|gif)
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What was written: pages with the first, their bytes, and the pictures on them."""
+    """What was written: pages with the first, pictures that are files, their bytes, and the pictures on the pages."""
 
     page_count: int
     byte_count: int
     picture_count: int
+    picture_file_count: int = 0
 
 
 def folder_of_pages(output: bytes, package: Package) -> bytes:
@@ -151,14 +152,16 @@ class _Written:
         self._output = output
         self._path = folder
         self._time_ns = time_ns
-        self._page_count = 0
+        self._file_count = 0
+        self._picture_file_count = 0
         self._byte_count = 0
         self._listed_count = 0
 
     def first(self, data: bytes, picture_count: int) -> Total:
         """Write the page that leads to all others, which are on disk."""
         write_output(self._disk, self._output, [data], is_replacing=True)
-        return Total(self._page_count + 1, self._byte_count + len(data), picture_count)
+        page_count = self._file_count - self._picture_file_count + 1
+        return Total(page_count, self._byte_count + len(data), picture_count, self._picture_file_count)
 
     def with_sheets(self, page: Page, address: str, folder: str = "") -> bytes:
         """Return the page of a member. What it has no room for is written before, on pages that it links to.
@@ -235,12 +238,13 @@ class _Written:
     def _write_picture(self, picture: Picture) -> str:
         """Write a picture as a file, and return its name."""
         name = self._next_name(picture.kind)
+        self._picture_file_count += 1
         self._write(name, picture.content)
         return name
 
     def _next_name(self, suffix: str = "html") -> str:
-        self._page_count += 1
-        return f"{self._page_count:04}.{self._time_ns}.{suffix}"
+        self._file_count += 1
+        return f"{self._file_count:04}.{self._time_ns}.{suffix}"
 
     def _write(self, name: str, data: bytes) -> None:
         write_output(self._disk, join(self._path, name.encode()), [data], is_replacing=False)

@@ -25,6 +25,7 @@ def report_view(written: Written, target: Target) -> View:
             "page_count": written.page_count,
             "byte_count": written.byte_count,
             "picture_count": written.picture_count,
+            "picture_file_count": written.picture_file_count,
             "problem_count": written.problem_count,
             "audit": _audit_fields(written.audit),
         },
@@ -44,7 +45,9 @@ def _audit_fields(audit: LastAudit | None) -> Fields | None:
 
 
 def _lines(written: Written, style: Style) -> Iterator[str]:
-    pages = f"{written.page_count:,} linked pages" if written.folder else "one page"
+    pages = f"{written.page_count:,} linked pages" if written.page_count > 1 else "one page"
+    if written.picture_file_count:
+        pages += f" and {counted(written.picture_file_count, 'picture')}"
     yield f"{style.good('Written')}: {human_bytes(written.byte_count)}, {pages} for any browser, in"
     yield f"  {shown(written.path)}"
     if written.folder:
