@@ -83,8 +83,9 @@ def test_links_of_the_pages_lead_to_files_that_the_sdist_has(sdist: Path) -> Non
 def test_wheel_of_the_sdist_holds_the_program_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    pages = {name.rpartition("/")[2] for name in names if ".data/data/share/man/man1/" in name}
-    assert pages == {path.name for path in (ROOT / "docs/man").iterdir()}
+    for source, target in (("docs/man", "man/man1"), ("release/systemd", "systemd/user")):
+        installed = {name.rpartition("/")[2] for name in names if f".data/data/share/{target}/" in name}
+        assert installed == {path.name for path in (ROOT / source).iterdir()}
     assert {name for name in names if ".data/" not in name} == _files_in_repository()
 
 
