@@ -274,7 +274,7 @@ def test_one_of_several_members_that_differs_is_replaced_alone(receiver: Receive
     assert [plot.read_bytes() for plot in plots] == [b"a plot", b"another one"]
     assert "All as packaged: 2 members" in receiver.type("verify", receiver.path).out
     refused = receiver.type("receive", receiver.delivery, receiver.path, "--member", "member_ouss_id3")
-    assert "member-unknown" in refused.err
+    assert "member-unknown: There is no member of this name" in refused.err
 
 
 def test_what_somebody_put_into_a_member_is_not_replaced(receiver: Receiver) -> None:
