@@ -10,7 +10,7 @@ _OF_DISK = frozenset({"file", "local"})
 # Elsewhere a # or ? ends the path, and what is behind it is an option of the library, or is lost.
 _TAKE_ANY_NAME = _OF_DISK | {"s3", "s3a", "gs", "gcs"}
 _READ_ALONE = frozenset({"http", "https", "github", "git", "data", "zip", "tar", "libarchive", "reference"})
-# A bucket or host is first in the path. If it is lost, as in s3://$BUCKET/FOLDER, the folder would count as the bucket.
+# First in the path is a bucket or host. If it is lost, as in s3://$BUCKET/FOLDER, the folder counts as the bucket.
 _BEGIN_WITH_NAME = frozenset({"s3", "s3a", "gs", "gcs", "sftp", "ssh", "ftp", "http", "https"})
 _OF_PROCESS = frozenset({"memory"})
 _WITH_OURS = frozenset({"s3", "s3a", "sftp", "ssh"})
