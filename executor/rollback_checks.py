@@ -33,7 +33,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, status_of
-from qa2pack.manifest.path import join, path_in
+from qa2pack.manifest.path import is_within, join, path_in
 from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress, Silent
@@ -60,6 +60,23 @@ _WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:",
 def cannot_undo(code: Code, package: Package, files: Iterable[Problem] = ()) -> CannotUndoError:
     """Return the error for a rollback that is not possible; the remedy is that of its reason, not of the files."""
     return CannotUndoError(Problem(code, package.path), *files)
+
+
+_RECEIVE_AGAIN = Remedy(
+    "To have the earlier state again, receive the delivery that it came in:",
+    ("pack receive DELIVERY PACKAGE --replace",),
+)
+_UNKNOWN_ORIGIN = (
+    Remedy("To have the member again, if it was received, receive it again:", ("pack receive DELIVERY PACKAGE",)),
+    Remedy("Else copy it back into the package from where it is, and adopt it:", ("pack adopt PACKAGE",)),
+)
+
+
+def _make_again(begin: Begin, package: Package) -> tuple[Remedy, ...]:
+    """Return how to have again what was not kept; empty where it is replaced by what was packaged."""
+    if begin.publishing.is_removal:
+        return _UNKNOWN_ORIGIN if is_within(begin.origin, package.path) else _add_again(begin)
+    return (_RECEIVE_AGAIN,) if begin.received else ()
 
 
 def _add_again(begin: Begin) -> tuple[Remedy, ...]:
@@ -161,7 +178,7 @@ def check_finished(
     if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
         raise CannotUndoError(
             Problem(Code.PREVIOUS_GONE, paths.package.path),
-            remedies=_add_again(begin) if begin.publishing.is_removal else (),
+            remedies=_make_again(begin, paths.package),
         )
     if paths.publishing is Publishing.RENAME:
         _check_old_name(paths)

@@ -158,6 +158,11 @@ class Sidecar:
         """What it says of itself in the manifests of the members that come in it."""
         return ArrivedIn(self.header.name.manifest, self.header.folder_mtime, self.signed_ns)
 
+    def members(self) -> list[bytes]:
+        """Return the paths in the tar of the members that it has something of: sets can have nothing of a member."""
+        find, is_of_sets = self.stream.find, bool(self.header.sets)
+        return [path for path, _ in self.header.members if not is_of_sets or find(path) is not None]
+
     @property
     def file_count(self) -> int:
         """Number of the files that are delivered; one that several chunks have is counted once."""

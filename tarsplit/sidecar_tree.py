@@ -33,7 +33,7 @@ def check_tree(sidecar: Sidecar) -> None:
         StreamError: it contradicts itself; says where.
     """
     try:
-        folders = [path for path, _ in sidecar.header.members]
+        folders = sidecar.members()
         _check_members(folders)
         above, members = folders_above(folders), frozenset(folders)
         sizes = _Blocks()

@@ -472,6 +472,23 @@ def test_newer_state_of_one_set_replaces_what_that_set_has(home: Path, capsys: C
     assert ((data / "b.jpg").read_bytes(), (data / "two/a.png").exists()) == (b"mine!", True)
 
 
+def test_member_that_a_set_has_nothing_of_is_not_received_and_keeps_no_other_out(home: Path, capsys: Capsys) -> None:
+    for path, data in FILES.items():
+        if not path.endswith((".png", ".jpg")):
+            write(home / "run2/unit_2" / path, data)
+    words = ("--layout", home / "units.toml", "--mode", "copy", "--as-is", "--no-settings")
+    assert run_here(capsys, "package", home / "run2", home / "P", *words).code == 0
+    pictures, videos, rest = one_by_one(home, capsys, "pictures", "videos", "rest")
+    said = received(home, capsys, videos)
+    assert ([*said["received"], *said["same"]], os.listdir(home / "other")) == ([], [])
+    assert "there is nothing in this delivery" in run_here(capsys, "receive", videos, home / "other/P").out
+    assert [each["member"] for each in received(home, capsys, pictures)["received"]] == ["unit.1"]
+    for name in ("unit.1", "unit.2"):
+        received(home, capsys, rest, "--member", name)
+    assert [each["member"] for each in received(home, capsys, pictures)["same"]] == ["unit.1"]
+    assert run_here(capsys, "verify", home / "other/P").code == 0
+
+
 def test_set_that_adds_to_a_member_goes_on_after_a_damaged_tar(home: Path, capsys: Capsys) -> None:
     pictures, rest = one_by_one(home, capsys, "pictures", "rest")
     received(home, capsys, pictures)

@@ -274,7 +274,27 @@ def test_one_of_several_members_that_differs_is_replaced_alone(receiver: Receive
     assert [plot.read_bytes() for plot in plots] == [b"a plot", b"another one"]
     assert "All as packaged: 2 members" in receiver.type("verify", receiver.path).out
     refused = receiver.type("receive", receiver.delivery, receiver.path, "--member", "member_ouss_id3")
-    assert "member-unknown" in refused.err
+    assert "member-unknown: There is no member of this name" in refused.err
+
+
+def test_what_was_not_kept_of_a_received_package_is_received_again(receiver: Receiver) -> None:
+    members = ("group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2")
+    receiver.deliver(*members)
+    receiver.received()
+    command = ("remove", receiver.path, "--member", members[1])
+    refused = receiver.type(*command)
+    assert f"{' '.join(map(str, ('pack', *command)))} --force --keep-previous\n" in refused.err
+    assert "pack plan" not in refused.err
+    assert receiver.type(*command, "--force", "--keep-previous=no").code == 0
+    refused = receiver.type("rollback", receiver.path)
+    assert "previous-gone" in refused.err
+    assert "pack plan" not in refused.err
+    assert f"pack receive DELIVERY {receiver.path}\n" in refused.err
+    receiver.received()
+    receiver.deliver(members[0], files={**FILES, "qa/plot.png": b"another one"})
+    receiver.received("--replace", "--keep-previous=no")
+    refused = receiver.type("rollback", receiver.path)
+    assert f"pack receive DELIVERY {receiver.path} --replace\n" in refused.err
 
 
 def test_what_somebody_put_into_a_member_is_not_replaced(receiver: Receiver) -> None:

@@ -99,6 +99,8 @@ def test_some_parts_are_sent_at_once_and_of_no_more_is_read_before(monkeypatch: 
         ("file://a/b", "no slash"),
         ("s3://", "no bucket"),
         ("sftp:///", "no host"),
+        ("s3:///folder", "no bucket"),
+        ("sftp:///folder", "no host"),
         ("sftp://host/a#b", "# or ?"),
         ("ftp://host/a?b", "# or ?"),
         ("s3://bucket/a?versionId=3", "a version"),
@@ -115,7 +117,7 @@ def test_address_that_no_store_can_have_is_refused_before_it_is_opened(address: 
 
 @pytest.mark.parametrize(
     "address",
-    ["s3://bucket", "s3://bucket/a#b?c", "file:///a#b", "sftp://me@host", "https://host/a", "hdfs://host/a"],
+    ["s3://bucket", "s3://bucket/a#b?c", "file:///a#b", "sftp://me@host", "https://host/a", "hdfs:///a"],
 )
 def test_other_address_is_left_to_its_library(address: str) -> None:
     check_address(address)

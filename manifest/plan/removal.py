@@ -1,5 +1,7 @@
 """Plan of a removal: one member goes, the others stay. Nothing is scanned, and the plan holds no records."""
 
+import os
+import shlex
 from dataclasses import replace
 
 from qa2pack.manifest.alma.package import check_others_not_lost
@@ -12,8 +14,14 @@ from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.plan.replacement import hand_made
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.scan.gathered import Gathered
+
+
+def _remove_anyway(member: bytes) -> Remedy:
+    name = shlex.quote(os.fsdecode(member))
+    text = "If there is another copy of the member, or it may go; it is kept until the next apply:"
+    return Remedy(text, (f"pack remove PACKAGE --member {name} --force --keep-previous",))
 
 
 def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> Plan:
@@ -43,7 +51,8 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
         problems += (Problem(Code.ONLY_COPY, each.path) for each in made.changed)
         problems += made.extra
     if problems:
-        raise Refused(*problems)
+        is_unknown = all(problem.code is Code.NOT_TAKEN_OVER for problem in problems)
+        raise Refused(*problems, remedies=(_remove_anyway(manifest.header.member),) if is_unknown else ())
     notes = Notes(
         warnings=warnings,
         extra=paths_of(made.extra, destination.package),

@@ -66,8 +66,8 @@ REQUESTS: Mapping[Code, Row] = {
         ("pack plan ORIGIN PACKAGE --replace-member NAME",),
     ),
     Code.MEMBER_UNKNOWN: Row(
-        "The package has no member of this name.",
-        "The name is mistyped, or it is of another package.",
+        "There is no member of this name.",
+        "The name is mistyped, or it is of another package or delivery.",
         "Name one of those that are there.",
     ),
     Code.NAME_TAKEN: Row(

@@ -99,12 +99,14 @@ def _received(
     target: Target, sidecar: Sidecar, signed: Signed, workers: Workers, options: ApplyOptions, wanted: ReceiveOptions
 ) -> Arrived:
     package, opened = target.package, target.opened
+    _check_project(sidecar, package)
+    arrived = Arrived(None, (), (), len(sidecar.chunks), signed, sidecar.noun)
+    if not (sidecar.chunks or sidecar.members()):
+        return arrived
     with _told_of_sidecar():
         check_tree(sidecar)
-    _check_project(sidecar, package)
     members = _chosen(sidecar, wanted.member)
     check_place(package, opened)
-    arrived = Arrived(None, (), (), len(sidecar.chunks), signed, sidecar.noun)
     with locked_control(package, workers.wait):
         check_owned(package, workers.trusted)
         if begun := _begun(package, sidecar, opened):
@@ -143,7 +145,7 @@ def _received(
 
 def _chosen(sidecar: Sidecar, wanted: bytes) -> list[bytes]:
     """Return the members of the delivery that are received, sorted; raises as `member_named`."""
-    members = sorted(member_at(path) for path, _ in sidecar.header.members)
+    members = sorted(map(member_at, sidecar.members()))
     return [member_named(members, tidy_name(wanted))] if wanted else members
 
 

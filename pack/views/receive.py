@@ -63,7 +63,9 @@ def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iter
         yield from map(style.warning, folded(f"{subject} came in a newer delivery: {newer}", indent=2))
     if arrived.same and arrived.signed.signature.standing is Standing.KNOWN and not arrived.is_compared:
         yield "Its files were not compared with what was signed; with --require-signature they are."
-    if arrived.members:
+    if not arrived.chunk_count:
+        yield "Nothing to do: there is nothing in this delivery."
+    elif arrived.members:
         yield f"All is as in the manifest of the delivery, of {tars}."
     elif arrived.is_compared:
         yield f"Nothing to do: the package has all that is delivered, byte for byte as in {tars}."
@@ -75,8 +77,9 @@ def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iter
     if arrived.applied and (arrived.replaced or arrived.partial):
         yield from kept_lines(arrived.applied, target, style)
         yield from unsigned_lines(arrived.applied.unsigned, target, style)
-    yield "To check the package, now or at any later time:"
-    yield f"  {style.bold(f'pack verify {target.quoted}')}"
+    if arrived.chunk_count:
+        yield "To check the package, now or at any later time:"
+        yield f"  {style.bold(f'pack verify {target.quoted}')}"
 
 
 def _missing_sets(arrived: Arrived, target: Target) -> Iterator[tuple[bytes, tuple[str, ...]]]:

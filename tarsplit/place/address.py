@@ -10,6 +10,8 @@ _OF_DISK = frozenset({"file", "local"})
 # Elsewhere a # or ? ends the path, and what is behind it is an option of the library, or is lost.
 _TAKE_ANY_NAME = _OF_DISK | {"s3", "s3a", "gs", "gcs"}
 _READ_ALONE = frozenset({"http", "https", "github", "git", "data", "zip", "tar", "libarchive", "reference"})
+# First in the path is a bucket or host. If it is lost, as in s3://$BUCKET/FOLDER, the folder counts as the bucket.
+_BEGIN_WITH_NAME = frozenset({"s3", "s3a", "gs", "gcs", "sftp", "ssh", "ftp", "http", "https"})
 _OF_PROCESS = frozenset({"memory"})
 _WITH_OURS = frozenset({"s3", "s3a", "sftp", "ssh"})
 _OWN_EXTRA = "pip install 'qa2pack[remote]'"
@@ -47,7 +49,8 @@ def _reason(address: str, *, is_sent_to: bool) -> str:
         return f"a place that is only read by {protocol}://; nothing can be sent to it"
     if protocol in _OF_DISK and not path.startswith("/"):
         return f"no slash behind {protocol}://, where the path begins"
-    if not path.strip("/") and protocol not in _OF_DISK:
+    has_lost_name = protocol in _BEGIN_WITH_NAME and path.startswith("/")
+    if has_lost_name or (not path.strip("/") and protocol not in _OF_DISK):
         return f"no bucket, and no host, behind {protocol}://"
     if protocol not in _TAKE_ANY_NAME and any(sign in path for sign in "#?"):
         return f"a # or ? in the path, which {protocol}:// cannot have"
