@@ -202,7 +202,8 @@ def test_receive_imports_nothing_that_plans_an_origin() -> None:
 def test_plan_without_tables_and_bundles_imports_nothing_slow(delivery: Delivery) -> None:
     found = _imported("plan", str(delivery.origin), str(delivery.path))
     unused = {"qa2pack.executor.casa.split", "qa2pack.executor.apply", "qa2pack.manifest.layout.units"}
-    assert found & {*_SLOW, *unused, "glob", "tarfile", "xml.parsers.expat", "zipfile"} == set()
+    glob = {"glob"} if sys.version_info < (3, 13) else set()  # since then, pathlib loads it
+    assert found & {*_SLOW, *unused, *glob, "tarfile", "xml.parsers.expat", "zipfile"} == set()
     assert _own_count(found) <= 227
 
 
