@@ -185,10 +185,13 @@ def test_names_that_are_not_utf_8_come_out_of_the_tar_as_they_are(delivery: Deli
 
 
 def test_names_that_are_not_utf_8_come_out_of_the_zip_escaped(delivery: Delivery, tmp_path: Path) -> None:
-    write(delivery.origin / os.fsdecode(b"scriptFor\xe9.py"), b"latin")
+    names = {"scriptFor\\xe9.py": b"scriptFor\xe9.py", "scriptFor\\x5cxe9.py": b"scriptFor\\xe9.py"}
+    for name in names.values():
+        write(delivery.origin / os.fsdecode(name), name)
     delivery.make()
+    assert delivery.problems() == []
     out = unzipped(ticket(delivery, "zip"), tmp_path / "out") / MEMBER / "script"
-    assert (out / "scriptFor\\xe9.py").read_bytes() == b"latin"
+    assert {name: (out / name).read_bytes() for name in names} == names
 
 
 @EXTRACTED

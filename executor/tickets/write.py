@@ -5,6 +5,7 @@ Files that are placeholders in the package are empty in the archives too; the si
 """
 
 import errno
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -32,6 +33,8 @@ from qa2pack.manifest.path import join, path_in, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.table_lock import is_table_lock
+
+_LIKE_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
 
 
 class ChangedFileError(Exception):
@@ -179,12 +182,11 @@ def _is_large(files: Sequence[TicketFile], sizes: bytes) -> bool:
 
 
 def zip_name(name: bytes) -> bytes:
-    """Return the name in a zip, which is text: one that is not UTF-8 is escaped."""
-    try:
-        name.decode()
-    except UnicodeDecodeError:
-        return shown(name).encode()
-    return name
+    r"""Return the name in a zip, which is text: bytes that are not UTF-8 become `\xe9`.
+
+    The backslash of a name that has the like itself becomes `\x5c`, so no two names become one.
+    """
+    return _LIKE_ESCAPED.sub(rb"\\x5c", name).decode(errors="backslashreplace").encode()
 
 
 def _entry(name: bytes, content: bytes, mtime_ns: int) -> tuple[BundleEntry, tuple[bytes]]:
