@@ -1,4 +1,4 @@
-"""Completion in bash, as it is installed: commands, options, values, and of paths what the shell itself does."""
+"""Completion in three shells, as it is installed: commands, options, values, and of paths what the shell itself does."""
 
 import os
 import shlex
@@ -148,6 +148,30 @@ def test_zsh_completes_both_programs_though_it_has_a_function_pack_of_its_own(pr
     ]
     settings = (programs / "home/.zshrc").read_text()
     assert settings.count("_qa2pack") == 2  # one line, though installed twice
+
+
+def test_fish_completes_both_programs(programs: Path, reduced: Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "HOME": str(programs),
+        "XDG_CONFIG_HOME": str(programs / ".config"),
+    }
+    fish = [needs_tool("fish"), "-c"]
+    for program in ("pack", "tarsplit"):
+        installed = [*fish, f"{program} --install-completion; true"]
+        subprocess.run(installed, env=environment, capture_output=True, check=True, timeout=600)
+    typed = (
+        "pack pl",
+        "pack plan a b --mode h",
+        "tarsplit --allow-",
+        "pack show A.S --member group_ouss_id/member_ouss_id2",
+    )
+    asked = "; ".join(f"complete -C {shlex.quote(line)}" for line in typed)
+    ran = subprocess.run([*fish, asked], env=environment, cwd=reduced, capture_output=True, check=True, text=True)
+    offered = [line.partition("\t")[0] for line in ran.stdout.splitlines()]
+    assert offered == ["plan", "hard", "--allow-dummies", member]
 
 
 def test_page_has_the_function_of_zsh_for_all_users() -> None:

@@ -24,6 +24,7 @@ mount mount
 ssh-keygen openssh-client
 sshd openssh-server
 zsh zsh
+fish fish
 groff groff-base
 systemd-analyze systemd
 munged munge
