@@ -1,4 +1,4 @@
-"""Completion in three shells, as it is installed: commands, options, values, and of paths what the shell itself does."""
+"""Completion in three shells, as it is installed: commands, options, values, and of paths what the shell does."""
 
 import os
 import shlex
@@ -162,12 +162,8 @@ def test_fish_completes_both_programs(programs: Path, reduced: Path) -> None:
     for program in ("pack", "tarsplit"):
         installed = [*fish, f"{program} --install-completion; true"]
         subprocess.run(installed, env=environment, capture_output=True, check=True, timeout=600)
-    typed = (
-        "pack pl",
-        "pack plan a b --mode h",
-        "tarsplit --allow-",
-        "pack show A.S --member group_ouss_id/member_ouss_id2",
-    )
+    member = "group_ouss_id/member_ouss_id2"
+    typed = ("pack pl", "pack plan a b --mode h", "tarsplit --allow-", f"pack show A.S --member {member}")
     asked = "; ".join(f"complete -C {shlex.quote(line)}" for line in typed)
     ran = subprocess.run([*fish, asked], env=environment, cwd=reduced, capture_output=True, check=True, text=True)
     offered = [line.partition("\t")[0] for line in ran.stdout.splitlines()]
