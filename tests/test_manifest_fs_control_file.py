@@ -2,7 +2,7 @@ import os
 import signal
 import stat
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
 
@@ -180,6 +180,15 @@ def test_command_that_prints_without_end_is_read_up_to_the_limit() -> None:
     os.close(writing)
 
 
+@pytest.fixture
+def interrupted() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, whatever a library made of it that another test has imported."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupted")
 def test_signal_while_a_pipe_is_read_ends_the_wait() -> None:
     for _ in range(30):  # most of them reach the command while it takes in what was written
         reading, writing = os.pipe()

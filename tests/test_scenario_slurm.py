@@ -5,16 +5,17 @@ That of Slurm is run on one node. Of that of HTCondor, which is not to be had he
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dask
 import pytest
-from dask_jobqueue.htcondor import HTCondorCluster
 from distributed.security import Security
 
 from qa2pack.pack.cli import main as pack
@@ -23,6 +24,9 @@ from support.clusters import wait_until
 from support.in_process import Delivery
 from support.slurm import running_jobs, slurm
 from support.source_code import ROOT
+
+if TYPE_CHECKING:
+    from dask_jobqueue.htcondor import HTCondorCluster  # takes SIGINT when it is imported
 
 # What differs from site to site, and sixteen workers are many for a test.
 _OF_THIS_SITE = {
@@ -61,7 +65,7 @@ def test_workers_that_slurm_starts_package_over_tls(
 
 def test_submit_file_for_htcondor_starts_workers_that_speak_tls_and_see_the_file_system(tmp_path: Path) -> None:
     made: dict[str, HTCondorCluster] = {}
-    with configured(tls_configuration(tmp_path)):
+    with interrupts_kept(), configured(tls_configuration(tmp_path)):
         exec(on_the_page("from dask_jobqueue import HTCondorCluster").replace('"port": 8786', '"port": 0'), made)
         with made["cluster"] as cluster:
             lines = cluster.job_script().splitlines()
@@ -77,6 +81,14 @@ def test_submit_file_for_htcondor_starts_workers_that_speak_tls_and_see_the_file
     assert "--nthreads 1 " in arguments and "--nworkers 4 " in arguments
     assert "--dashboard-address 127.0.0.1:0" in arguments
     assert "--protocol tls://" in arguments  # with the certificates that the configuration names on each machine
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Give SIGINT back what it did."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def configured(configuration: Path) -> AbstractContextManager[object]:
