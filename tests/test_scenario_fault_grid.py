@@ -8,7 +8,7 @@ error on the calls from the sync before the commit on, and on some of those befo
 their neighbours for another file it tries some; scenarios that make the same calls from the sync on share them. After
 a fault it goes on and back in turn.
 
-An error is tried on every other of the calls that are stopped before, which are others in the next scenario: what it
+An error is tried on every third of the calls that are stopped before, which are others in the next scenario: what it
 leaves is what a stop leaves there and what the handlers do, which are few and the same for all calls and scenarios.
 """
 
@@ -172,8 +172,8 @@ def test_stopped_in_the_middle_of_a_call(layouts: Layouts, scenario: Scenario) -
 def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
     for turn, fault in enumerate(ERRORS):
         laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
-        every_other = some(laid)[SHORT.index(scenario) % 2 :: 2]
-        for number, at in enumerate(every_other[turn :: len(ERRORS)]):
+        every_third = some(laid)[SHORT.index(scenario) % 3 :: 3]
+        for number, at in enumerate(every_third[turn :: len(ERRORS)]):
             survive_once(laid, fault, at, RECOVERIES[number % 2])
 
 

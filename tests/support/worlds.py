@@ -291,7 +291,7 @@ CHOSEN_WITH_ROLLBACK = (
     Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
     Scenario(Change.RECEIVED, Mode.COPY),
 )
-STRIDE = 8  # of calls that do as their neighbours do, in the short version
+STRIDE = 12  # of calls that do as their neighbours do, in the short version
 SEED = int(
     os.environ.get("QA2PACK_TORTURE_SEED", "0")
 )  # another one tries other calls, and other states of power cuts
