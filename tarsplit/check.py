@@ -103,8 +103,7 @@ def _chosen(
     day = sidecar.header.day if path != source else ""
     wanted = member_at(source)
     members = choose_members(package, state, opened, wanted=wanted, label_day=day, allow_dummies=True)
-    rows = tuple(each.row for each in sidecar.header.sets if each.member == path)
-    among = tuple(each.row for each in sidecar.header.all_sets if each.member == path)
+    rows, among = sidecar.rows_of(path), sidecar.all_rows_of(path)
     return [replace(member, rows=rows, among=among) for member in members]
 
 

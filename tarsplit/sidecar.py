@@ -158,6 +158,14 @@ class Sidecar:
         """What it says of itself in the manifests of the members that come in it."""
         return ArrivedIn(self.header.name.manifest, self.header.folder_mtime, self.signed_ns)
 
+    def rows_of(self, path: bytes) -> tuple[DeliveryRow, ...]:
+        """Return the sets by which a member, its path in the tar, is delivered; none: it is delivered as a whole."""
+        return tuple(each.row for each in self.header.sets if each.member == path)
+
+    def all_rows_of(self, path: bytes) -> tuple[DeliveryRow, ...]:
+        """Return all sets of a member, its path in the tar, if it has others than those by which it is delivered."""
+        return tuple(each.row for each in self.header.all_sets if each.member == path)
+
     def members(self) -> list[bytes]:
         """Return the paths in the tar of the members that it has something of: sets can have nothing of a member."""
         find, is_of_sets = self.stream.find, bool(self.header.sets)

@@ -11,11 +11,10 @@ from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.diff import paired_folders
-from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.path import is_within
+from qa2pack.manifest.plan.receiving import is_of_any
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.tarsplit.contents import choose_members, delivered_records
 from qa2pack.tarsplit.sidecar import Sidecar
@@ -61,26 +60,14 @@ def arriving(
     return found
 
 
-def rows_of(sidecar: Sidecar, member: bytes) -> tuple[DeliveryRow, ...]:
-    """Return the sets by which a member is delivered; none: it is delivered as a whole."""
-    folder = folder_of(member)
-    return tuple(each.row for each in sidecar.header.sets if each.member == folder)
-
-
-def all_rows_of(sidecar: Sidecar, member: bytes) -> tuple[DeliveryRow, ...]:
-    """Return all sets of a member, if it has others than those by which it is delivered."""
-    folder = folder_of(member)
-    return tuple(each.row for each in sidecar.header.all_sets if each.member == folder)
-
-
 def _list_of(
     found: Arriving, sidecar: Sidecar, member: bytes, package: Package, state: PackageState, opened: OpenedFiles
 ) -> list[bytes]:
     """Return the list that a member of the package belongs into."""
     (there,) = choose_members(package, state, opened, wanted=member, allow_dummies=True)
-    header, rows = there.manifest.header, rows_of(sidecar, member)
-    of_sets = replace(there, rows=rows, among=all_rows_of(sidecar, member))
-    selected = (each for each in delivered_records([of_sets]) if _is_of(each, member))
+    header, rows = there.manifest.header, sidecar.rows_of(folder_of(member))
+    of_sets = replace(there, rows=rows, among=sidecar.all_rows_of(folder_of(member)))
+    selected = (each for each in delivered_records([of_sets]) if is_of_any(each.path, [member]))
     is_partial = header.is_adopted and bool(rows or header.delivery_sets)  # those that are adopted on disk have none
     is_same = {row.name for row in rows}.isdisjoint(header.missing_sets)  # else the member gets to know of these
     for old, new in paired_folders(selected, _arriving_records(sidecar, member)):
@@ -95,12 +82,7 @@ def _list_of(
 def _arriving_records(sidecar: Sidecar, member: bytes) -> Iterator[FolderRecord]:
     folder, stream = folder_of(member), sidecar.stream
     records = map(decode_record, stream.blobs_from(folder) if folder else stream.blobs())
-    return (record for record in records if _is_of(record, member))
-
-
-def _is_of(record: FolderRecord, member: bytes) -> bool:
-    folder = folder_of(member)
-    return not folder or is_within(record.path, folder)
+    return (record for record in records if is_of_any(record.path, [member]))
 
 
 def _content(record: FolderRecord) -> tuple[object, ...]:

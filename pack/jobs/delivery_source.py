@@ -24,7 +24,6 @@ from qa2pack.manifest.plan.receiving import is_of_any, wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
-from qa2pack.pack.jobs.arriving import all_rows_of, rows_of
 from qa2pack.tarsplit.check import chunk_batches
 from qa2pack.tarsplit.check_chunk import CheckBatch, CheckResult, check_chunk
 from qa2pack.tarsplit.packing.bins import without
@@ -114,11 +113,11 @@ class SidecarSource:
 
     def delivery_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
         """Return the sets by which a member was delivered; in their names are project and date of that delivery."""
-        return rows_of(self.sidecar, member)
+        return self.sidecar.rows_of(folder_of(member))
 
     def all_sets(self, member: bytes) -> tuple[DeliveryRow, ...]:
         """Return all sets of a member, if it has others than those by which it was delivered."""
-        return all_rows_of(self.sidecar, member)
+        return self.sidecar.all_rows_of(folder_of(member))
 
     @cached_property
     def needed(self) -> list[ChunkRow]:
