@@ -34,7 +34,7 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.presence import is_there
-from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
+from qa2pack.manifest.fs.safe_open import LastFolder, opened_file
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Digest
@@ -142,13 +142,11 @@ class _Sources:
     def __init__(self, context: StagingContext, *, is_repair: bool = False) -> None:
         self._context = context
         self._is_repair = is_repair
-        self._stack = ExitStack()
-        self._folder: bytes | None = None
-        self._fd = -1
+        self._folders = LastFolder(context.origin)
 
     def close(self) -> None:
         """Close the folder that is open."""
-        self._stack.close()
+        self._folders.close()
 
     def content(self, inside: Inside) -> Iterator[Buffer]:
         """Yield the content of one file; none for a folder. Each block is overwritten by the next one.
@@ -172,15 +170,10 @@ class _Sources:
 
     def _opened(self, source: bytes) -> tuple[bytes, int]:
         folder, name = os.path.split(source)
-        if folder != self._folder:
-            self._stack.close()
-            self._folder = None
-            try:
-                self._fd = self._stack.enter_context(opened_beneath(self._context.origin, folder))
-            except OSError as error:
-                raise as_change("the folder", error) from error
-            self._folder = folder
-        return name, self._fd
+        try:
+            return name, self._folders.fd_of(folder)
+        except OSError as error:
+            raise as_change("the folder", error) from error
 
 
 def _as_of_now(name: bytes, dir_fd: int, planned: Planned) -> Planned:

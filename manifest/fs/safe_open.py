@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -76,6 +76,29 @@ def _opened_part(part: bytes, dir_fd: int, path: bytes) -> int:
 def _exchanged(old: int, new: int) -> int:
     os.close(old)
     return new
+
+
+class LastFolder:
+    """Opens folders beneath a root, as `opened_beneath`; the last one stays open for the files in it."""
+
+    def __init__(self, root: bytes) -> None:
+        self._root = root
+        self._stack = ExitStack()
+        self._folder: bytes | None = None
+        self._fd = -1
+
+    def fd_of(self, folder: bytes) -> int:
+        """Return the descriptor of a folder; raises as `opened_beneath`, and then none is open."""
+        if folder != self._folder:
+            self.close()
+            self._fd = self._stack.enter_context(opened_beneath(self._root, folder))
+            self._folder = folder
+        return self._fd
+
+    def close(self) -> None:
+        """Close the folder that is open."""
+        self._folder = None
+        self._stack.close()
 
 
 class OpenFile:

@@ -13,7 +13,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
+from qa2pack.manifest.fs.safe_open import LastFolder, opened_file
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.receiving import is_of_any
 from qa2pack.manifest.problem import Problem
@@ -102,11 +102,8 @@ class ComparedFiles:
 
     def __init__(self, package: bytes, members: tuple[bytes, ...]) -> None:
         self.others: list[bytes] = []
-        self._package = package
         self._members = members
-        self._folder: bytes | None = None
-        self._dir = ExitStack()
-        self._dir_fd = -1
+        self._folders = LastFolder(package)
         self._file = ExitStack()
         self._fd = -1
         self._path = b""
@@ -117,7 +114,7 @@ class ComparedFiles:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        self._dir.close()
+        self._folders.close()
 
     def taken(self, record: FolderRecord, index: int) -> None:
         """Return None: the chunk is read in any case."""
@@ -136,7 +133,7 @@ class ComparedFiles:
             return False
         self._path, self._is_same = join(record.path, name), False
         with suppress(OSError):
-            self._fd = self._file.enter_context(opened_file(name, dir_fd=self._opened(record.path)))
+            self._fd = self._file.enter_context(opened_file(name, dir_fd=self._folders.fd_of(record.path)))
             self._is_same = True
         return True
 
@@ -159,12 +156,3 @@ class ComparedFiles:
                 left -= len(part)
             return b"".join(parts)
         return None
-
-    def _opened(self, folder: bytes) -> int:
-        """Return the descriptor of a folder of the package; raises OSError if it is not there."""
-        if folder != self._folder:
-            self._folder = None
-            self._dir.close()
-            self._dir_fd = self._dir.enter_context(opened_beneath(self._package, folder))
-            self._folder = folder
-        return self._dir_fd
