@@ -10,6 +10,7 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.at_once import calls_at_once
 from qa2pack.manifest.fs.digest import BIG_FILE_BYTES, BUFFER_BYTES
 from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.problem import Code
@@ -148,6 +149,18 @@ def test_batch_that_is_too_much_leaves_the_rest_to_others(tmp_path: Path, monkey
     result = scan(options)
     assert result.file_count == 40
     assert len({path for path, _ in result.blobs}) == len(result.blobs) == 41
+
+
+def test_batch_is_small_where_many_calls_wait(tmp_path: Path) -> None:
+    """Other workers are idle while the first one has all of a tree, which takes a second there and not a tenth."""
+    for folder in range(60):
+        for number in range(30):
+            write(tmp_path / f"{folder:02}/{number}", b"1")
+    batch = SubtreeBatch(options_of(tmp_path), (Subtree(b"", b"raw"),))
+    assert (scan_batch(batch).file_count, len(scan_batch(batch).more)) == (1800, 0)
+    with calls_at_once(32):
+        first = scan_batch(batch)
+    assert 512 <= first.file_count < 1024 and len(first.more) == 4
 
 
 def test_excluded_and_omitted_names_are_passed_over(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ from qa2pack.manifest.scan.table_references import DESCRIPTION, OF_IMAGES, refer
 
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
+_FILES_PER_CALL = 16  # of a batch, for each call that is under way at once
+_FIRST_FOLDERS = 8  # at once, before any file is seen
 _INFO = b"table.info"
 _SHARES = 4  # number of batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more nested symlinks to folders than this count as a loop
@@ -69,25 +71,39 @@ def _do(batch: ScanBatch, result: ScanResult) -> None:
         case BatchGroup():
             left = list(reversed(batch.batches))
             while left and _has_budget(result):
-                _each_in_part(_do, _taken(left), result)
+                _each_in_part(_do, _taken(left, at_once()), result)
             result.more.extend(BatchGroup(share) for share in _shares(left))
 
 
 def _has_budget(result: ScanResult) -> bool:
-    return result.file_count < BATCH_FILES and result.read_bytes < BATCH_BYTES
+    return result.file_count < _budget_files() and result.read_bytes < BATCH_BYTES
+
+
+def _budget_files() -> int:
+    """Return how many files take about a second, or less where each waits: other workers are idle until then."""
+    count = at_once()
+    return BATCH_FILES if count == 1 else min(BATCH_FILES, _FILES_PER_CALL * count)
 
 
 def _scan_subtrees(batch: SubtreeBatch, result: ScanResult) -> None:
     pending = list(reversed(batch.subtrees))
     while pending and _has_budget(result):
-        below = _each_in_part(partial(_scan_if_readable, batch.options), _taken(pending), result)
+        below = _each_in_part(partial(_scan_if_readable, batch.options), _taken(pending, _at_a_time(result)), result)
         pending.extend(reversed([*chain.from_iterable(below)]))
     result.more.extend(SubtreeBatch(batch.options, share) for share in _shares(pending))
 
 
-def _taken(pending: list[Item]) -> list[Item]:
-    """Take from the end of the list what is done next: one item, or as many as are worked on at once."""
-    return [pending.pop() for _ in range(min(at_once(), len(pending)))]
+def _at_a_time(result: ScanResult) -> int:
+    """Return how many folders are scanned at once: as many as fill the budget, if they are like those before them."""
+    count = at_once()
+    if result.file_count < count:
+        return min(count, _FIRST_FOLDERS)  # the upper levels have few files
+    return max(1, min(count, _budget_files() * len(result.blobs) // result.file_count))
+
+
+def _taken(pending: list[Item], count: int) -> list[Item]:
+    """Take from the end of the list what is done next."""
+    return [pending.pop() for _ in range(min(count, len(pending)))]
 
 
 def _shares(pending: list[Item]) -> Iterator[tuple[Item, ...]]:
