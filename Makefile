@@ -84,25 +84,40 @@ BENCH_DIR ?= /dev/shm/qa2pack-bench
 BENCH_DISK ?= build/bench/disk
 BENCH_PAGE ?=
 BENCH = PYTHONPATH=tests .venv/bin/python -m
+BENCH_PART = $(BENCH) benchmarks.side_by_side --small 0 --big-gib 0
+BENCH_MARKS = --json build/bench/$(1).json $(if $(BENCH_PAGE),--page $(BENCH_PAGE) --marks $(1))
 BENCH_TO = --dir $(BENCH_DIR) $(if $(BENCH_PAGE),--page $(BENCH_PAGE))
 
 bench: .venv/installed.stamp
-	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --rounds 3 --small 20000,100000 --big-gib 2 --one-gib 2 \
-	  --bundled-gib 0.5 --json build/bench/short.json
-	$(BENCH) benchmarks.side_by_side --dir $(BENCH_DISK) --rounds 2 --small 0 --big-gib 0 --cold-gib 2 \
-	  --json build/bench/cold.json $(if $(BENCH_PAGE),--page $(BENCH_PAGE) --marks cold)
+	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --rounds 3 --small 20000,100000 --big-gib 2 --bundled-gib 0.5 \
+	  --json build/bench/short.json
+	$(BENCH_PART) --dir $(BENCH_DIR) --rounds 3 --mixed 2 $(call BENCH_MARKS,reduction)
+	$(BENCH_PART) --dir $(BENCH_DIR) --rounds 3 --late 20000 $(call BENCH_MARKS,late)
+	$(BENCH_PART) --dir $(BENCH_DISK) --rounds 2 --cold-gib 2 $(call BENCH_MARKS,cold)
 
 # Hours, 20 GiB of room, and three million names for the growth. BENCH_PAGE=docs/measurements.md writes the tables there.
 bench-full: .venv/installed.stamp
-	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --full --small 20000,100000 --big-gib 2,8 --one-gib 4 --mixed 4 \
+	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --full --small 20000,100000 --big-gib 2,8 --one-gib 4 \
 	  --bundled-gib 2 --json build/bench/side-by-side.json
+	$(BENCH_PART) --dir $(BENCH_DIR) --full --mixed 2,4 $(call BENCH_MARKS,reduction)
+	$(BENCH_PART) --dir $(BENCH_DIR) --full --late 20000 $(call BENCH_MARKS,late)
+	$(BENCH_PART) --dir $(BENCH_DISK) --rounds 2 --cold-gib 8 $(call BENCH_MARKS,cold)
 	$(BENCH) benchmarks.encoders $(if $(BENCH_PAGE),--page $(BENCH_PAGE))
 	$(BENCH) benchmarks.syscalls $(BENCH_TO) --json build/bench/syscalls.json
 	$(BENCH) benchmarks.split $(BENCH_TO)
+	$(MAKE) build/casa/bin/python
+	$(BENCH) benchmarks.casa $(BENCH_TO) --casa build/casa/bin/python
 	$(BENCH) benchmarks.growth $(BENCH_TO) --listed 10000000 --json build/bench/growth.json \
 	  $(if $(BENCH_PAGE),--picture $(dir $(BENCH_PAGE))pictures/growth.svg)
 	$(BENCH) benchmarks.cluster --dir $(BENCH_DIR) --small 50000 --big-mib 2048 --json build/bench/cluster.json \
 	  $(if $(BENCH_PAGE),--page $(dir $(BENCH_PAGE))cluster.md)
+
+# A gigabyte, for one comparison. casadata is what CASA knows of the Earth's rotation, and does not start without.
+build/casa/bin/python:
+	@rm -rf build/casa
+	@mkdir -p build
+	$(PYTHON) -m venv build/casa
+	build/casa/bin/python -m pip install --quiet --disable-pip-version-check casatasks casadata six
 
 # A page shows what commands print; where that is not so any more, the page is changed.
 pages: .venv/installed.stamp

@@ -94,7 +94,7 @@ def send_jobs(tree: Tree) -> Iterator[Job]:
 def _limit_bytes(tree: Tree) -> int:
     """Return the size of a tar that makes some four of them."""
     match tree.kind:
-        case Kind.SMALL:
+        case Kind.SMALL | Kind.LATE:
             return max(_LEAST_BYTES, tree.size * 6000 // 4)
         case Kind.MIXED:
             return max(_LEAST_BYTES, tree.size * (550 << 20) // 4)

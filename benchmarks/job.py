@@ -16,6 +16,7 @@ class Kind(StrEnum):
     MIXED = "mixed"
     BUNDLED = "bundled"
     COLD = "cold"
+    LATE = "late"
 
 
 _BYTES_PER_BLOCK = 850 << 20
@@ -26,7 +27,7 @@ class Tree:
     """A tree to measure with.
 
     Attributes:
-        size: the number of small files, the bytes of big, bundled or cold ones, or the number of execution blocks.
+        size: the number of small or late files, the bytes of big, bundled or cold ones, or the number of EBs.
     """
 
     kind: Kind
@@ -38,8 +39,10 @@ class Tree:
         match self.kind:
             case Kind.SMALL:
                 return f"{self.size // 1000}k small"
+            case Kind.LATE:
+                return f"{self.size // 1000}k late"
             case Kind.MIXED:
-                return f"{self.size} EBs"
+                return f"{self.size} EB{'s' if self.size > 1 else ''}"
             case Kind.BIG:
                 return f"{self.size / 2**30:g} GiB big"
             case Kind.ONE:
@@ -53,7 +56,7 @@ class Tree:
     def space_bytes(self) -> int:
         """How much room its tree and two copies of it take, roughly."""
         match self.kind:
-            case Kind.SMALL:
+            case Kind.SMALL | Kind.LATE:
                 return 3 * self.size * 9000
             case Kind.MIXED:
                 return 3 * self.size * _BYTES_PER_BLOCK

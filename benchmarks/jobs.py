@@ -40,11 +40,12 @@ def _planning(tree: Tree) -> Iterator[Job]:
     hashing = _hashing(tree)
     peer = f"xxhsum -P{_PROCESSES}" if tree.kind is Kind.BIG else "find, xxhsum"
     needs = ("xxhsum",)
-    first = Target(0.65, MANY_SMALL) if is_small else _from_many_big(tree, 0.75)
+    is_mixed = tree.kind is Kind.MIXED
+    first = Target(0.65, MANY_SMALL) if is_small else Target(1.3) if is_mixed else _from_many_big(tree, 0.75)
     again = _from_many(tree, 0.25)
     yield Job("plan", peer, PLAN_HARD, hashing, first, needs, before_ours=CLEAN)
     yield Job("plan again", peer, PLAN_HARD, hashing, again, needs, once=f"{CLEAN}; {PLAN_HARD}")
-    both = Target(0.85, MANY_SMALL) if is_small else None
+    both = Target(0.85, MANY_SMALL) if is_small else Target(1.5) if is_mixed else None
     yield Job(
         "plan, apply hard",
         f"{peer}, cp -al",

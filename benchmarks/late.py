@@ -1,38 +1,60 @@
 """Files behind a file system that answers late, and programs that wait for 32 of them at once where they can.
 
-`slow_fs.c` is mounted over the tree for each run, so nothing is in a cache. Each call takes a millisecond, as one to
-a server does; calls that come at the same time wait at the same time. It needs gcc, FUSE 3 and the right to mount.
+`slow_fs.c` is mounted over the tree for each run, so nothing is in a cache. Each call takes a millisecond or more, as
+one to a server does; calls that come at the same time wait at the same time. It needs gcc, FUSE 3 and the right to
+mount. `sshfs` speaks to a server of its own through a pipe, as through ssh: neither network nor ssh is needed.
 """
 
 from collections.abc import Iterator
 
 from benchmarks.cutting import TARSPLIT
-from benchmarks.job import Job, Target, Tree
+from benchmarks.job import Job, Target
 from benchmarks.jobs import CLEAN, FEW_SMALL, PACK
 from benchmarks.process import REPO
 
-_MICROSECONDS = 1000
 _NEEDS = ("gcc", "pkg-config", "fusermount3", "xargs", "xxhsum")
 _BUILD = f"gcc -O2 -o slow_fs {REPO}/benchmarks/slow_fs.c $(pkg-config --cflags --libs fuse3)"
 _PLANNED = f"{PACK} plan --quiet SB sent/P --mode hard --layout as-is"
 _SENT = f"rm -rf sent && mkdir sent && {_PLANNED} && {PACK} apply --quiet sent/P"
+_BY_SSHFS = "mkdir -p late && sshfs -o ssh_command=$PWD/ssh server:$PWD/SB late"
 _NO_TARS = "rm -rf tars && mkdir tars"
+_SERVER = "/usr/lib/openssh/sftp-server"
+_SSH = f"printf '#!/bin/sh\\nexec {_SERVER}\\n' > ssh && chmod +x ssh"
+_FOLDERS = "find SB -type d -printf 'late/%p\\0' | xargs -0 mkdir -p"
+_PARTS = "fpart -n 32 -o parts/p SB"
 _HASHED = "find late -type f -print0 | xargs -0 -P 32 -n 100 xxhsum -q -H2"
 
 
-def late_jobs(tree: Tree) -> Iterator[Job]:
-    """Yield the comparisons for a tree of small files; for a larger one all are long, as the ratio is the same."""
+def late_jobs() -> Iterator[Job]:
+    """Yield the comparisons for a tree of small files."""
+    for milliseconds in (1, 4):
+        mounted = _mounted("SB", milliseconds)
+        yield _plan_job(f"{milliseconds} ms per call", mounted, _NEEDS, _BUILD)
+    yield _plan_job("sshfs", _BY_SSHFS, ("sshfs", "fusermount3", "xargs", "xxhsum", _SERVER), _SSH)
+    empty = f"rm -rf sent && mkdir sent && {_mounted('sent')}"
     yield Job(
-        "plan, 1 ms per call",
-        "find, xargs -P 32 xxhsum",
-        _unmounted(f"{PACK} plan --quiet late P --mode copy --layout as-is"),
-        _unmounted(_HASHED),
+        "apply copy, 1 ms per call",
+        "fpart, cp",
+        _unmounted(f"{PACK} apply --quiet late/P"),
+        _unmounted(f"{_FOLDERS} && {_PARTS} && ls parts/p.* | xargs -P 32 -I[] xargs -a [] cp -a --parents -t late"),
         Target(1.0, FEW_SMALL),
-        needs=_NEEDS,
+        needs=(*_NEEDS, "fpart"),
         once=_BUILD,
-        before_ours=f"{CLEAN}; {_mounted('SB')}",
-        before_peer=_mounted("SB"),
-        is_long=tree.size > FEW_SMALL,
+        before_ours=f"{empty} && {PACK} plan --quiet SB late/P --mode copy --layout as-is",
+        before_peer=f"rm -rf parts && mkdir parts && {empty}",
+        is_long=True,
+    )
+    yield Job(
+        "verify, 1 ms per call",
+        "rclone, 32 checkers",
+        _unmounted(f"{PACK} verify --quiet late/P"),
+        _unmounted("rclone checksum md5 md5sums late/P --checkers 32"),
+        Target(1.0, FEW_SMALL),
+        needs=(*_NEEDS, "rclone"),
+        once=f"{_BUILD}; {_SENT} && (cd sent/P && find . -type f -printf '%P\\0' | xargs -0 md5sum) > md5sums",
+        before_ours=_mounted("sent"),
+        before_peer=_mounted("sent"),
+        is_long=True,
     )
     yield Job(
         "tarsplit, 1 ms per call",
@@ -62,8 +84,22 @@ def late_jobs(tree: Tree) -> Iterator[Job]:
     )
 
 
-def _mounted(folder: str) -> str:
-    return f"mkdir -p late && ./slow_fs {folder} {_MICROSECONDS} late"
+def _plan_job(how: str, mounted: str, needs: tuple[str, ...], once: str) -> Job:
+    return Job(
+        f"plan, {how}",
+        "find, xargs -P 32 xxhsum",
+        _unmounted(f"{PACK} plan --quiet late P --mode copy --layout as-is"),
+        _unmounted(_HASHED),
+        Target(1.0, FEW_SMALL),
+        needs,
+        once,
+        f"{CLEAN}; {mounted}",
+        mounted,
+    )
+
+
+def _mounted(folder: str, milliseconds: int = 1) -> str:
+    return f"mkdir -p late && ./slow_fs {folder} {milliseconds * 1000} late"
 
 
 def _unmounted(command: str) -> str:

@@ -97,12 +97,13 @@ def _jobs(tree: Tree) -> Iterator[Job]:
     if tree.kind is Kind.COLD:
         yield from cold_jobs()
         return
+    if tree.kind is Kind.LATE:
+        yield from late_jobs()
+        return
     yield from pack_jobs(tree)
     yield from tarsplit_jobs(tree)
     yield from send_jobs(tree)
     yield from receive_jobs(tree)
-    if tree.kind is Kind.SMALL:
-        yield from late_jobs(tree)
 
 
 def _one(tree: Tree, folder: Path, job: Job, rounds: int) -> Row | str:
@@ -125,6 +126,7 @@ def _trees(asked: argparse.Namespace) -> Iterator[Tree]:
     yield from (Tree(Kind.ONE, int(gib * 2**30)) for gib in asked.one_gib if gib)
     yield from (Tree(Kind.MIXED, int(count)) for count in asked.mixed if count)
     yield from (Tree(Kind.BUNDLED, int(gib * 2**30)) for gib in asked.bundled_gib if gib)
+    yield from (Tree(Kind.LATE, int(count)) for count in asked.late if count)
     yield from (Tree(Kind.COLD, int(gib * 2**30)) for gib in asked.cold_gib if gib)
 
 
@@ -148,6 +150,7 @@ def _arguments() -> argparse.Namespace:
     trees.add_argument("--small", type=_list(int), default=[20_000], help="numbers of small files")
     trees.add_argument("--big-gib", type=_list(float), default=[2.0], help="GiB in files of 256 MiB")
     trees.add_argument("--one-gib", type=_list(float), default=[0.0], help="GiB in a single file")
+    trees.add_argument("--late", type=_list(int), default=[0], help="numbers of small files that answer late")
     trees.add_argument("--mixed", type=_list(int), default=[0], help="numbers of execution blocks")
     trees.add_argument("--bundled-gib", type=_list(float), default=[0.0], help="GiB in a bundle")
     trees.add_argument("--cold-gib", type=_list(float), default=[0.0], help="GiB in files of 256 MiB, on a disk")

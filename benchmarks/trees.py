@@ -136,6 +136,7 @@ MAKERS: Mapping[str, Callable[[Path, int], None]] = {
     "mixed": make_mixed,
     "bundled": make_bundled,
     "cold": make_big,
+    "late": make_small,
 }
 
 

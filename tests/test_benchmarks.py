@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import side_by_side
+from benchmarks.casa import RunningCasa
 from benchmarks.curves import Curve, draw
 from benchmarks.job import Job, Kind, Target, Tree
 from benchmarks.page import NoMarksError, filled, markdown_table
@@ -72,16 +73,16 @@ def short_jobs(tree: Tree) -> list[Job]:
     return [each for each in side_by_side._jobs(tree) if not each.is_long]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.MIXED])
+@pytest.mark.parametrize("kind", [*Kind])
 def test_short_run_compares_each_job_with_one_peer(kind: Kind) -> None:
     names = [each.name for each in short_jobs(Tree(kind, 2 << 30))]
     assert names
     assert len(names) == len(set(names))
 
 
-def test_short_run_waits_for_a_late_file_system_on_the_smaller_tree_alone() -> None:
-    late = [size for size in (20_000, 100_000) for each in short_jobs(Tree(Kind.SMALL, size)) if "1 ms" in each.name]
-    assert late == [20_000]
+def test_casa_that_cannot_start_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(EOFError), RunningCasa("true", tmp_path):
+        pass
 
 
 def test_page_gets_the_new_text_between_its_marks_only() -> None:
