@@ -138,6 +138,20 @@ def test_without_hashing_no_file_is_opened(tmp_path: Path) -> None:
     assert [path for path in opened if os.path.basename(path) == b"a"] == []
 
 
+def test_files_are_read_as_they_lie_on_the_disk_and_listed_by_name(tmp_path: Path) -> None:
+    names = [f"{number * 7 % 30:02}" for number in range(30)]
+    for name in names:
+        write(tmp_path / name, name.encode())
+    by_inode = sorted(names, key=lambda name: (tmp_path / name).stat().st_ino)
+    assert by_inode != sorted(names), "a file system that gives out numbers by name"
+    with opened_paths() as opened:
+        (record,) = records(scan(options_of(tmp_path))).values()
+    read = [os.path.basename(path).decode() for path in opened]
+    assert [name for name in read if name in names] == by_inode
+    assert record.names == sorted(map(str.encode, names))
+    assert [entry.digest for entry in record.entries()] == [xxhash.xxh3_128_digest(name) for name in record.names]
+
+
 def test_batch_that_is_too_much_leaves_the_rest_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qa2pack.manifest.scan.walk.BATCH_FILES", 3)
     for number in range(20):
