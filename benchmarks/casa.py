@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.cutting import TARSPLIT
@@ -22,6 +23,7 @@ from benchmarks.machine import this_machine
 from benchmarks.page import fill, markdown_table
 from benchmarks.process import REPO, Run, environment, timed
 from benchmarks.rows import HEAD, Pair, plain_line, row_of
+from benchmarks.side_by_side import measure
 
 _TABLE = "SB/X8c/uid___A002_X3c9295_X8c.ms.split"
 _COLUMNS = {_TABLE: "DATA", f"{_TABLE}.cal": "CORRECTED"}
@@ -54,7 +56,7 @@ def main() -> None:
         rows.append(replace(row_of(Tree(Kind.MIXED, 1), _JOB, pairs), tree=f"2 x {gigabytes:g} GB").cells())
         print(plain_line(HEAD), plain_line(rows[-1]), sep="\n", flush=True)
     if asked.page:
-        text = f"{machine.sentence()} Medians of {asked.rounds} rounds.\n\n{markdown_table(HEAD, rows)}"
+        text = f"{machine.of_rounds(asked.rounds)}\n\n{markdown_table(HEAD, rows)}"
         fill(asked.page, "casa", text)
 
 
@@ -65,33 +67,19 @@ def _reduced(folder: Path, python: str, gigabytes: float, rounds: int) -> list[P
         with RunningCasa(python, folder) as casa:
             for table in _COLUMNS:
                 shutil.rmtree(folder / table)
-                casa.call("simulated", table, gigabytes * 1e9)
-            return measure(folder, casa, rounds)
+                casa.call("simulated", table, int(gigabytes * 1e9))
+            return measure(folder, _JOB, rounds, partial(_split_and_cut, folder, casa))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(folder: Path, casa: "RunningCasa", rounds: int) -> list[Pair]:
-    """Run ours and the peer in turn, after one round that is not counted.
-
-    Raises:
-        CommandFailedError: one of the commands fails.
-        EOFError: CASA has ended.
-    """
-    pairs = []
-    for number in range(rounds + 1):
-        timed(folder, _JOB.before_ours)
-        ours = timed(folder, _JOB.ours)
-        timed(folder, _JOB.before_peer)
-        before, start = casa.cpu_seconds(), time.perf_counter()
-        for table, column in _COLUMNS.items():
-            casa.call("split_column", table, f"out/{table.rpartition('/')[2]}", column)
-        splits = Run(time.perf_counter() - start, casa.cpu_seconds() - before, 0)
-        rest = timed(folder, _JOB.peer)
-        peer = Run(splits.wall_seconds + rest.wall_seconds, splits.cpu_seconds + rest.cpu_seconds, rest.peak_mib)
-        if number:
-            pairs.append((ours, peer))
-    return pairs
+def _split_and_cut(folder: Path, casa: "RunningCasa") -> Run:
+    before, start = casa.cpu_seconds(), time.perf_counter()
+    for table, column in _COLUMNS.items():
+        casa.call("split_column", table, f"out/{table.rpartition('/')[2]}", column)
+    splits = Run(time.perf_counter() - start, casa.cpu_seconds() - before, 0)
+    rest = timed(folder, _JOB.peer)
+    return Run(splits.wall_seconds + rest.wall_seconds, splits.cpu_seconds + rest.cpu_seconds, rest.peak_mib)
 
 
 class RunningCasa:

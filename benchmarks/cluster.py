@@ -85,7 +85,7 @@ def main() -> None:
         result = {"machine": asdict(machine), "measured": list(map(asdict, measured))}
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.page:
-        fill(options.page, "cluster", f"{machine.sentence()} Medians of {options.rounds} rounds.\n\n{table}")
+        fill(options.page, "cluster", f"{machine.of_rounds(options.rounds)}\n\n{table}")
 
 
 def _measured(tree: str, root: Path, rounds: int) -> list[Measured]:

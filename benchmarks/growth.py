@@ -107,7 +107,7 @@ def main() -> int:
     if asked.picture:
         asked.picture.write_text(draw(_curves(points)))
     if asked.page:
-        fill(asked.page, "growth", f"{machine.sentence()} Medians of {asked.rounds} rounds.\n\n{table}")
+        fill(asked.page, "growth", f"{machine.of_rounds(asked.rounds)}\n\n{table}")
     return 0
 
 

@@ -37,6 +37,10 @@ class Machine:
             f"load {self.load:.1f} at the start."
         )
 
+    def of_rounds(self, rounds: int) -> str:
+        """Return the same, and how many rounds the figures are medians of."""
+        return f"{self.sentence()} Medians of {rounds} rounds."
+
 
 def this_machine(folder: Path) -> Machine:
     """Look at this machine, and at the file system of an existing folder."""

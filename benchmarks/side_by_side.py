@@ -24,7 +24,7 @@ from benchmarks.jobs import pack_jobs
 from benchmarks.late import late_jobs
 from benchmarks.machine import Machine, this_machine
 from benchmarks.page import fill, markdown_table
-from benchmarks.process import REPO, CommandFailedError, timed
+from benchmarks.process import REPO, CommandFailedError, Run, timed
 from benchmarks.rows import HEAD, Pair, Row, plain_line, row_of
 from benchmarks.trees import count_files
 
@@ -49,8 +49,11 @@ def main() -> int:
     return 1 if any("failed" in note for note in notes) else 0
 
 
-def measure(folder: Path, job: Job, rounds: int) -> list[Pair]:
+def measure(folder: Path, job: Job, rounds: int, run_peer: Callable[[], Run] | None = None) -> list[Pair]:
     """Run ours and the peer in turn, after one round that is not counted.
+
+    Args:
+        run_peer: runs the peer, where that is more than a command.
 
     Raises:
         CommandFailedError: one of the commands fails.
@@ -61,7 +64,7 @@ def measure(folder: Path, job: Job, rounds: int) -> list[Pair]:
         timed(folder, job.before_ours)
         ours = timed(folder, job.ours)
         timed(folder, job.before_peer)
-        peer = timed(folder, job.peer)
+        peer = run_peer() if run_peer else timed(folder, job.peer)
         if number:
             pairs.append((ours, peer))
     return pairs
@@ -139,7 +142,7 @@ def _save(asked: argparse.Namespace, machine: Machine, rows: list[Row], notes: l
     if asked.page:
         table = markdown_table(HEAD, [row.cells() for row in rows])
         told = "".join(f"- {note}\n" for note in notes)
-        fill(asked.page, asked.marks, f"{machine.sentence()} Medians of {asked.rounds} rounds.\n\n{table}\n\n{told}")
+        fill(asked.page, asked.marks, f"{machine.of_rounds(asked.rounds)}\n\n{table}\n\n{told}")
 
 
 def _arguments() -> argparse.Namespace:

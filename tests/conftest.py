@@ -85,6 +85,14 @@ def no_ends() -> Iterator[None]:
     signal.signal(signal.SIGCHLD, before)
 
 
+@pytest.fixture
+def interrupted() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, whatever a library makes of it when it is imported, here or elsewhere."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="session")
 def casa_reduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reduction folder of a project, with measurement sets written by CASA. Shared: not to be changed."""

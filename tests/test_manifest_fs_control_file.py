@@ -2,7 +2,7 @@ import os
 import signal
 import stat
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
@@ -178,14 +178,6 @@ def test_command_that_prints_without_end_is_read_up_to_the_limit() -> None:
         read_named(b"/proc/self/fd/%d" % reading, limit_bytes=3)
     os.close(reading)
     os.close(writing)
-
-
-@pytest.fixture
-def interrupted() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, whatever a library made of it that another test has imported."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interrupted")

@@ -5,7 +5,6 @@ That of Slurm is run on one node. Of that of HTCondor, which is not to be had he
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -63,9 +62,10 @@ def test_workers_that_slurm_starts_package_over_tls(
     assert delivery.problems() == []
 
 
+@pytest.mark.usefixtures("interrupted")  # dask_jobqueue takes SIGINT
 def test_submit_file_for_htcondor_starts_workers_that_speak_tls_and_see_the_file_system(tmp_path: Path) -> None:
     made: dict[str, HTCondorCluster] = {}
-    with interrupts_kept(), configured(tls_configuration(tmp_path)):
+    with configured(tls_configuration(tmp_path)):
         exec(on_the_page("from dask_jobqueue import HTCondorCluster").replace('"port": 8786', '"port": 0'), made)
         with made["cluster"] as cluster:
             lines = cluster.job_script().splitlines()
@@ -81,14 +81,6 @@ def test_submit_file_for_htcondor_starts_workers_that_speak_tls_and_see_the_file
     assert "--nthreads 1 " in arguments and "--nworkers 4 " in arguments
     assert "--dashboard-address 127.0.0.1:0" in arguments
     assert "--protocol tls://" in arguments  # with the certificates that the configuration names on each machine
-
-
-@contextmanager
-def interrupts_kept() -> Iterator[None]:
-    """Give SIGINT back what it did."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def configured(configuration: Path) -> AbstractContextManager[object]:

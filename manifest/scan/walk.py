@@ -43,7 +43,7 @@ from qa2pack.manifest.scan.table_references import DESCRIPTION, OF_IMAGES, refer
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
 _FILES_PER_CALL = 16  # of a batch, for each call that is under way at once
-_FIRST_FOLDERS = 8  # at once, before any file is seen
+_FIRST_FOLDERS = 8  # at once, before a file was seen for each call that may be under way
 _INFO = b"table.info"
 _SHARES = 4  # number of batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more nested symlinks to folders than this count as a loop
