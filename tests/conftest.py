@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.fs import lock_file
 from support.delivered_sets import extract_safely
 from support.hosts import end_hosts, hosts_as_before
 from support.in_process import Delivery, make_reduction
@@ -110,6 +111,17 @@ def _no_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
     monkeypatch.setenv("XDG_STATE_HOME", "/nowhere")
+
+
+@pytest.fixture(autouse=True)
+def _locks_read_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process read a `table.lock` itself, as a command does, which has no casacore.
+
+    Tests have it, and would fork for each lock: of a process this large, a tenth of the time of all tests. Those that
+    hold locks of tables, as CASA does, are marked `in_casa`.
+    """
+    if request.node.get_closest_marker("in_casa") is None:
+        monkeypatch.setattr(lock_file, "_has_casacore", lambda: False)
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ TAKE = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | 
 COUNT = "import sys; from casacore import tables; print(tables.table(sys.argv[1], ack=False).nrows())"
 ROWS = 5
 FIELD = f"{UID}.ms.split.cal/FIELD"
+pytestmark = pytest.mark.in_casa
 every_mode = pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
 
 

@@ -18,8 +18,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
-
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
@@ -41,7 +39,6 @@ from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs import lock_file
 from qa2pack.manifest.layout.load import layout_text
 from qa2pack.manifest.plan.make import make_plan
 from qa2pack.manifest.plan.plan import Plan, save_plan
@@ -333,18 +330,6 @@ class State:
     has_plan: bool
 
 
-@contextmanager
-def locks_read_here() -> Iterator[None]:
-    """Let this process read a `table.lock` itself, as one that has no casacore.
-
-    It would fork for each, which takes longer than the rest of an apply or of a check; no table is open here that a
-    lock could be lost of.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lock_file, "_has_casacore", lambda: False)
-        yield
-
-
 class World:
     """Origin, package and control folder below one root."""
 
@@ -488,23 +473,21 @@ class World:
     def apply(self, disk: Disk | None = None, *, boot: str | None = None, engine: Engine | None = None) -> Applied:
         """Apply the waiting plan or go on with what was begun."""
         options = self.scenario.options if boot is None else replace(self.scenario.options, boot=boot)
-        with locks_read_here():
-            return apply_plan(
-                self.package,
-                options,
-                engine=engine or InlineEngine(),
-                disk=disk or Disk(),
-                progress=Silent(),
-                opened=OpenedFiles(),
-                open_delivery=open_source,
-            )
+        return apply_plan(
+            self.package,
+            options,
+            engine=engine or InlineEngine(),
+            disk=disk or Disk(),
+            progress=Silent(),
+            opened=OpenedFiles(),
+            open_delivery=open_source,
+        )
 
     def roll_back(self, disk: Disk | None = None) -> RolledBack:
         """Roll back what was begun, or what ended last."""
-        with locks_read_here():
-            return roll_back_package(
-                self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent(), opened=OpenedFiles()
-            )
+        return roll_back_package(
+            self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent(), opened=OpenedFiles()
+        )
 
     def can_roll_back(self) -> bool:
         """Roll back; False if that is refused, and then nothing was changed but what was left to be ended."""
@@ -524,10 +507,9 @@ class World:
 
     def problems(self) -> list[Problem]:
         """Verify the package."""
-        with locks_read_here():
-            return list(
-                verify_package(self.package, OpenedFiles(), is_quick=False, engine=InlineEngine(), progress=Silent())
-            )
+        return list(
+            verify_package(self.package, OpenedFiles(), is_quick=False, engine=InlineEngine(), progress=Silent())
+        )
 
     def visible(self) -> Tree:
         """Return what a user sees at the path of the package; of one that is renamed, under both names."""
