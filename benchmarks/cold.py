@@ -1,7 +1,7 @@
 """Jobs whose files are read from the disk, not from the page cache: nothing can be faster than the device.
 
 The cache is dropped before each run, which only root may do. Each peer is dd, which reads or writes the same bytes,
-one file after the other, and does nothing else.
+one file after the other, and does nothing else; where ours sums up what it writes, md5sum follows.
 """
 
 import os
@@ -11,6 +11,7 @@ from benchmarks.cutting import TARSPLIT
 from benchmarks.job import Job, Target
 from benchmarks.jobs import APPLY, CLEAN, FEW_BIG, HARD_PACKAGE, PACK, PLAN_HARD
 
+_PROCESSES = len(os.sched_getaffinity(0))
 _SWITCH = "/proc/sys/vm/drop_caches"
 _DROP = f"sync; echo 3 > {_SWITCH}"
 _FILES = "SB/X8c/*.fits"
@@ -37,16 +38,9 @@ def cold_jobs() -> Iterator[Job]:
         before_ours=_DROP,
         before_peer=_DROP,
     )
-    yield Job(
-        "tarsplit, cold",
-        "dd, fsync",
-        f"{TARSPLIT} --size 1GiB P",
-        _COPY,
-        _TARGET,
-        once=HARD_PACKAGE,
-        before_ours=f"rm -rf tars; {_DROP}",
-        before_peer=f"rm -rf tars out; mkdir out; {_DROP}",
-    )
+    yield _tarsplit_job("tarsplit", "dd, fsync", f"{TARSPLIT} --size 1GiB --checksum none P", _COPY, _TARGET)
+    sums = f"{_COPY} && ls out/* | xargs -P {_PROCESSES} -n 1 md5sum > out/sums"
+    yield _tarsplit_job("tarsplit, md5", "dd, fsync, md5sum", f"{TARSPLIT} --size 1GiB P", sums, None)
     yield Job(
         "apply copy, cold",
         "dd, fsync",
@@ -55,4 +49,17 @@ def cold_jobs() -> Iterator[Job]:
         _TARGET,
         before_ours=f"{CLEAN}; {PACK} plan --quiet SB P --mode copy; {_DROP}",
         before_peer=f"{CLEAN}; mkdir out; {_DROP}",
+    )
+
+
+def _tarsplit_job(name: str, peer_name: str, ours: str, peer: str, target: Target | None) -> Job:
+    return Job(
+        f"{name}, cold",
+        peer_name,
+        ours,
+        peer,
+        target,
+        once=HARD_PACKAGE,
+        before_ours=f"rm -rf tars; {_DROP}",
+        before_peer=f"rm -rf tars out; mkdir out; {_DROP}",
     )
