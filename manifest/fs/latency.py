@@ -15,7 +15,7 @@ from itertools import islice
 from qa2pack.manifest.event import Level, log_event
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS
 
-LATE_SECONDS = 0.0001  # a cache of this machine answers in a tenth of that, a server in a multiple
+LATE_SECONDS = 0.00005  # a cache of this machine answers in a fifth of that, a server in a multiple
 _LOOKS = 9
 _CALLS = 32  # to a file system that answers late
 
