@@ -1,4 +1,4 @@
-"""What a plan of small files that answer late cannot do without: their list, and open, read, close and digest of each.
+"""What a plan of small files that answer late cannot do without: their list, and open, read, close, digest of each.
 
 A bare prototype of the same calls, to be read beside the jobs of such files: a process for each processor, with 32
 threads each that share nothing, and nothing is written. `python -m benchmarks.bare_reads late` does it once.
