@@ -92,7 +92,7 @@ bench: .venv/installed.stamp
 	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --rounds 3 --small 20000,100000 --big-gib 2 --bundled-gib 0.5 \
 	  --json build/bench/short.json
 	$(BENCH_PART) --dir $(BENCH_DIR) --rounds 3 --mixed 2 $(call BENCH_MARKS,reduction)
-	$(BENCH_PART) --dir $(BENCH_DIR) --rounds 3 --late 20000 $(call BENCH_MARKS,late)
+	$(BENCH_PART) --dir $(BENCH_DIR) --rounds 2 --late 20000 $(call BENCH_MARKS,late)
 	$(BENCH_PART) --dir $(BENCH_DISK) --rounds 2 --cold-gib 2 $(call BENCH_MARKS,cold)
 
 # Hours, 20 GiB of room, and three million names for the growth. BENCH_PAGE=docs/measurements.md writes the tables there.

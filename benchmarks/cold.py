@@ -1,7 +1,8 @@
 """Jobs whose files are read from the disk, not from the page cache: nothing can be faster than the device.
 
 The cache is dropped before each run, which only root may do. Each peer is dd, which reads or writes the same bytes,
-one file after the other, and does nothing else; where ours sums up what it writes, md5sum follows.
+one file after the other, and does nothing else; where ours sums up what it writes, md5sum follows. dd writes blocks of
+128 KiB, as ours does: with those of a MiB it took up to twice as long on ext4.
 """
 
 import os
@@ -16,7 +17,7 @@ _SWITCH = "/proc/sys/vm/drop_caches"
 _DROP = f"sync; echo 3 > {_SWITCH}"
 _FILES = "SB/X8c/*.fits"
 _READ = f"for file in {_FILES}; do dd if=$file of=/dev/null bs=1M status=none || exit 1; done"
-_COPY = f"for file in {_FILES}; do dd if=$file of=out/${{file##*/}} bs=1M conv=fsync status=none || exit 1; done"
+_COPY = f"for file in {_FILES}; do dd if=$file of=out/${{file##*/}} bs=128K conv=fsync status=none || exit 1; done"
 _TARGET = Target(1.1, FEW_BIG)
 
 

@@ -34,7 +34,7 @@ def tarsplit_jobs(tree: Tree) -> Iterator[Job]:
     def cut(name: str, peer_name: str, ours: str, peer: str, target: float | None, needs: tuple[str, ...]) -> Job:
         least = {Kind.SMALL: FEW_SMALL, Kind.BIG: FEW_BIG}.get(tree.kind, 0)
         requested = None if target is None else Target(target, least)
-        is_long = not needs
+        is_long = not needs or ours is without
         synced = f"{peer} && sync -f tars"
         return Job(name, f"{peer_name}, sync", ours, synced, requested, needs, HARD_PACKAGE, _CLEAN, _CLEAN, is_long)
 

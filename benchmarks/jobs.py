@@ -55,6 +55,7 @@ def _planning(tree: Tree) -> Iterator[Job]:
         needs,
         before_ours=CLEAN,
         before_peer=CLEAN,
+        is_long=not is_mixed,  # it is the sum of two others
     )
 
 
@@ -98,6 +99,7 @@ def _applying(tree: Tree) -> Iterator[Job]:
         Target(1.0, FEW_SMALL) if is_small else None,
         before_ours=f"{CLEAN}; {PACK} plan --quiet SB P --mode fake",
         before_peer=CLEAN,
+        is_long=True,
     )
 
 
