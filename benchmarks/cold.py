@@ -1,8 +1,8 @@
 """Jobs whose files are read from the disk, not from the page cache: nothing can be faster than the device.
 
 The cache is dropped before each run, which only root may do. Each peer is dd, which reads or writes the same bytes,
-one file after the other, and does nothing else; where ours sums up what it writes, md5sum follows. dd writes blocks of
-128 KiB, as ours does: with those of a MiB it took up to twice as long on ext4.
+one file after the other, and does nothing else; where ours sums up what it writes, md5sum follows. It writes blocks
+of 128 KiB, as ours does: with those of a MiB it took up to twice as long on ext4.
 """
 
 import os
