@@ -6,6 +6,7 @@ file system; it prints how many seconds each part takes.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,11 @@ def changed(table: Path, spec: "SplitSpec", *, copied: set[bytes] | None = None)
         with opened_table(str(skeleton), writable=True) as split, opened_table(str(view)) as before:
             keep_one_column(split, spec)
             follow_weights(before, split, spec)
+        if copied is None:
+            for name in spec.placeholders:
+                os.unlink(os.path.join(os.fsencode(table), name))
+            for own in map(os.fsdecode, _OWN):
+                shutil.copyfile(skeleton / own, table / own)
 
 
 def main(origin: Path, out: Path) -> None:
@@ -75,7 +81,12 @@ def main(origin: Path, out: Path) -> None:
     dropped = {table / os.fsdecode(name) for table, spec in split.items() for name in spec.dropped}
     with lap("plan: what is kept is hashed, by two processes"):
         names = b"\0".join(bytes(path) for path in origin.rglob("*") if path.is_file() and path not in dropped)
-        subprocess.run(["xargs", "-0", "-P2", "-n1000", "xxhsum", "-q", "-H2"], input=names, check=True, stdout=-3)
+        subprocess.run(
+            ["xargs", "-0", "-P2", "-n1000", "xxhsum", "-q", "-H2"],
+            input=names,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     with lap("apply: all other files are linked"):
         subprocess.run(["cp", "-al", origin, out], check=True)
     for table in split:

@@ -19,9 +19,12 @@ from benchmarks.page import NoMarksError, filled, markdown_table
 from benchmarks.process import CommandFailedError, Run, timed
 from benchmarks.rows import row_of
 from benchmarks.syscalls import calls_per_file, counted_calls
-from benchmarks.trees import image_bytes, log_bytes, make_bundled
+from benchmarks.trees import count_files, image_bytes, log_bytes, make_bundled, make_small
 from benchmarks.watch import Watch
 from qa2pack.manifest.layout.load import load_layout
+from support.measurement_sets import DATA_COLUMNS, Recipe, write_measurement_set
+from support.staged_tables import read_cells, split_table
+from support.tools import needs_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIRS = [(Run(2, 3, 50), Run(4, 4, 9)), (Run(1, 2, 60), Run(4, 4, 9)), (Run(3, 9, 40), Run(4, 5, 9))]
@@ -205,3 +208,30 @@ def test_jobs_run_beside_their_peers(tmp_path: Path, kind: str, size: str, found
     jobs = {row["job"] for row in json.loads((tmp_path / "out" / "table.json").read_text())["rows"]}
     assert found <= jobs and bool(jobs) == bool(found)
     assert not list((tmp_path / "work").iterdir())
+
+
+def bare(program: str, *arguments: Path) -> str:
+    """Run a bare prototype, and return what it printed."""
+    command: list[str | Path] = [sys.executable, "-m", f"benchmarks.{program}", *arguments]
+    paths = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, check=True, stdout=subprocess.PIPE
+    )
+    return done.stdout.decode()
+
+
+def test_bare_reads_are_of_every_file(tmp_path: Path) -> None:
+    make_small(tmp_path, 120)
+    assert bare("bare_reads", tmp_path) == f"{count_files(tmp_path)} digests of {count_files(tmp_path)} files\n"
+
+
+def test_bare_tables_are_split_as_the_program_splits_them(tmp_path: Path) -> None:
+    needs_tool("xxhsum")
+    table = Path("X8c/uid___A002_X3c9295_X8c.ms.split")
+    (tmp_path / "SB" / table).parent.mkdir(parents=True)
+    write_measurement_set(tmp_path / "SB" / table, Recipe(rows=200))
+    printed = bare("bare_tables", tmp_path / "SB", tmp_path / "out")
+    assert "plan: tables are opened, and split on trial" in printed
+    assert sorted(read_cells(tmp_path / "out" / table).keys() & DATA_COLUMNS) == ["DATA"]
+    split_table(tmp_path / "SB" / table, tmp_path / "right", "DATA")
+    assert read_cells(tmp_path / "out" / table) == read_cells(tmp_path / "right")
