@@ -63,4 +63,5 @@ def _tarsplit_job(name: str, peer_name: str, ours: str, peer: str, target: Targe
         once=HARD_PACKAGE,
         before_ours=f"rm -rf tars; {_DROP}",
         before_peer=f"rm -rf tars out; mkdir out; {_DROP}",
+        is_long=target is None,
     )
