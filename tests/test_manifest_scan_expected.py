@@ -1,7 +1,9 @@
 """The totals of a scan, counted beside it: as many files and bytes as it then finds and reads."""
 
 import os
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,6 +77,21 @@ def test_count_goes_on_where_its_time_was_up(root: Path) -> None:
         turns += 1
     assert turns > 1
     assert (expected.file_count, expected.byte_count) == (10, 130)
+
+
+@pytest.mark.parametrize("is_hashing", [True, False])
+def test_time_is_up_within_a_large_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_hashing: bool) -> None:
+    """Where each look at a file waits for a server, those at all of them took longer than the scan."""
+    for number in range(300):
+        write(tmp_path / "a" / str(number), b"1")
+    clock = count()
+    monkeypatch.setattr("qa2pack.manifest.scan.expected.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    options = ScanOptions(os.fsencode(tmp_path), Action.COPY, is_hashing=is_hashing)
+    names = tuple(f"a/{number}".encode() for number in range(300))
+    for batch in (SubtreeBatch(options, (Subtree(b"a", b"a"),)), FileBatch(options, b"", names, names)):
+        expected = ExpectedTotals([batch])
+        assert not expected.go_on(100)  # two ticks of the clock
+        assert 0 < expected.file_count < 100
 
 
 def test_totals_are_reported_when_the_first_batch_leaves_something(

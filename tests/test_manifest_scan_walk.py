@@ -12,10 +12,12 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.at_once import calls_at_once
 from qa2pack.manifest.fs.digest import BIG_FILE_BYTES, BUFFER_BYTES
+from qa2pack.manifest.fs.meter import Meter, metered
 from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import (
+    BatchGroup,
     BigFile,
     FileBatch,
     ScanOptions,
@@ -175,6 +177,39 @@ def test_batch_is_small_where_many_calls_wait(tmp_path: Path) -> None:
     with calls_at_once(32):
         first = scan_batch(batch)
     assert 512 <= first.file_count < 1024 and len(first.more) == 4
+
+
+def test_group_of_folders_is_small_where_many_calls_wait(tmp_path: Path) -> None:
+    """They are scanned at the same time, by one worker, and share what it may scan."""
+    for folder in range(40):
+        for number in range(64):
+            write(tmp_path / f"{folder:02}/{number // 16}/{number}", b"1")
+    options = options_of(tmp_path)
+    names = [f"{folder:02}".encode() for folder in range(40)]
+    batch = BatchGroup(tuple(SubtreeBatch(options, (Subtree(name, name),)) for name in names))
+    assert (scan_batch(batch).file_count, len(scan_batch(batch).more)) == (2560, 0)
+    with calls_at_once(32):
+        first = scan_batch(batch)
+    assert 512 <= first.file_count < 1024 and first.more
+
+
+def test_batch_whose_time_is_up_leaves_the_rest_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in range(20):
+        write(tmp_path / f"{folder:02}/x", b"1")
+    monkeypatch.setattr("qa2pack.manifest.scan.walk._BATCH_SECONDS", 0.0)
+    first = scan_batch(SubtreeBatch(options_of(tmp_path), (Subtree(b"", b"raw"),)))
+    assert (len(first.blobs), len(first.more)) == (1, 4)
+    assert scan(options_of(tmp_path)).file_count == 20
+
+
+@pytest.mark.parametrize("count", [1, 32])
+def test_stop_is_looked_for_within_a_folder_of_small_files(tmp_path: Path, count: int) -> None:
+    for number in range(1200):
+        write(tmp_path / str(number), b"1")
+    looks: list[int] = []
+    with calls_at_once(count), metered(Meter(looks.append)):
+        assert scan(options_of(tmp_path)).file_count == 1200
+    assert len(looks) >= (9 if count == 1 else 2)
 
 
 def test_excluded_and_omitted_names_are_passed_over(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from qa2pack.manifest.table_lock import LOCK_NAME
 
 _END = object()
 _PART = 1 / 50  # of the time that reading takes, so that a plan does not take measurably longer
+_FILES_PER_TURN = 32  # few, because each may wait for a server
 
 
 class ExpectedTotals:
@@ -32,7 +33,7 @@ class ExpectedTotals:
     def __init__(self, batches: Iterable[ScanBatch]) -> None:
         self.file_count = 0
         self.byte_count = 0
-        self._turns = self._counted(batches)  # yields after each folder
+        self._turns = self._counted(batches)  # yields after some files, and after each folder
         self._spent_seconds = 0.0
 
     def go_on(self, reading_seconds: float) -> bool:
@@ -55,40 +56,44 @@ class ExpectedTotals:
                 case SubtreeBatch():
                     yield from self._count_trees(batch)
                 case FileBatch():
-                    self._count_files(batch)
-                    yield
+                    yield from self._count_files(batch)
 
     def _count_trees(self, batch: SubtreeBatch) -> Iterator[None]:
         pending = list(batch.subtrees)
         while pending:
             with suppress(OSError):  # the scan reports it
-                pending += self._count_folder(batch.options, pending.pop())
+                yield from self._count_folder(batch.options, pending.pop(), pending)
             yield
 
-    def _count_folder(self, options: ScanOptions, tree: Subtree) -> list[Subtree]:
-        """Count the files of one folder and return its subfolders."""
+    def _count_folder(self, options: ScanOptions, tree: Subtree, pending: list[Subtree]) -> Iterator[None]:
+        """Count the files of one folder, and add its subfolders to those that are pending."""
         known = known_folder(options, tree)
         with os.scandir(os.path.join(options.root, tree.source)) as listing:
             entries = [entry for entry in listing if entry.name not in tree.omit]
         if options.exclude:
             entries = [entry for entry in entries if not first_match(join(tree.source, entry.name), options.exclude)]
-        files = [entry for entry in entries if entry.is_file()]
-        if known or not options.is_hashing:
-            for entry in files:
-                self._count_file(options, join(tree.source, entry.name), entry.stat(), known)
-        else:  # without a call per file
-            self.file_count += len(files)
-            self.byte_count += sum([entry.stat().st_size for entry in files if entry.name != LOCK_NAME])
         folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        return [Subtree(join(tree.source, name), join(tree.path, name)) for name in folders]
+        pending += [Subtree(join(tree.source, name), join(tree.path, name)) for name in folders]
+        for start in range(0, len(entries), _FILES_PER_TURN):
+            files = [entry for entry in entries[start : start + _FILES_PER_TURN] if entry.is_file()]
+            if known or not options.is_hashing:
+                for entry in files:
+                    self._count_file(options, join(tree.source, entry.name), entry.stat(), known)
+            else:  # without a call per file
+                self.file_count += len(files)
+                self.byte_count += sum([entry.stat().st_size for entry in files if entry.name != LOCK_NAME])
+            yield
 
-    def _count_files(self, batch: FileBatch) -> None:
+    def _count_files(self, batch: FileBatch) -> Iterator[None]:
         known = known_digests(batch.options.known).folder(batch.path) if batch.options.known else None
         if batch.known:
             known = KnownFolder(batch.known)
-        for source in batch.sources:
+        for index, source in enumerate(batch.sources, 1):
             with suppress(OSError):
                 self._count_file(batch.options, source, os.stat(os.path.join(batch.options.root, source)), known)
+            if index % _FILES_PER_TURN == 0:
+                yield
+        yield
 
     def _count_file(
         self, options: ScanOptions, source: bytes, status: os.stat_result, known: KnownFolder | None

@@ -13,6 +13,7 @@ from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import BIG_FILE_BYTES, FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.fs.holes import hole_bytes
+from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.mount import OTHER_MOUNT
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
@@ -37,6 +38,9 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 _LAST_NS = (1 << 63) - 1  # the maximum that a record can hold
+# After so many small files it is looked whether the run was stopped: each may wait for a server.
+_FILES_PER_LOOK = 128
+_FILES_PER_HELPER = 16  # where many calls are under way at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +95,27 @@ class Columns:
     def _add_each(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]", fd: int) -> None:
         sources = [join(self._source, name) for name in names]
         columns = list(zip(sources, names, entries, strict=True))
-        looks = each(lambda file: self._seen(file[0], file[1], fd, file[2]), columns)
-        for name, source, look in zip(names, sources, looks, strict=True):
-            self._take(name, source, look)
+        step = _FILES_PER_LOOK if at_once() == 1 else _FILES_PER_HELPER * at_once()
+        for start in range(0, len(columns), step):
+            some = columns[start : start + step]
+            looks = each(lambda file: self._seen(file[0], file[1], fd, file[2]), some)
+            for (source, name, _), look in zip(some, looks, strict=True):
+                self._take(name, source, look)
+            current_meter().look()
 
     def _add_read(self, names: Sequence[bytes], fd: int) -> None:
-        done = 0
-        while done < len(names):
-            stats, digests = digests_of_files(fd, names, done)
-            self._extend(names[done : done + len(stats)], stats, digests)
-            self._result.read_bytes += sum(status.st_size for status in stats)
-            done += len(stats)
-            if done < len(names):
-                self._add(names[done], fd)
-                done += 1
+        for start in range(0, len(names), _FILES_PER_LOOK):
+            some = names[start : start + _FILES_PER_LOOK]
+            done = 0
+            while done < len(some):
+                stats, digests = digests_of_files(fd, some, done)
+                self._extend(some[done : done + len(stats)], stats, digests)
+                self._result.read_bytes += sum(status.st_size for status in stats)
+                done += len(stats)
+                if done < len(some):
+                    self._add(some[done], fd)
+                    done += 1
+            current_meter().look()
 
     def _add_unread(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]") -> bool:
         """Add all files if all digests are known, or if none is needed; else add none and return False."""

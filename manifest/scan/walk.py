@@ -9,6 +9,7 @@ allowed. A symlink to a folder is followed unless it is a loop.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 from qa2pack.manifest.casa.column_split import is_table_file
 from qa2pack.manifest.casa.table_dat import TableNames, read_table_names
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
@@ -42,6 +44,7 @@ from qa2pack.manifest.scan.table_references import DESCRIPTION, OF_IMAGES, refer
 
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
+_BATCH_SECONDS = 5.0  # where a file takes longer than on any disk of this machine
 _FILES_PER_CALL = 16  # of a batch, for each call that is under way at once
 _FIRST_FOLDERS = 8  # at once, before a file was seen for each call that may be under way
 _INFO = b"table.info"
@@ -53,30 +56,53 @@ Done = TypeVar("Done")
 _Listing = list[tuple[bytes, "os.DirEntry[str]"]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """What may be scanned before the rest is left to others, who may be idle until then.
+
+    Attributes:
+        file_count, byte_count: these take a second or less where files answer soon.
+        until: the monotonic clock, where they do not.
+    """
+
+    file_count: int
+    byte_count: int
+    until: float
+
+    def is_left(self, result: ScanResult) -> bool:
+        """Return whether the work whose result this is may go on; as long as there is none it always may."""
+        if not result.blobs:
+            return True
+        is_small = result.file_count < self.file_count and result.read_bytes < self.byte_count
+        return is_small and time.monotonic() < self.until
+
+    def share(self, result: ScanResult, count: int) -> "_Budget":
+        """Return what one of so many parts has of what is left."""
+        files, read = self.file_count - result.file_count, self.byte_count - result.read_bytes
+        return self if count == 1 else _Budget(max(1, files // count), max(1, read // count), self.until)
+
+
 def scan_batch(batch: ScanBatch) -> ScanResult:
     """Scan one batch of any kind."""
     result = ScanResult()
-    _do(batch, result)
+    _do(_Budget(_budget_files(), BATCH_BYTES, time.monotonic() + _BATCH_SECONDS), batch, result)
     return result
 
 
-def _do(batch: ScanBatch, result: ScanResult) -> None:
+def _do(budget: _Budget, batch: ScanBatch, result: ScanResult) -> None:
     match batch:
         case SubtreeBatch():
-            _scan_subtrees(batch, result)
+            _scan_subtrees(budget, batch, result)
         case FileBatch():
             _scan_files(batch, result)
         case BigFile():
             _hash_big_file(batch, result)
         case BatchGroup():
             left = list(reversed(batch.batches))
-            while left and _has_budget(result):
-                _each_in_part(_do, _taken(left, at_once()), result)
+            while left and budget.is_left(result):
+                together = _taken(left, at_once())
+                _each_in_part(partial(_do, budget.share(result, len(together))), together, result)
             result.more.extend(BatchGroup(share) for share in _shares(left))
-
-
-def _has_budget(result: ScanResult) -> bool:
-    return result.file_count < _budget_files() and result.read_bytes < BATCH_BYTES
 
 
 def _budget_files() -> int:
@@ -85,20 +111,21 @@ def _budget_files() -> int:
     return BATCH_FILES if count == 1 else min(BATCH_FILES, _FILES_PER_CALL * count)
 
 
-def _scan_subtrees(batch: SubtreeBatch, result: ScanResult) -> None:
+def _scan_subtrees(budget: _Budget, batch: SubtreeBatch, result: ScanResult) -> None:
     pending = list(reversed(batch.subtrees))
-    while pending and _has_budget(result):
-        below = _each_in_part(partial(_scan_if_readable, batch.options), _taken(pending, _at_a_time(result)), result)
+    while pending and budget.is_left(result):
+        together = _taken(pending, _at_a_time(budget, result))
+        below = _each_in_part(partial(_scan_if_readable, batch.options), together, result)
         pending.extend(reversed([*chain.from_iterable(below)]))
     result.more.extend(SubtreeBatch(batch.options, share) for share in _shares(pending))
 
 
-def _at_a_time(result: ScanResult) -> int:
+def _at_a_time(budget: _Budget, result: ScanResult) -> int:
     """Return how many folders are scanned at once: as many as fill the budget, if they are like those before them."""
     count = at_once()
-    if result.file_count < count:
-        return min(count, _FIRST_FOLDERS)  # the upper levels have few files
-    return max(1, min(count, _budget_files() * len(result.blobs) // result.file_count))
+    if result.file_count < count:  # the upper levels have few files
+        return max(1, min(count, _FIRST_FOLDERS, budget.file_count // _FILES_PER_CALL))
+    return max(1, min(count, budget.file_count * len(result.blobs) // result.file_count))
 
 
 def _taken(pending: list[Item], count: int) -> list[Item]:
