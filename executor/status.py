@@ -21,6 +21,7 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.problem import Problem
 
 
@@ -181,13 +182,18 @@ def staged_amount(paths: TransactionPaths) -> tuple[int, int] | None:
 def _amount(folder: bytes) -> tuple[int, int]:
     file_count = byte_count = 0
     for above, _, names in os.walk(folder, onerror=_raise_unless_gone):
-        for name in names:
-            try:
-                byte_count += os.lstat(os.path.join(above, name)).st_size
-            except FileNotFoundError:
-                continue
-            file_count += 1
+        sizes = each(_size_if_there, [os.path.join(above, name) for name in names])
+        there = [size for size in sizes if size is not None]
+        file_count += len(there)
+        byte_count += sum(there)
     return file_count, byte_count
+
+
+def _size_if_there(path: bytes) -> int | None:
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return None
 
 
 def _raise_unless_gone(error: OSError) -> None:

@@ -16,6 +16,7 @@ from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
@@ -173,6 +174,22 @@ def test_staged_files_and_bytes_are_those_that_are_there(capsys: Capsys, deliver
     assert f"  staged so far: {len(there)} of " in status(capsys, delivery)
     ran = run_here(capsys, "apply", delivery.path)
     assert f"stopped while staging.\nStaged so far: {len(there)} of " in ran.err
+
+
+def test_staged_files_are_looked_at_with_many_calls_at_once_where_each_waits(
+    capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(delivery)
+    calls: list[int] = []
+
+    def counted(work: Callable[[bytes], int | None], paths: list[bytes]) -> list[int | None]:
+        calls.append(at_once())
+        return each(work, paths)
+
+    monkeypatch.setattr("qa2pack.executor.status.each", counted)
+    monkeypatch.setattr("qa2pack.manifest.fs.latency.answers_late", lambda path: True)
+    assert fields(capsys, delivery)["staged_files"]
+    assert {*calls} == {32}
 
 
 def test_all_is_staged_when_the_apply_stops_at_its_end(capsys: Capsys, delivery: Delivery) -> None:
