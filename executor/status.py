@@ -21,7 +21,8 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.at_once import each
+from qa2pack.manifest.fs.at_once import calls_at_once, each
+from qa2pack.manifest.fs.latency import useful_calls
 from qa2pack.manifest.problem import Problem
 
 
@@ -173,8 +174,9 @@ def staged_amount(paths: TransactionPaths) -> tuple[int, int] | None:
     the same time may be counted or not.
     """
     try:
-        file_count, byte_count = _amount(paths.tree)
-        return file_count, byte_count + _amount(paths.partial)[1]
+        with calls_at_once(useful_calls((paths.tree,))):
+            file_count, byte_count = _amount(paths.tree)
+            return file_count, byte_count + _amount(paths.partial)[1]
     except OSError:
         return None
 

@@ -17,17 +17,17 @@ def status(package: Package, opened: OpenedFiles) -> Status:
     A waiting plan is compared with what it relies on, and what the last apply made with its manifest, by names, types
     and sizes: what is offered is to be accepted.
     """
-    with calls_at_once(useful_calls((package.path, package.control))):
-        found = read_status(package, opened)
-        match found:
-            case Status(state=State.PLANNED, plan=Described() as plan):
-                return replace(found, plan_problems=plan_problems(package, plan, opened))
-            case Status(state=State.FINISHED) if found.member_count:
-                from qa2pack.executor.rollback_checks import rollback_obstacles  # these checks of this state alone
+    found = read_status(package, opened)
+    match found:
+        case Status(state=State.PLANNED, plan=Described() as plan):
+            return replace(found, plan_problems=plan_problems(package, plan, opened))
+        case Status(state=State.FINISHED) if found.member_count:
+            from qa2pack.executor.rollback_checks import rollback_obstacles  # these checks of this state alone
 
+            with calls_at_once(useful_calls((package.path,))):
                 return replace(found, rollback_problems=rollback_obstacles(package, opened))
-            case _:
-                return found
+        case _:
+            return found
 
 
 def plan_problems(package: Package, plan: Described, opened: OpenedFiles) -> tuple[Problem, ...]:
