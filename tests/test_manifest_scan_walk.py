@@ -1,7 +1,9 @@
+import errno
 import os
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import AnyStr
 
 import pytest
 import xxhash
@@ -28,6 +30,7 @@ from qa2pack.manifest.scan.walk import scan_batch
 from support.counted_list import Counted
 from support.in_process import write
 from support.opened_files import opened_paths
+from support.users import as_ordinary_user, folder_of_everybody
 
 
 def options_of(root: Path, **values: object) -> ScanOptions:
@@ -213,6 +216,51 @@ def test_link_that_cannot_be_packaged_is_a_problem(tmp_path: Path, target: str, 
     (tmp_path / "a").symlink_to(target)
     result = scan(options_of(tmp_path))
     assert [(problem.code, problem.path) for problem in result.problems] == [(code, os.fsencode(tmp_path / "a"))]
+
+
+def test_link_that_leads_below_a_file_leads_to_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "file", b"content")
+    (tmp_path / "a").symlink_to("file/below")
+    assert codes(scan(options_of(tmp_path))) == [Code.LINK_DANGLING]
+
+
+def test_link_into_a_folder_that_may_not_be_searched_is_no_loop() -> None:
+    with folder_of_everybody() as everybody:
+        write(everybody / "closed/real", b"content")
+        write(everybody / "origin/z", b"content")
+        (everybody / "origin/a").symlink_to("../closed/real")
+        (everybody / "closed").chmod(0)
+        with as_ordinary_user():
+            result = scan(options_of(everybody / "origin", follow_outside=True))
+    (problem,) = result.problems
+    found = (problem.code, problem.path, problem.found)
+    assert found == (Code.UNREADABLE, os.fsencode(everybody / "origin/a"), "Permission denied")
+    assert records(result)[b"raw"].names == [b"z"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.EIO, errno.ENOENT])
+def test_link_that_cannot_be_read_is_a_problem_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    link = write(tmp_path / "b", b"content").with_name("a")
+    link.symlink_to("b")
+    os.mkfifo(tmp_path / "pipe")
+    write(tmp_path / "sub/c", b"content")
+    read = os.readlink
+
+    def readlink(path: AnyStr, *, dir_fd: int | None = None) -> AnyStr:
+        if os.fsencode(path) == os.fsencode(link):
+            raise OSError(number, os.strerror(number), path)
+        return read(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr("os.readlink", readlink)
+    result = scan(options_of(tmp_path))
+    assert [(problem.code, problem.path, problem.found) for problem in result.problems] == [
+        (Code.UNREADABLE, os.fsencode(link), os.strerror(number)),
+        (Code.SPECIAL_FILE, os.fsencode(tmp_path / "pipe"), ""),
+    ]
+    found = records(result)
+    assert (found[b"raw"].names, found[b"raw/sub"].names) == ([b"b"], [b"c"])
 
 
 def test_folders_that_link_to_each_other_are_a_loop(tmp_path: Path) -> None:
