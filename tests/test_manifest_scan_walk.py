@@ -1,6 +1,7 @@
 import errno
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import AnyStr
@@ -14,7 +15,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.at_once import calls_at_once
 from qa2pack.manifest.fs.digest import BIG_FILE_BYTES, BUFFER_BYTES
-from qa2pack.manifest.fs.safe_open import opened_folder
+from qa2pack.manifest.fs.safe_open import OpenFile, listed, opened_file, opened_folder
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import (
@@ -346,3 +347,54 @@ def test_files_that_are_not_small_do_not_let_a_folder_begin_again(tmp_path: Path
         columns.add_files(names, (), fd)
     columns.finish(())
     assert names.taken < 10 * len(names)
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+@pytest.mark.parametrize("is_hashing", [True, False])
+@pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "a named pipe"), (os.mkdir, "a folder")])
+def test_file_in_whose_place_something_else_comes_during_the_scan_has_changed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], None],
+    kind: str,
+    is_hashing: bool,
+    calls: int,
+) -> None:
+    options = options_of(tmp_path, action=Action.COPY if is_hashing else Action.DUMMY, is_hashing=is_hashing)
+    names = ("a.fits", "b.txt", "c.png", "table.lock")
+    for name in names:
+        write(tmp_path / name, b"content")
+    _replace_after_listing(monkeypatch, [tmp_path / "a.fits", tmp_path / "table.lock"], make)
+    with calls_at_once(calls):
+        result = scan(options)
+    assert sorted((problem.code, problem.path, problem.expected, problem.found) for problem in result.problems) == [
+        (Code.ORIGIN_CHANGED, os.fsencode(tmp_path / name), "a file", kind) for name in ("a.fits", "table.lock")
+    ]
+    assert records(result)[b"raw"].names == [b"b.txt", b"c.png"]
+
+
+def test_pipe_in_place_of_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path / "a", b"content")
+    _replace_after_listing(monkeypatch, [file], os.mkfifo)
+    writers: list[int] = []
+
+    def opened(name: bytes, *, dir_fd: int | None = None) -> OpenFile:
+        writers.append(os.open(file, os.O_RDWR | os.O_NONBLOCK))
+        os.write(writers[0], b"content")
+        return opened_file(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr("qa2pack.manifest.scan.record_builder.opened_file", opened)
+    assert codes(scan(options_of(tmp_path))) == [Code.ORIGIN_CHANGED]
+    assert os.read(writers[0], 99) == b"content"
+    os.close(writers[0])
+
+
+def _replace_after_listing(monkeypatch: pytest.MonkeyPatch, files: list[Path], make: Callable[[Path], None]) -> None:
+    def list_and_replace(fd: int) -> "list[tuple[bytes, os.DirEntry[str]]]":
+        entries = listed(fd)
+        for file in files:
+            file.unlink()
+            make(file)
+        return entries
+
+    monkeypatch.setattr("qa2pack.manifest.scan.walk.listed", list_and_replace)
