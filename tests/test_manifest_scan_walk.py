@@ -1,7 +1,10 @@
+import errno
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import AnyStr
 
 import pytest
 import xxhash
@@ -13,7 +16,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.at_once import calls_at_once
 from qa2pack.manifest.fs.digest import BIG_FILE_BYTES, BUFFER_BYTES
 from qa2pack.manifest.fs.meter import Meter, metered
-from qa2pack.manifest.fs.safe_open import opened_folder
+from qa2pack.manifest.fs.safe_open import OpenFile, listed, opened_file, opened_folder
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import (
@@ -30,6 +33,7 @@ from qa2pack.manifest.scan.walk import scan_batch
 from support.counted_list import Counted
 from support.in_process import write
 from support.opened_files import opened_paths
+from support.users import as_ordinary_user, folder_of_everybody
 
 
 def options_of(root: Path, **values: object) -> ScanOptions:
@@ -250,6 +254,51 @@ def test_link_that_cannot_be_packaged_is_a_problem(tmp_path: Path, target: str, 
     assert [(problem.code, problem.path) for problem in result.problems] == [(code, os.fsencode(tmp_path / "a"))]
 
 
+def test_link_that_leads_below_a_file_leads_to_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "file", b"content")
+    (tmp_path / "a").symlink_to("file/below")
+    assert codes(scan(options_of(tmp_path))) == [Code.LINK_DANGLING]
+
+
+def test_link_into_a_folder_that_may_not_be_searched_is_no_loop() -> None:
+    with folder_of_everybody() as everybody:
+        write(everybody / "closed/real", b"content")
+        write(everybody / "origin/z", b"content")
+        (everybody / "origin/a").symlink_to("../closed/real")
+        (everybody / "closed").chmod(0)
+        with as_ordinary_user():
+            result = scan(options_of(everybody / "origin", follow_outside=True))
+    (problem,) = result.problems
+    found = (problem.code, problem.path, problem.found)
+    assert found == (Code.UNREADABLE, os.fsencode(everybody / "origin/a"), "Permission denied")
+    assert records(result)[b"raw"].names == [b"z"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.EIO, errno.ENOENT])
+def test_link_that_cannot_be_read_is_a_problem_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    link = write(tmp_path / "b", b"content").with_name("a")
+    link.symlink_to("b")
+    os.mkfifo(tmp_path / "pipe")
+    write(tmp_path / "sub/c", b"content")
+    read = os.readlink
+
+    def readlink(path: AnyStr, *, dir_fd: int | None = None) -> AnyStr:
+        if os.fsencode(path) == os.fsencode(link):
+            raise OSError(number, os.strerror(number), path)
+        return read(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr("os.readlink", readlink)
+    result = scan(options_of(tmp_path))
+    assert [(problem.code, problem.path, problem.found) for problem in result.problems] == [
+        (Code.UNREADABLE, os.fsencode(link), os.strerror(number)),
+        (Code.SPECIAL_FILE, os.fsencode(tmp_path / "pipe"), ""),
+    ]
+    found = records(result)
+    assert (found[b"raw"].names, found[b"raw/sub"].names) == ([b"b"], [b"c"])
+
+
 def test_folders_that_link_to_each_other_are_a_loop(tmp_path: Path) -> None:
     for one, other in (("a", "b"), ("b", "a")):
         (tmp_path / one).mkdir()
@@ -333,3 +382,54 @@ def test_files_that_are_not_small_do_not_let_a_folder_begin_again(tmp_path: Path
         columns.add_files(names, (), fd)
     columns.finish(())
     assert names.taken < 10 * len(names)
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+@pytest.mark.parametrize("is_hashing", [True, False])
+@pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "a named pipe"), (os.mkdir, "a folder")])
+def test_file_in_whose_place_something_else_comes_during_the_scan_has_changed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], None],
+    kind: str,
+    is_hashing: bool,
+    calls: int,
+) -> None:
+    options = options_of(tmp_path, action=Action.COPY if is_hashing else Action.DUMMY, is_hashing=is_hashing)
+    names = ("a.fits", "b.txt", "c.png", "table.lock")
+    for name in names:
+        write(tmp_path / name, b"content")
+    _replace_after_listing(monkeypatch, [tmp_path / "a.fits", tmp_path / "table.lock"], make)
+    with calls_at_once(calls):
+        result = scan(options)
+    assert sorted((problem.code, problem.path, problem.expected, problem.found) for problem in result.problems) == [
+        (Code.ORIGIN_CHANGED, os.fsencode(tmp_path / name), "a file", kind) for name in ("a.fits", "table.lock")
+    ]
+    assert records(result)[b"raw"].names == [b"b.txt", b"c.png"]
+
+
+def test_pipe_in_place_of_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path / "a", b"content")
+    _replace_after_listing(monkeypatch, [file], os.mkfifo)
+    writers: list[int] = []
+
+    def opened(name: bytes, *, dir_fd: int | None = None) -> OpenFile:
+        writers.append(os.open(file, os.O_RDWR | os.O_NONBLOCK))
+        os.write(writers[0], b"content")
+        return opened_file(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr("qa2pack.manifest.scan.record_builder.opened_file", opened)
+    assert codes(scan(options_of(tmp_path))) == [Code.ORIGIN_CHANGED]
+    assert os.read(writers[0], 99) == b"content"
+    os.close(writers[0])
+
+
+def _replace_after_listing(monkeypatch: pytest.MonkeyPatch, files: list[Path], make: Callable[[Path], None]) -> None:
+    def list_and_replace(fd: int) -> "list[tuple[bytes, os.DirEntry[str]]]":
+        entries = listed(fd)
+        for file in files:
+            file.unlink()
+            make(file)
+        return entries
+
+    monkeypatch.setattr("qa2pack.manifest.scan.walk.listed", list_and_replace)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -253,6 +254,45 @@ def test_what_stopped_an_apply_half_way_can_be_gone_on_with(delivery: Delivery, 
     assert failure.code == Exit.RESUMABLE
     assert "The package is as it was; what is staged so far is kept." in failure.text
     assert f"  To go on:\n    pack apply {delivery.path}" in failure.text
+
+
+@pytest.mark.parametrize("number", [errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.EACCES])
+@pytest.mark.parametrize("name", ["syncfs", "rename"])
+def test_apply_whose_journal_cannot_be_read_any_more_does_not_say_that_nothing_was_changed(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    error = OSError(number, os.strerror(number), str(delivery.path))
+    _stopped(delivery, name)
+    monkeypatch.setattr("qa2pack.executor.transaction.journal.read_control", _failing(error))
+    failure = failure_of(error, _attempt(delivery), Style())
+    assert failure.code == Exit.RESUMABLE
+    assert "it is unknown how far this came; all that was done is kept." in failure.text
+    assert f"  To go on:\n    pack apply {delivery.path}" in failure.text
+    again = failure_of(error, _attempt(delivery, "package"), Style())
+    assert again.text.endswith("To go on, give the same command again.")
+    assert again.code == Exit.RESUMABLE
+    reading = failure_of(error, _attempt(delivery, "verify"), Style())
+    assert reading.code == Exit.FAILED
+    assert "Nothing was changed." in reading.text
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG])
+def test_apply_without_a_journal_changed_nothing(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(
+        "qa2pack.executor.transaction.journal.read_control", _failing(OSError(number, os.strerror(number)))
+    )
+    failure = failure_of(OSError(errno.EIO, "odd"), _attempt(delivery), Style())
+    assert failure.code == Exit.FAILED
+    assert "Nothing was changed." in failure.text
+
+
+def _failing(error: OSError) -> Callable[..., bytes]:
+    def fail(*_: object, **__: object) -> bytes:
+        raise error
+
+    return fail
 
 
 def test_rollback_that_was_stopped_must_be_finished(delivery: Delivery) -> None:

@@ -12,6 +12,7 @@ from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.fs.digest import BIG_FILE_BYTES, FileGrewOrShrankError, digest_of_fd, digests_of_files
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.holes import hole_bytes
 from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.mount import OTHER_MOUNT
@@ -125,6 +126,8 @@ class Columns:
             stats = [file.stat(follow_symlinks=False) for file in entries] if is_alone else each(_status, entries)
         except OSError:
             return False  # a file is gone: added one by one, it gets a problem of its own
+        if not all(map(stat.S_ISREG, {file.st_mode for file in stats})):
+            return False  # the same for one in whose place something else is
         if not self._is_hashing:
             digests: bytes | None = NO_DIGEST * len(stats)
         else:
@@ -324,6 +327,8 @@ class Columns:
                 return _Look(status, digest)
         with opened_file(name, dir_fd=fd) as file:
             status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):  # what is in a pipe is for another program
+                return _Look(status, NO_DIGEST)
             if status.st_size >= BIG_FILE_BYTES:
                 return _Look(status, None)
             return _Look(status, digest_of_fd(file, status.st_size), status.st_size)
@@ -331,6 +336,10 @@ class Columns:
     def _take(self, name: bytes, source: bytes, found: _Look | Problem) -> None:
         if isinstance(found, Problem):
             self._result.problems.append(found)
+            return
+        if not stat.S_ISREG(found.status.st_mode):  # it was a file when its folder was listed
+            path, kind = os.path.join(self.options.root, source), kind_in_words(found.status.st_mode)
+            self._result.problems.append(Problem(Code.ORIGIN_CHANGED, path, "a file", kind))
             return
         if found.digest is None:
             big = BigFile(self.options.root, self._path, name, source, state_of(found.status))

@@ -8,6 +8,7 @@ A symlink in the origin counts as its target. It may lead anywhere inside the or
 allowed. A symlink to a folder is followed unless it is a loop.
 """
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -334,8 +335,7 @@ def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes |
     try:
         target = os.path.realpath(link, strict=True)
     except OSError as error:
-        code = Code.LINK_DANGLING if isinstance(error, FileNotFoundError) else Code.LINK_LOOP
-        result.problems.append(Problem(code, link, found=os.fsdecode(os.readlink(link))))
+        result.problems.append(_link_problem(link, error))
         return None
     if is_within(target, options.root):
         return target[len(options.root.rstrip(b"/")) + 1 :]
@@ -343,3 +343,17 @@ def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes |
         result.problems.append(Problem(Code.LINK_OUTSIDE, link, found=os.fsdecode(target)))
         return None
     return target
+
+
+_LINK_CODES = {errno.ENOENT: Code.LINK_DANGLING, errno.ENOTDIR: Code.LINK_DANGLING, errno.ELOOP: Code.LINK_LOOP}
+
+
+def _link_problem(link: bytes, error: OSError) -> Problem:
+    """Return the problem of a symlink that could not be followed, for the reason that the error gives."""
+    code = _LINK_CODES.get(error.errno or 0)
+    if code is None:
+        return unreadable(link, error)
+    try:
+        return Problem(code, link, found=os.fsdecode(os.readlink(link)))
+    except OSError as gone:  # the other files of the folder can be scanned all the same
+        return unreadable(link, gone)

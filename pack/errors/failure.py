@@ -268,15 +268,17 @@ def _stopped(
 def _state_and_next(attempt: Attempt) -> Iterator[str]:
     yield attempt.kept or _state(attempt)
     phase_now = _phase(attempt)
-    if attempt.verb in ("package", "rename") and phase_now not in (Phase.NONE, Phase.ENDED):
+    if attempt.verb in ("package", "rename") and phase_now not in (None, Phase.NONE, Phase.ENDED):
         attempt = replace(attempt, verb="apply")  # what was begun goes on; a new plan is refused
-    if phase_now in (Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback", "receive"):
+    if phase_now in (None, Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback", "receive"):
         is_new = phase_now is Phase.NONE and not attempt.kept
         yield from attempt.again_lines("To try again" if is_new else "To go on")
 
 
 def _state(attempt: Attempt) -> str:
     match _phase(attempt):
+        case None:
+            return "The journal could not be read, so it is unknown how far this came; all that was done is kept."
         case Phase.NONE | Phase.ENDED:
             return "Nothing was changed."
         case Phase.STAGING:
@@ -287,11 +289,19 @@ def _state(attempt: Attempt) -> str:
             return "The new package is complete and on disk; only the last steps of publishing it are left."
 
 
-def _phase(attempt: Attempt) -> Phase:
+# Verbs that run a transaction.
+_APPLYING = frozenset(("apply", "package", "readme", "receive", "remove", "rename", "repair", "rollback", "sign"))
+
+
+def _phase(attempt: Attempt) -> Phase | None:
+    """Return the phase of the transaction; None if there may be one, but a mount that hung up does not show it."""
     try:
         return phase_of(running_records(attempt.target.package))
-    except (OSError, JournalError):
+    except (FileNotFoundError, NotADirectoryError, ControlFileError, JournalError):
         return Phase.NONE
+    except OSError as error:
+        is_absent = error.errno == errno.ENAMETOOLONG  # there is no file of such a name
+        return Phase.NONE if is_absent or attempt.verb not in _APPLYING else None
 
 
 def _bug(error: BaseException, attempt: Attempt) -> Failure:
