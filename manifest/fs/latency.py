@@ -2,7 +2,8 @@
 
 Where each call waits a millisecond for a server, many calls at the same time are faster than one after the other. A
 file or folder is opened for it, because caches that answer other questions do not open. A disk of this machine is not
-measured: it is slow when it is read for the first time, and many readers make it slower.
+measured: it is slow when it is read for the first time, and many readers make it slower. Its device number shows it,
+or the kind of its file system.
 """
 
 import os
@@ -13,9 +14,12 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from qa2pack.manifest.event import Level, log_event
+from qa2pack.manifest.fs.mount import mount_of
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS
 
 LATE_SECONDS = 0.00005  # a cache of this machine answers in a fifth of that, a server in a multiple
+# Of this machine, although their device numbers have the major 0, as those of file systems behind a network.
+_LOCAL_KINDS = frozenset({"bcachefs", "btrfs", "overlay", "ramfs", "tmpfs", "zfs"})
 _LOOKS = 9
 _CALLS = 32  # to a file system that answers late
 
@@ -28,11 +32,11 @@ def useful_calls(paths: Iterable[bytes]) -> int:
 def answers_late(path: bytes) -> bool:
     """Return whether opening this file, or what is below this folder, usually takes at least `LATE_SECONDS`.
 
-    `_LOOKS` are made at most. False if there is nothing to open, or if a disk of this machine is behind it.
+    `_LOOKS` are made at most. False if there is nothing to open, or on a disk of this machine.
     """
     try:
         status = os.stat(path)
-        if os.major(status.st_dev):
+        if _is_local(path, status.st_dev):
             return False
         looks = list(
             islice(_looks(path) if stat.S_ISDIR(status.st_mode) else (_look(path) for _ in range(_LOOKS)), _LOOKS)
@@ -45,6 +49,14 @@ def answers_late(path: bytes) -> bool:
     text = f"latency: {usual * 1000:.3f} ms to open a file, the median of {len(looks)}: {os.fsdecode(path)}"
     log_event(__name__, "latency", text, Level.DEBUG, path=os.fsdecode(path), seconds=usual, look_count=len(looks))
     return usual >= LATE_SECONDS
+
+
+def _is_local(path: bytes, device: int) -> bool:
+    """Return whether a disk, or the memory, of this machine is behind it; not where the kernel does not tell."""
+    if os.major(device):
+        return True
+    mount = mount_of(path)
+    return mount is not None and mount.kind in _LOCAL_KINDS
 
 
 def _looks(folder: bytes) -> Iterator[float]:
