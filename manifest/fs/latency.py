@@ -7,6 +7,7 @@ or the kind of its file system.
 """
 
 import os
+import resource
 import stat
 import time
 from collections import deque
@@ -22,11 +23,18 @@ LATE_SECONDS = 0.00005  # a cache of this machine answers in a fifth of that, a 
 _LOCAL_KINDS = frozenset({"bcachefs", "btrfs", "overlay", "ramfs", "tmpfs", "zfs"})
 _LOOKS = 9
 _CALLS = 32  # to a file system that answers late
+_FILES_PER_CALL = 4  # open at the same time: a file and its copy, and the folder of each
+_OTHER_FILES = 32  # of a process: pipes to the others, locks, logs, what it was started with
 
 
 def useful_calls(paths: Iterable[bytes]) -> int:
-    """Return how many calls of a process should be under way at once: many, if these folders or files answer late."""
-    return _CALLS if any(map(answers_late, paths)) else 1
+    """Return how many calls of a process should be under way at once: many, if these folders or files answer late.
+
+    No more than the limit of open files of a process (`ulimit -n`) allows.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = _CALLS if limit == resource.RLIM_INFINITY else (limit - _OTHER_FILES) // _FILES_PER_CALL
+    return min(_CALLS, max(1, allowed)) if any(map(answers_late, paths)) else 1
 
 
 def answers_late(path: bytes) -> bool:
