@@ -1,5 +1,7 @@
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -117,3 +119,80 @@ def test_work_is_done_ahead_on_a_few_items_only_where_several_are_worked_on_at_o
         assert sorted(done) == numbered(taken_count)
         assert next(source) == taken_count
         assert list(ahead(work, numbered(20))) == [(item, -item) for item in range(20)]
+
+
+@pytest.fixture
+def few_threads(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
+    """Let no more threads than the parameter says be started, as where the system has no more (`ulimit -u`)."""
+    left, start = [None] * request.param, threading.Thread.start
+
+    def started(self: threading.Thread) -> None:
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", started)
+    return int(request.param)
+
+
+@pytest.mark.parametrize("few_threads", [0, 1, 3], indirect=True)
+def test_results_are_complete_and_in_order_where_no_more_threads_can_be_started(few_threads: int) -> None:
+    seen = set[int]()
+
+    def inner(item: int) -> int:
+        seen.add(threading.get_ident())
+        time.sleep(0.0001)
+        return item * 3
+
+    def outer(item: int) -> list[int]:
+        return each(inner, range(item, item + 60))
+
+    alone = each(outer, numbered(30))
+    seen.clear()
+    with calls_at_once(8):
+        assert each(outer, numbered(30)) == alone
+    assert 1 <= len(seen) <= few_threads + 1
+
+
+@pytest.mark.parametrize("few_threads", [0, 1], indirect=True)
+def test_error_is_raised_and_ends_the_work_where_no_more_threads_can_be_started(few_threads: int) -> None:
+    begun = []
+
+    def work(item: int) -> None:
+        begun.append(item)
+        raise OSError(5, f"after {few_threads} threads")
+
+    with calls_at_once(8), pytest.raises(OSError, match=f"after {few_threads} threads"):
+        each(work, numbered(1000))
+    assert len(begun) <= few_threads + 1
+
+
+def test_helper_that_began_although_no_thread_was_started_for_it_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What could not be started is in the queue of the pool; a thread that has nothing left may take it there."""
+    submit, helper_has_begun, callers = ThreadPoolExecutor.submit, threading.Event(), list[int]()
+
+    def outer(item: int) -> list[int]:
+        if item:
+            return []
+        callers.append(threading.get_ident())
+        return each(inner, numbered(48)).copy()  # as it is on return
+
+    def inner(item: int) -> int:
+        if threading.get_ident() not in callers:
+            helper_has_begun.set()
+            time.sleep(0.1)
+        return item * 7
+
+    def submitted(*arguments: object) -> object:
+        future: object = submit(*arguments)  # type: ignore[arg-type]
+        if not callers:
+            return future
+        assert helper_has_begun.wait(SECONDS)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submitted)
+    with calls_at_once(3):
+        assert each(outer, numbered(2)) == [[item * 7 for item in range(48)], []]

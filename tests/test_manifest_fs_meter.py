@@ -1,11 +1,15 @@
 """The meter: who reads much is counted in steps, may be ended there, and costs nothing outside of a batch."""
 
 import os
+import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.engine.shared_counters import SharedCounters
 from qa2pack.manifest.fs.digest import digest_of_fd, digest_of_rest
 from qa2pack.manifest.fs.meter import STEP_BYTES, Meter, current_meter, metered
 from qa2pack.manifest.fs.throttle import Pace
@@ -24,6 +28,28 @@ def test_bytes_are_passed_on_in_steps() -> None:
     meter.look()
     meter.look()
     assert noted == [STEP_BYTES, STEP_BYTES // 2, 0]
+
+
+def test_no_bytes_of_a_batch_are_lost_between_its_threads() -> None:
+    counters = SharedCounters(1)
+    meter = Meter(partial(counters.add, counters.take()))
+
+    def read() -> None:
+        for _ in range(20_000):
+            meter.add(STEP_BYTES // 2 + 1)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    meter.look()
+    assert counters.total == 4 * 20_000 * (STEP_BYTES // 2 + 1)
 
 
 def test_meter_holds_only_inside() -> None:

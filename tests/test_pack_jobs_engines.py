@@ -21,6 +21,7 @@ def test_no_more_than_four_processes_work_for_each_processor() -> None:
 def measured(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Let file systems be measured as if no disk of this machine were behind them, and all answer late."""
     monkeypatch.setattr("qa2pack.manifest.fs.latency.os.major", lambda _: 0)
+    monkeypatch.setattr("qa2pack.manifest.fs.latency.mount_of", lambda _: None)
     monkeypatch.setattr("qa2pack.manifest.fs.latency.LATE_SECONDS", 0.0)
     return monkeypatch
 

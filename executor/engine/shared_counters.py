@@ -1,7 +1,10 @@
 """Shared counters: how many bytes each running batch has read, in memory shared with forked worker processes.
 
-A worker adds to the counter of its batch once per MiB, without a system call or a lock: a counter has one writer. A
-stop is signalled in the same memory, because the pool cannot take back a batch that is in its queue.
+A worker adds to the counter of its batch once per MiB, without a system call or a lock: no other process writes it.
+Threads of the worker do (`manifest.fs.at_once`), but CPython switches between threads only at calls and where a loop
+starts again, not within an addition.
+
+A stop is signalled in the same memory, because the pool cannot take back a batch that is in its queue.
 """
 
 import mmap

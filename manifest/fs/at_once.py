@@ -8,13 +8,13 @@ does not depend on how many helped. `ahead` is the same for items that come one 
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -85,8 +85,10 @@ def _shared(
     """Do the work in this thread and in helpers of the pool.
 
     Helpers that have not begun when this thread finds nothing left are not waited for: no thread waits for one that
-    waits itself.
+    waits itself. Where no more threads can be started (`ulimit -u`) those that there are do all of it.
     """
+    from concurrent.futures import Future
+
     results: list[Result | None] = [None] * len(items)
     left = deque(range(len(items)))
 
@@ -102,7 +104,13 @@ def _shared(
                 left.clear()
                 raise
 
-    helpers = [pool.submit(copy_context().run, help_out) for _ in range(helper_count)]
+    # Futures of our own: a pool that cannot start a thread returns none, although the work is in its queue by then,
+    # and one of its other threads may begin it.
+    helpers: list[Future[None]] = []
+    with suppress(RuntimeError):  # no more threads
+        for _ in range(helper_count):
+            helpers.append(Future())
+            pool.submit(copy_context().run, _fulfil, helpers[-1], help_out)
     try:
         help_out()
     finally:
@@ -111,3 +119,14 @@ def _shared(
     if errors:
         raise errors[0]
     return cast("list[Result]", results)
+
+
+def _fulfil(helper: "Future[None]", help_out: Callable[[], None]) -> None:
+    """Let a helper do its work, unless it was cancelled before it began."""
+    if helper.set_running_or_notify_cancel():
+        try:
+            help_out()
+        except BaseException as error:
+            helper.set_exception(error)
+        else:
+            helper.set_result(None)

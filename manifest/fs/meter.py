@@ -17,6 +17,9 @@ LOOK_SECONDS = 0.25  # how often whoever waits, for a rate or for another proces
 class Meter:
     """Passes on how many bytes were read, a step at a time.
 
+    Threads of a batch share it: no bytes are lost, because CPython does not switch threads within a statement that
+    calls nothing, as those that change the number.
+
     Args:
         note: called with the bytes since its last call; raises to end the batch.
     """
