@@ -22,7 +22,7 @@ from qa2pack.manifest.path import is_within
 
 # What waits at most, to be written at once.
 _BYTES = 32 << 20
-_FOLDERS = 64  # each of them is open
+_FOLDERS_PER_CALL = 2  # that is under way at once; each of them is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class ReceivedFiles:
         return self._is_wanted
 
     def _enter(self, folder: bytes) -> None:
-        if self._waiting_folders >= _FOLDERS:
+        if self._waiting_folders >= _FOLDERS_PER_CALL * at_once():
             self._write_waiting()
         if not self._waiting:  # else there is still to write in the folders that are open
             self._dir.close()
