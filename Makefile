@@ -13,7 +13,7 @@ help:
 	@echo "make test-lowest run the tests with the lowest versions that are allowed of what the program needs"
 	@echo "make test-pythons  run the tests with every newer Python that is installed"
 	@echo "make torture run the long versions of the fault tests (hours)"
-	@echo "make bench   measure the jobs beside peers, in turn, for some eleven minutes (BENCH_DIR=FOLDER to say where, BENCH_DISK=FOLDER on a disk, BENCH_PAGE=PAGE)"
+	@echo "make bench   measure the jobs beside peers, in turn, for some ten minutes (BENCH_DIR=FOLDER to say where, BENCH_DISK=FOLDER on a disk, BENCH_PAGE=PAGE)"
 	@echo "make bench-full  with more peers and trees, growth, system calls and clusters (hours; BENCH_PAGE=docs/measurements.md)"
 	@echo "make pages   run the commands on the pages of README and docs, and write down what they print"
 	@echo "make release-check  build what is released, install it by pipx, uv and pip, and run the README from it"
@@ -89,7 +89,7 @@ BENCH_MARKS = --json build/bench/$(1).json $(if $(BENCH_PAGE),--page $(BENCH_PAG
 BENCH_TO = --dir $(BENCH_DIR) $(if $(BENCH_PAGE),--page $(BENCH_PAGE))
 
 bench: .venv/installed.stamp
-	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --rounds 3 --small 20000,100000 --big-gib 2 --bundled-gib 0.5 \
+	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --rounds 3 --small 20000,100000 --big-gib 2 --bundled-gib 0.25 \
 	  --json build/bench/short.json
 	$(BENCH_PART) --dir $(BENCH_DIR) --rounds 3 --mixed 2 $(call BENCH_MARKS,reduction)
 	$(BENCH_PART) --dir $(BENCH_DIR) --rounds 2 --late 20000 $(call BENCH_MARKS,late)
