@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from benchmarks.cutting import TARSPLIT
 from benchmarks.job import Job, Target
-from benchmarks.jobs import APPLY, CLEAN, FEW_BIG, HARD_PACKAGE, PACK, PLAN_HARD
+from benchmarks.jobs import APPLY, CLEAN, FEW_BIG, HARD_PACKAGE, MANY_BIG, PACK, PLAN_HARD
 
 _PROCESSES = len(os.sched_getaffinity(0))
 _SWITCH = "/proc/sys/vm/drop_caches"
@@ -18,7 +18,8 @@ _DROP = f"sync; echo 3 > {_SWITCH}"
 _FILES = "SB/X8c/*.fits"
 _READ = f"for file in {_FILES}; do dd if=$file of=/dev/null bs=1M status=none || exit 1; done"
 _COPY = f"for file in {_FILES}; do dd if=$file of=out/${{file##*/}} bs=128K conv=fsync status=none || exit 1; done"
-_TARGET = Target(1.1, FEW_BIG)
+_READS = Target(1.1, MANY_BIG)
+_WRITES = Target(1.1, FEW_BIG)
 
 
 def can_drop_cache() -> bool:
@@ -28,18 +29,18 @@ def can_drop_cache() -> bool:
 
 def cold_jobs() -> Iterator[Job]:
     """Yield the comparisons for a tree of big files that lies on a disk."""
-    yield Job("plan, cold", "dd", PLAN_HARD, _READ, _TARGET, before_ours=f"{CLEAN}; {_DROP}", before_peer=_DROP)
+    yield Job("plan, cold", "dd", PLAN_HARD, _READ, _READS, before_ours=f"{CLEAN}; {_DROP}", before_peer=_DROP)
     yield Job(
         "verify, cold",
         "dd",
         f"{PACK} verify --quiet P",
         _READ,
-        _TARGET,
+        _READS,
         once=HARD_PACKAGE,
         before_ours=_DROP,
         before_peer=_DROP,
     )
-    yield _tarsplit_job("tarsplit", "dd, fsync", f"{TARSPLIT} --size 1GiB --checksum none P", _COPY, _TARGET)
+    yield _tarsplit_job("tarsplit", "dd, fsync", f"{TARSPLIT} --size 1GiB --checksum none P", _COPY, _WRITES)
     sums = f"{_COPY} && ls out/* | xargs -P {_PROCESSES} -n 1 md5sum > out/sums"
     yield _tarsplit_job("tarsplit, md5", "dd, fsync, md5sum", f"{TARSPLIT} --size 1GiB P", sums, None)
     yield Job(
@@ -47,7 +48,7 @@ def cold_jobs() -> Iterator[Job]:
         "dd, fsync",
         APPLY,
         _COPY,
-        _TARGET,
+        _WRITES,
         before_ours=f"{CLEAN}; {PACK} plan --quiet SB P --mode copy; {_DROP}",
         before_peer=f"{CLEAN}; mkdir out; {_DROP}",
     )
