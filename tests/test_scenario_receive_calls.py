@@ -24,7 +24,8 @@ def test_a_file_takes_few_calls(receiver: Receiver) -> None:
     assert {name: (many - few)[name] for name in ("open", "write", "utime", "close")} == dict.fromkeys(
         ("open", "write", "utime", "close"), 100
     )
-    assert many.total() - few.total() <= 42 * 100
+    # Rounded down for each function: mounts of the machine are listed, too, and come and go meanwhile.
+    assert sum(more // 100 for more in (many - few).values()) <= 41
 
 
 def test_a_folder_is_decoded_once_in_each_step(receiver: Receiver) -> None:
