@@ -118,6 +118,22 @@ def test_package_in_a_control_folder_is_refused(delivery: Delivery, inside: str)
     assert refusal(replace(delivery, path=path)) == [(Code.INSIDE_PACKAGE, os.fsencode(path))]
 
 
+def test_package_in_place_of_a_control_folder_is_refused(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    path = delivery.path.with_name("2011.0.00229.S.pack")
+    assert refusal(replace(delivery, path=path), force=True) == [(Code.INSIDE_PACKAGE, os.fsencode(path))]
+    door = delivery.path.with_name("door")
+    door.symlink_to(path)
+    assert [code for code, _ in refusal(replace(delivery, path=door), force=True)] == [Code.INSIDE_PACKAGE]
+
+
+def test_package_that_is_called_as_a_control_folder_is_replaced(delivery: Delivery) -> None:
+    called = replace(delivery, path=delivery.path.with_name("results.pack"))
+    called.make(Mode.FAKE)
+    (called.path / "plan").write_bytes(b"")  # the name of a file of control folders
+    assert chosen(called, force=True) == (MEMBER, DestinationKind.FOREIGN)
+
+
 def test_package_in_another_one_through_a_link_is_refused(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     door = delivery.path.with_name("door")

@@ -24,7 +24,13 @@ from qa2pack.manifest.problem import Code, Problem
 
 
 def enclosing_package(package: Package) -> bytes | None:
-    """Return the innermost package, or control folder of one, that the package would lie in."""
+    """Return the innermost package, or control folder of one, that the package would lie in, or be.
+
+    A package may be called as a control folder is: then it has one itself.
+    """
+    path = real_path(package.path)
+    if is_control(path) and not is_control(path + ENDING):
+        return path
     folder = real_path(package.parent)
     while folder != os.path.dirname(folder):
         if is_package(folder) or is_control(folder):

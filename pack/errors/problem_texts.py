@@ -133,8 +133,8 @@ PLANNING: Mapping[Code, Row] = {
         "Choose a destination outside the origin.",
     ),
     Code.INSIDE_PACKAGE: Row(
-        "The destination lies in another package, or in the control folder of one.",
-        "The path goes on below a package. What is put there damages that package.",
+        "The destination lies in another package or its control folder, or is that folder.",
+        "The path goes on below a package, or has .pack behind its name. What is put there damages that package.",
         "Choose a destination beside that package. To add a member to it, name the package itself: --append member",
     ),
     Code.TICKET_IN_THE_WAY: Row(
