@@ -166,6 +166,14 @@ def test_folder_too_deep_for_the_kernel_is_unreadable(tmp_path: Path, monkeypatc
     assert [node.detail for node in nodes.values() if node.kind is Kind.UNREADABLE] == ["file name too long"]
 
 
+def test_link_to_a_folder_that_cannot_be_read_is_named_itself() -> None:
+    with folder_of_everybody() as folder, as_ordinary_user():
+        make_tree(folder, ["secret/x", "b/l -> ../secret"])
+        (folder / "secret").chmod(0)
+        nodes = look(folder)
+    assert (nodes["b/l"].kind, nodes["b/l"].source) == (Kind.UNREADABLE, b"b/l")
+
+
 def test_bottomless_tree_ends_as_unreadable(tmp_path: Path) -> None:
     make_tree(tmp_path, ["/".join(["d"] * (DEPTH_LIMIT + 1)) + "/x"])
     nodes = look(tmp_path)

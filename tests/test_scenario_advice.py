@@ -190,6 +190,12 @@ def test_mistyped_origin_of_a_package_that_is_there_is_not_taken_for_swapped(
     assert ready_commands(refused.err) == []
 
 
+def test_nothing_is_put_beside_the_root_of_all_folders(capsys: Capsys, tmp_path: Path) -> None:
+    refused = run_here(capsys, "plan", "/", tmp_path / "P", "--layout", "as-is", "--mode", "copy")
+    assert f"{Code.NESTED}:" in refused.err
+    assert "Beside it" not in refused.err
+
+
 @pytest.mark.parametrize("inside", [".", "X8c"])
 def test_package_inside_the_reduction_is_put_beside_it(
     capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, inside: str

@@ -40,6 +40,12 @@ def copied(delivery: Delivery, place: Path) -> Path:
     return place
 
 
+def test_copies_that_are_not_there_are_no_missing_reduction(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    assert run("repair", delivery.path, "--from", "nowhere") == Exit.FAILED
+    assert f"{Code.PATH_MISSING}:" in capsys.readouterr().err
+
+
 def test_part_of_a_split_table_comes_from_a_copy_only(capsys: Capsys, tmp_path: Path, delivery: Delivery) -> None:
     write_small_measurement_set(delivery.origin / "X8c" / f"{UID}.ms.split", seed=1)
     delivery.make(Mode.COPY)

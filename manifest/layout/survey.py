@@ -162,12 +162,14 @@ def _link(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
         return Node(node.name, Kind.FILE, size=status.st_size, source=node.source)
     inside = is_within(target, walk.origin)
     source = target[len(walk.origin.rstrip(b"/")) + 1 :] if inside else target
-    node = Node(node.name, node.kind, source=source)
+    link_node, node = node, Node(node.name, node.kind, source=source)
     if stat.S_ISDIR(status.st_mode) and any(is_within(folder, target) for folder in above):
         return _fault(node, Kind.LOOP, "a link to a folder that holds it")
     if not inside and not walk.follow_outside:
         return _fault(node, Kind.OUTSIDE, "leads to " + shown(target))
-    return _plain(walk, node, status, above)
+    found = _plain(walk, node, status, above)
+    # The link is named: where it leads may be left out already.
+    return found if found.kind is not Kind.UNREADABLE else _fault(link_node, found.kind, found.detail)
 
 
 def _link_fault(error: OSError) -> Kind:

@@ -42,7 +42,7 @@ def _is_other_folder(path: bytes) -> bool:
 def _outside(request: PlanRequest) -> Iterator[Remedy]:
     """Yield what to plan where the package lies in the origin."""
     beside = join(os.path.dirname(request.origin), os.path.basename(request.package))
-    is_free = not is_there(beside)
+    is_free = not (is_within(beside, request.origin) or is_there(beside))
     blocks = scheduling_blocks(request.origin, load_layout(request.layout))
     if blocks in ([], [request.origin]):
         if is_free:

@@ -66,7 +66,7 @@ def _missing(place: Place) -> Iterator[Problem]:
         if not place.names():
             yield Problem(Code.COPIES_MISSING, place.path)
     elif not is_folder(place.path):
-        yield Problem(Code.ORIGIN_MISSING, place.path)
+        yield Problem(Code.PATH_MISSING, place.path, "a folder with a delivery")
 
 
 def _opened(place: Place, verifier: Verifier, copies: ExitStack) -> Iterator[DeliveredCopy]:
