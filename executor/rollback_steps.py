@@ -56,6 +56,7 @@ def roll_back(
 
     Raises:
         InterruptedByUser: a stop was requested; to be called again.
+        OriginAwayError: the origin is not there; to be called again when it is.
         OSError: the disk fails; nothing of the origin or of the old package is lost.
     """
     paths = transaction_paths(package, begin_of(records))

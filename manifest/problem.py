@@ -143,6 +143,7 @@ class Code(StrEnum):
     STORE_BUSY = "store-busy"
     PLAN_OTHER = "plan-other"
     CONTROL_MISSING = "control-missing"
+    ORIGIN_AWAY = "origin-away"
     ORIGIN_IN_THE_WAY = "origin-in-the-way"
     NOT_AS_APPLIED = "not-as-applied"
     PREVIOUS_GONE = "previous-gone"

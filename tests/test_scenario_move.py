@@ -12,14 +12,12 @@ from casacore import tables
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.paths import journal_path
-from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.format.files import open_manifest
-from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.actions import Mode
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.file_systems import folder_elsewhere, mounted
 from support.in_process import UID, Delivery, add_measurement_sets, make_reduction, write
 from support.measurement_sets import DATA_COLUMNS
-from support.origin_bytes import links_below, lost_names, read_files, roll_back
+from support.origin_bytes import links_below, lost_names, moved_sources, read_files, roll_back, stop_after_links
 from support.snapshots import contents, files, snapshot
 
 RAW = f"X8c/{UID}.ms.split"
@@ -30,26 +28,6 @@ def measured(delivery: Delivery) -> Delivery:
     """A reduction with two measurement sets."""
     add_measurement_sets(delivery.origin)
     return delivery
-
-
-def moved_sources(delivery: Delivery) -> set[str]:
-    """Return the names of the origin that the manifest says were moved."""
-    (path,) = Path(os.fsdecode(delivery.package.manifests)).iterdir()
-    records = map(decode_record, open_manifest(os.fsencode(path)).stream.blobs())
-    return {os.fsdecode(e.source) for record in records for e in record.entries() if e.action is Action.MOVE}
-
-
-def stop_after_links(delivery: Delivery, count: int) -> None:
-    """Apply until so many links stand in the origin, and stop there."""
-
-    class StoppingDisk(FaultyDisk):
-        def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
-            if sum(call == "symlink" for call in self.calls) == count:
-                raise Stopped
-            super().symlink(target, name, dir_fd=dir_fd)
-
-    with pytest.raises(Stopped):
-        delivery.apply(StoppingDisk(Fault.STOP_BEFORE, 10**9))
 
 
 def test_every_moved_file_becomes_a_link_to_itself(delivery: Delivery) -> None:
