@@ -211,6 +211,7 @@ class Code(StrEnum):
     W_SET_ID = "warning-set-id"
     W_COPIED = "warning-copied"
     W_OWNER = "warning-owner"
+    W_BACK_IN_PART = "warning-back-in-part"
     W_NEW_PACKAGE = "warning-new-package"
     W_SAME_ORIGIN = "warning-same-origin"
     W_PLAN_REPLACED = "warning-plan-replaced"

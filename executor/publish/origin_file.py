@@ -118,6 +118,14 @@ class OriginName:
                 return Hindrance(self.name, _ANOTHER)
 
     @property
+    def is_copy(self) -> bool:
+        """Whether the name holds neither the package's own file nor the one that was planned, untouched."""
+        status = status_of(self.name, dir_fd=self.fd)
+        if status is None or self._is_target(status):
+            return False
+        return state_of(status).untouched != self.planned.state.untouched
+
+    @property
     def _swap(self) -> Swap:
         return Swap(self.disk, self.fd, self.name, self._is_spare)
 

@@ -60,10 +60,12 @@ class OriginResult:
 
     Attributes:
         folders: by device number, one folder on each file system that was written to.
+        has_copies: files came back as copies, which have content, name, permissions and times of what was moved.
     """
 
     problems: list[Problem] = field(default_factory=list)
     folders: dict[int, bytes] = field(default_factory=dict)
+    has_copies: bool = False
 
 
 def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
@@ -86,14 +88,14 @@ def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk
     return done.problems
 
 
-def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
+def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> OriginResult:
     """Put the moved files back in place of the symlinks to the member; idempotent.
 
     A file on the package's file system comes back as the same inode, else as a checked copy. All is on disk when this
     returns.
 
     Returns:
-        A problem for each file that could not go back: the package has its last copy.
+        A result with a problem for each file that could not go back: the package has its last copy.
 
     Raises:
         OriginAwayError: the origin, or a disk in it, is not there; nothing was changed.
@@ -103,7 +105,7 @@ def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) 
         _relink(disk, manifest.header.origin, relink.link, relink.new, relink.old)
     done = _run(manifest, member, Direction.BACK, engine=engine, disk=disk)
     _sync(manifest, done, disk)
-    return done.problems
+    return done
 
 
 def look_at_origin(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
@@ -121,6 +123,7 @@ def _run(manifest: Described, member: bytes, direction: Direction, *, engine: En
     for result in run_streamed(engine, work_on_origin, _batches(manifest, member, direction, disk)):
         done.problems.extend(result.problems)
         done.folders |= result.folders
+        done.has_copies |= result.has_copies
     done.problems.sort(key=lambda problem: problem.path)
     return done
 
@@ -167,7 +170,9 @@ def _turn(
                 case Direction.TO_LINKS:
                     return origin_name.to_link()
                 case Direction.BACK:
-                    return origin_name.back()
+                    hindrance = origin_name.back()
+                    result.has_copies = result.has_copies or (hindrance is None and origin_name.is_copy)
+                    return hindrance
                 case Direction.LOOK:
                     return origin_name.in_the_way()
                 case _:
