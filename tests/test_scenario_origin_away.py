@@ -185,6 +185,20 @@ def test_origin_that_is_gone_for_good_is_given_up_with_one_file_in_it(delivery: 
     assert script.is_symlink()
 
 
+def test_rollback_fills_an_origin_that_is_gone_for_good_from_one_file_on(delivery: Delivery) -> None:
+    for part in PARTS:
+        write(delivery.origin / part, part.encode())
+    before = contents(delivery.origin)
+    delivery.make(Mode.MOVE, layout="as-is")
+    folders = [path.relative_to(delivery.origin) for path in delivery.origin.rglob("*") if path.is_dir()]
+    delivery.origin.rename(delivery.origin.with_name("gone"))
+    for folder in (Path(), *sorted(folders)):
+        (delivery.origin / folder).mkdir()
+    subprocess.run(["cp", "-p", delivery.path / "a", delivery.origin / "a"], check=True)
+    roll_back(delivery)
+    assert contents(delivery.origin) == before
+
+
 # --- on disks of their own
 
 
