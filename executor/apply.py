@@ -143,7 +143,8 @@ class Applied:
     Attributes:
         resumed: the phase in which a stopped transaction was resumed; NONE if this was a new one.
         is_rolled_back: an unfinished rollback was finished, and nothing was applied.
-        left_alone: paths of the origin that hold another file than the one that was moved, and were not changed.
+        left_alone: paths of the origin that hold another file than the one that was moved, or none, and were not
+            changed.
         is_removal: the member was removed.
         left_out: files of other members that are not as packaged, and so not in the ticket files; set by `pack.jobs`.
         done_before_ns: when an earlier run finished the last plan, ns since the epoch, if nothing was left to do;
@@ -194,6 +195,8 @@ def apply_plan(  # noqa: PLR0913 - what an apply works with
         Refused: there is no plan, it is not the expected one, or the state that it relies on has changed; nothing was
             changed.
         OriginChangedError: sources are not as planned; nothing is visible.
+        OriginAwayError: the package is published, and the origin whose files are to become links is not there; the
+            same call resumes when it is.
         LockedError: the package is locked by another process.
         OSError: the disk fails or is full; the same call resumes later.
     """

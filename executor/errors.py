@@ -16,6 +16,26 @@ class OriginChangedError(PackError):
         self.remedies = remedies
 
 
+class OriginAwayError(PackError):
+    """The origin is not at its path, or a disk in it is not mounted; what is left to do there is done when it is.
+
+    Attributes:
+        problems: one for each disk.
+    """
+
+    remedies = (
+        Remedy("Mount it, or bring it back to this path, then:", ("pack apply PACKAGE",)),
+        Remedy(
+            "If it is gone for good, copy one of its files there from the package, with cp -p: then this command "
+            "ends without the others, and reports them.",
+        ),
+    )
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
 class CannotUndoError(Refused):
     """A rollback is not possible in the present state; nothing is lost, and the package stays in place.
 

@@ -64,6 +64,8 @@ class RolledBack:
         is_of_package: the whole package was made or replaced, not a member or group of it.
         is_gone: there was no package before, so there is none now.
         is_restored: what had been replaced or removed came back from where it was kept.
+        has_copies: moved files came back to the origin as copies: with content, name, permissions and times as they
+            were, but not with owner, set-id bits, extended attributes and hard links.
         problems: what came back and is not as packaged; the caller compares it.
     """
 
@@ -74,6 +76,7 @@ class RolledBack:
     is_of_package: bool = False
     is_gone: bool = False
     is_restored: bool = False
+    has_copies: bool = False
     problems: tuple[Problem, ...] = ()
 
     def package_of(self, package: Package) -> Package:
@@ -120,8 +123,8 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         records = _unfinished_records(package, disk)
         if records:
             check_published(package, records, opened=opened, engine=engine, disk=disk)
-            roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-            done = _rolled_back(records, was_finished=False)
+            has_copies = roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
+            done = _rolled_back(records, was_finished=False, has_copies=has_copies)
         else:
             _remove_litter(package, disk)
             _check_reach(package, opened, further=further)
@@ -212,11 +215,11 @@ def _roll_back_finished(
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
-    roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-    return _rolled_back(records, was_finished=True)
+    has_copies = roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
+    return _rolled_back(records, was_finished=True, has_copies=has_copies)
 
 
-def _rolled_back(records: Sequence[Record], *, was_finished: bool) -> RolledBack:
+def _rolled_back(records: Sequence[Record], *, was_finished: bool, has_copies: bool) -> RolledBack:
     begin = begin_of(records)
     publishing = begin.publishing
     return RolledBack(
@@ -227,4 +230,5 @@ def _rolled_back(records: Sequence[Record], *, was_finished: bool) -> RolledBack
         is_of_package=publishing in (Publishing.NEW, Publishing.EXCHANGE, Publishing.TWO_RENAMES),
         is_gone=publishing is Publishing.NEW,
         is_restored=publishing.has_previous and commit_of(records) is not None,
+        has_copies=has_copies,
     )

@@ -13,6 +13,7 @@ from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.probe.mounts import mounts_in_what_goes
 from qa2pack.executor.publish.origin_links import look_at_origin
+from qa2pack.executor.publish.origin_presence import missing_disks
 from qa2pack.executor.since_repair import since_repair
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import JournalDamagedError, JournalError, read_journal
@@ -52,6 +53,13 @@ _WITHOUT_JOURNAL = (
 
 _WITHOUT_MOUNT = (
     Remedy("Unmount it, or put a folder in the place of a subvolume, then:", ("pack rollback PACKAGE",)),
+)
+_WITHOUT_ORIGIN = (
+    Remedy("Mount it, or bring it back to this path, then:", ("pack rollback PACKAGE",)),
+    Remedy(
+        "If it is gone for good, make its folders again and copy one of its files there from the package, with "
+        "cp -p: then this command brings back the others."
+    ),
 )
 _WITHOUT_FOLDER = (Remedy("Move it away, then:", ("pack rollback PACKAGE",)),)
 _WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:", ("pack rollback PACKAGE",)),)
@@ -137,6 +145,8 @@ def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine
     if paths.publishing.is_removal or paths.publishing is Publishing.RENAME:
         return  # no file goes back to the origin
     manifest = published_manifest(paths, opened)
+    if (manifest.header.mode is Mode.MOVE or manifest.notes.relinks) and (missing := missing_disks(manifest)):
+        raise CannotUndoError(*missing, remedies=_WITHOUT_ORIGIN)
     if manifest.header.mode is Mode.MOVE:
         member = paths.package.member(manifest.header.member)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk)

@@ -51,11 +51,15 @@ def roll_back(
     engine: Engine,
     disk: Disk,
     stop: Stop = NEVER,
-) -> None:
+) -> bool:
     """Roll back the transaction of the journal, and remove the journal last; the caller holds the lock.
+
+    Returns:
+        Whether moved files came back to the origin as copies.
 
     Raises:
         InterruptedByUser: a stop was requested; to be called again.
+        OriginAwayError: the origin is not there; to be called again when it is.
         OSError: the disk fails; nothing of the origin or of the old package is lost.
     """
     paths = transaction_paths(package, begin_of(records))
@@ -63,8 +67,9 @@ def roll_back(
     if not any(isinstance(record, RollBack) for record in records):
         _begin_rolling_back(paths, commit, disk, stop)
     stop.check()
+    has_copies = False
     if commit is not None:
-        _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk, stop=stop)
+        has_copies = _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk, stop=stop)
     _remove_staged_and_previous(paths, disk, stop)
     if paths.publishing is Publishing.RENAME:
         _remove_plan_and_history(paths, disk)
@@ -77,6 +82,7 @@ def roll_back(
     sync_folder(disk, package.control)
     if paths.publishing is Publishing.RENAME:
         _remove_new_control(paths, disk)
+    return has_copies
 
 
 def _remove_plan_and_history(paths: TransactionPaths, disk: Disk) -> None:
@@ -137,20 +143,26 @@ def _restore_plan(package: Package, begin: Begin, opened: OpenedFiles, disk: Dis
 
 def _roll_back_published(
     paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, disk: Disk, stop: Stop
-) -> None:
-    """First put the origin files back, while the package still has their content, then unpublish the package."""
+) -> bool:
+    """First put the origin files back, while the package still has their content, then unpublish the package.
+
+    Returns:
+        Whether some of them came back as copies.
+    """
+    has_copies = False
     is_visible = is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
     if paths.publishing is Publishing.RENAME:
         bring_old_back(paths, disk)
         turn_origin_links(paths, opened, disk, is_back=True, stop=stop)
     elif is_visible:
-        _restore_origin(paths, opened=opened, engine=engine, disk=disk)
+        has_copies = _restore_origin(paths, opened=opened, engine=engine, disk=disk)
     _make_staging(paths, disk)
     unpublish(paths, commit, disk, is_published=is_visible)
     # Removed first: a missing manifest shows that the tree was taken back, whatever is left of it.
     remove_tree(disk, paths.new_manifests)
     if is_folder(paths.staging):
         sync_folder(disk, paths.staging)
+    return has_copies
 
 
 def _make_staging(paths: TransactionPaths, disk: Disk) -> None:
@@ -168,12 +180,13 @@ def _make_staging(paths: TransactionPaths, disk: Disk) -> None:
         sync_folder(disk, folder)
 
 
-def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
+def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> bool:
     if paths.publishing.is_removal:
-        return
+        return False
     manifest = published_manifest(paths, opened)
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
-        return
-    problems = put_back(manifest, paths.package.member(manifest.header.member), engine=engine, disk=disk)
-    if problems:  # they appeared after the check; going on would remove the last copies
-        raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
+        return False
+    done = put_back(manifest, paths.package.member(manifest.header.member), engine=engine, disk=disk)
+    if done.problems:  # they appeared after the check; going on would remove the last copies
+        raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, done.problems)
+    return done.has_copies

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable
 
 from qa2pack.executor.apply import Applied, AppliedPlan, ApplyOptions
-from qa2pack.executor.errors import CannotUndoError, OriginChangedError
+from qa2pack.executor.errors import CannotUndoError, OriginAwayError, OriginChangedError
 from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.executor.status import State, Status
@@ -67,6 +67,7 @@ __all__ = [
     "KeepPrevious",
     "LockedError",
     "Mode",
+    "OriginAwayError",
     "OriginChangedError",
     "PackError",
     "Package",

@@ -75,6 +75,11 @@ def _in_the_way(delivery: Delivery) -> None:
     write(delivery.origin / "scriptForImaging.py", b"written since")
 
 
+def _origin_away(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    delivery.origin.rename(delivery.origin.with_name("elsewhere"))
+
+
 def _manifest_damaged(delivery: Delivery) -> None:
     delivery.make()
     (manifest,) = Path(os.fsdecode(delivery.package.manifests)).iterdir()
@@ -109,6 +114,7 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
             "origin-in-the-way",
             "pack rollback PACKAGE",
         ),
+        (_origin_away, "origin-away", "pack rollback PACKAGE"),
         (_manifest_damaged, "changed-since", "pack rollback PACKAGE"),
         (_manifest_gone, "changed-since", "pack rollback PACKAGE"),
     ],

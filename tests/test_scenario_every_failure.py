@@ -395,6 +395,13 @@ def _(world: World) -> Words:
     return ["rollback", path]
 
 
+@fails(Code.ORIGIN_AWAY)
+def _(world: World) -> Words:
+    path = world.made(Mode.MOVE)
+    world.delivery.origin.rename(world.folder / "elsewhere")
+    return ["rollback", path]
+
+
 @fails(Code.NOT_AS_APPLIED)
 def _(world: World) -> Words:
     shutil.rmtree(world.made())
@@ -513,6 +520,7 @@ _AFTER_SOMETHING_ELSE = {
     Code.CONTROL_MISSING,
     Code.LOCKED,
     Code.NOT_AS_APPLIED,
+    Code.ORIGIN_AWAY,
     Code.ORIGIN_IN_THE_WAY,
     Code.ORIGIN_LOST,
 }

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,18 @@ from casacore import tables
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.paths import journal_path
-from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.format.files import open_manifest
-from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.problem import Code
+from support.commands import run_here
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.file_systems import folder_elsewhere, mounted
 from support.in_process import UID, Delivery, add_measurement_sets, make_reduction, write
 from support.measurement_sets import DATA_COLUMNS
-from support.origin_bytes import links_below, lost_names, read_files, roll_back
+from support.origin_bytes import links_below, lost_names, moved_sources, read_files, roll_back, stop_after_links
 from support.snapshots import contents, files, snapshot
+from support.users import NOBODY
 
+Capsys = pytest.CaptureFixture[str]
 RAW = f"X8c/{UID}.ms.split"
 
 
@@ -30,26 +33,6 @@ def measured(delivery: Delivery) -> Delivery:
     """A reduction with two measurement sets."""
     add_measurement_sets(delivery.origin)
     return delivery
-
-
-def moved_sources(delivery: Delivery) -> set[str]:
-    """Return the names of the origin that the manifest says were moved."""
-    (path,) = Path(os.fsdecode(delivery.package.manifests)).iterdir()
-    records = map(decode_record, open_manifest(os.fsencode(path)).stream.blobs())
-    return {os.fsdecode(e.source) for record in records for e in record.entries() if e.action is Action.MOVE}
-
-
-def stop_after_links(delivery: Delivery, count: int) -> None:
-    """Apply until so many links stand in the origin, and stop there."""
-
-    class StoppingDisk(FaultyDisk):
-        def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
-            if sum(call == "symlink" for call in self.calls) == count:
-                raise Stopped
-            super().symlink(target, name, dir_fd=dir_fd)
-
-    with pytest.raises(Stopped):
-        delivery.apply(StoppingDisk(Fault.STOP_BEFORE, 10**9))
 
 
 def test_every_moved_file_becomes_a_link_to_itself(delivery: Delivery) -> None:
@@ -442,6 +425,85 @@ def test_across_file_systems_two_names_of_one_file_go_and_come_back(delivery: De
         assert {"scriptForImaging.py", "scriptForImagingAgain.py"} < set(links_below(far.origin))
         roll_back(far)
         assert contents_and_times(far.origin) == before
+
+
+def _with_attribute(script: Path) -> None:
+    try:
+        os.setxattr(script, "user.note", b"mine")
+    except OSError as error:
+        pytest.skip(f"no extended attributes here: {error.strerror}")
+
+
+def _of_somebody(script: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files to others")
+    os.chown(script, NOBODY, -1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda script: script.chmod(0o4755),
+        lambda script: os.link(script, script.with_name("scriptForImagingAgain.py")),
+        _with_attribute,
+        _of_somebody,
+    ],
+    ids=["set-id", "hard links", "attribute", "owner"],
+)
+def test_plan_warns_of_what_a_rollback_from_another_disk_would_not_bring_back(
+    delivery: Delivery, change: Callable[[Path], object]
+) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        assert Code.W_BACK_IN_PART not in {warning.code for warning in far.made(Mode.MOVE).notes.warnings}
+        change(far.origin / "scriptForImaging.py")
+        (warning,) = (each for each in far.made(Mode.MOVE).notes.warnings if each.code is Code.W_BACK_IN_PART)
+        assert os.path.basename(warning.path) == b"scriptForImaging.py"
+    near = {warning.code for mode in (Mode.MOVE, Mode.COPY) for warning in delivery.made(mode).notes.warnings}
+    assert Code.W_BACK_IN_PART not in near
+
+
+def test_rollback_does_not_claim_more_of_copies_than_it_brings_back(delivery: Delivery, capsys: Capsys) -> None:
+    delivery.make(Mode.MOVE)
+    assert "The origin is as it was." in run_here(capsys, "rollback", delivery.path).out
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        far.make(Mode.MOVE)
+        out = run_here(capsys, "rollback", far.path).out
+        assert "The origin is as it was." not in out
+        assert "came back from another disk, as copies" in out
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_rollback_tells_whether_files_came_back_as_copies(delivery: Delivery, is_stopped: bool) -> None:
+    delivery.make(Mode.MOVE)
+    assert not roll_back(delivery).has_copies
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        far.make(Mode.MOVE)
+        if is_stopped:
+            with pytest.raises(Stopped):
+                roll_back(far, StoppingAtSync())
+            assert links_below(far.origin) == {}, "what is left to do makes no copy"
+        assert roll_back(far).has_copies
+        far.make(Mode.MOVE)
+        assert roll_back(far).has_copies
+
+
+def test_unfinished_move_without_links_yet_brings_no_copies_back(delivery: Delivery) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        far.plan(Mode.MOVE)
+        stop_after_links(far, 0)
+        assert not roll_back(far).has_copies
+
+
+class StoppingAtSync(Disk):
+    """A disk that stops when a whole file system is to be synced."""
+
+    def syncfs(self, fd: int) -> None:
+        """Stop."""
+        raise Stopped
 
 
 def test_moves_from_a_second_mount_of_the_same_file_system(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ from qa2pack.manifest.fs.presence import is_there, real_path, status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import is_within
 
+_ANOTHER = "another"
+_NONE = "none"
+_NOT_PACKAGED = "none in the package"
+
 
 class _Holds(Enum):
     """What a name of the origin holds."""
@@ -30,6 +34,19 @@ class _Holds(Enum):
     LINK = auto()  # a symlink into the member; where two of its files have one source, it may lead to the other one
     NOTHING = auto()
     OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why a name of the origin was not changed.
+
+    Attributes:
+        name: that which is in the way, in the folder of the name.
+        found: what it holds, in words.
+    """
+
+    name: bytes
+    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +65,65 @@ class OriginName:
     target: bytes
     planned: Planned
 
-    def to_link(self) -> bytes | None:
-        """Replace the file by a symlink; return the name that is in the way, None if the symlink is in place."""
+    def to_link(self) -> Hindrance | None:
+        """Replace the file by a symlink; return what keeps it from that, None if the symlink is in place."""
         swap = self._swap
         if not swap.sweep():
-            return swap.beside
+            return Hindrance(swap.beside, _ANOTHER)
         seen = status_of(self.name, dir_fd=self.fd)
         holds = self._judge(self.name, seen)
         if holds is _Holds.FILE and self._is_packaged:
             self.disk.symlink(self.target, swap.beside, dir_fd=self.fd)
             if swap.enter(seen):
                 return None
-        return None if holds is _Holds.LINK else self.name
+        return None if holds is _Holds.LINK else self._hindrance()
 
-    def in_the_way(self) -> bytes | None:
-        """Return the name that would prevent `back` from restoring the file, None if nothing would."""
+    def in_the_way(self) -> Hindrance | None:
+        """Return what would prevent `back` from restoring the file, None if nothing would."""
         beside = self._swap.beside
         if self._look(beside) is _Holds.OTHER:
-            return beside
+            return Hindrance(beside, _ANOTHER)
         match self._look(self.name):
             case _Holds.FILE:
                 return None
             case _Holds.LINK | _Holds.NOTHING:
-                return None if is_there(self.target) else self.name
+                return None if self._is_packaged else Hindrance(self.name, _NOT_PACKAGED)
             case _Holds.OTHER:
-                return self.name
+                return Hindrance(self.name, _ANOTHER)
 
-    def back(self) -> bytes | None:
-        """Put the file back in place of the symlink, or at a free name; return the name in the way, None if done."""
+    def back(self) -> Hindrance | None:
+        """Put the file back in place of the symlink, or at a free name; return what is in the way, None if done."""
         swap = self._swap
         if not swap.sweep():
-            return swap.beside
+            return Hindrance(swap.beside, _ANOTHER)
         holds = self._look(self.name)
         if holds in (_Holds.FILE, _Holds.OTHER):
-            return None if holds is _Holds.FILE else self.name
+            return None if holds is _Holds.FILE else Hindrance(self.name, _ANOTHER)
+        if not self._is_packaged:
+            return Hindrance(self.name, _NOT_PACKAGED)
         folder, name = os.path.split(self.target)
         with opened_folder(folder) as package_fd:
             self._bring(name, package_fd, swap)
         is_there = swap.enter() if holds is _Holds.LINK else swap.fill()
-        return None if is_there else self.name
+        return None if is_there else self._hindrance()
+
+    def _hindrance(self) -> Hindrance:
+        """Return what the name holds in place of what it should; it may have gone a moment ago."""
+        match self._look(self.name):
+            case _Holds.NOTHING:
+                return Hindrance(self.name, _NONE)
+            case _Holds.FILE if not self._is_packaged:
+                return Hindrance(self.name, _NOT_PACKAGED)
+            case _:
+                return Hindrance(self.name, _ANOTHER)
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the name holds neither the package's own file nor the one that was planned, untouched."""
+        status = status_of(self.name, dir_fd=self.fd)
+        if status is None or self._is_target(status):
+            return False
+        return state_of(status).untouched != self.planned.state.untouched
 
     @property
     def _swap(self) -> Swap:

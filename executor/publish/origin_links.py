@@ -6,16 +6,17 @@ never changed.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import field
 from enum import Enum, auto
 from typing import assert_never
 
+from qa2pack.executor.errors import OriginAwayError
 from qa2pack.executor.io.disk import Disk, sync_file_system
-from qa2pack.executor.publish.origin_file import OriginName, point_elsewhere
+from qa2pack.executor.publish.origin_file import Hindrance, OriginName, point_elsewhere
+from qa2pack.executor.publish.origin_presence import missing_disks, moved_indexes
 from qa2pack.executor.stage.planned_source import planned_source
-from qa2pack.manifest.actions import Action
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described
@@ -25,6 +26,9 @@ from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
+
+_EXPECTED = "the file that was moved"
+_NO_FOLDER = "none: its folder is not there"
 
 
 class Direction(Enum):
@@ -52,14 +56,16 @@ class OriginBatch:
 
 @dataclass(slots=True)
 class OriginResult:
-    """Problems of names that were not changed, because the origin holds another file there now.
+    """Problems of names that were not changed, because the origin does not hold the file that was moved any more.
 
     Attributes:
         folders: by device number, one folder on each file system that was written to.
+        has_copies: files came back as copies, which have content, name, permissions and times of what was moved.
     """
 
     problems: list[Problem] = field(default_factory=list)
     folders: dict[int, bytes] = field(default_factory=dict)
+    has_copies: bool = False
 
 
 def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
@@ -68,34 +74,48 @@ def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk
     All is on disk when this returns.
 
     Returns:
-        A problem for each name that holds another file now and was not changed.
+        A problem for each name that holds another file now, or none, and was not changed.
+
+    Raises:
+        OriginAwayError: the origin, or a disk in it, is not there; to be called again when it is.
     """
     done = _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk)
+    if done.problems or manifest.notes.relinks:  # afterwards: it may have gone while this ran
+        _check_there(manifest)
     for relink in manifest.notes.relinks:
         _relink(disk, manifest.header.origin, relink.link, relink.old, relink.new)
     _sync(manifest, done, disk)
     return done.problems
 
 
-def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
+def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> OriginResult:
     """Put the moved files back in place of the symlinks to the member; idempotent.
 
     A file on the package's file system comes back as the same inode, else as a checked copy. All is on disk when this
     returns.
 
     Returns:
-        A problem for each file that could not go back: the package has its last copy.
+        A result with a problem for each file that could not go back: the package has its last copy.
+
+    Raises:
+        OriginAwayError: the origin, or a disk in it, is not there; nothing was changed.
     """
+    _check_there(manifest)  # first: what is put back into an empty mount point is hidden by the next mount
     for relink in manifest.notes.relinks:
         _relink(disk, manifest.header.origin, relink.link, relink.new, relink.old)
     done = _run(manifest, member, Direction.BACK, engine=engine, disk=disk)
     _sync(manifest, done, disk)
-    return done.problems
+    return done
 
 
 def look_at_origin(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
-    """Return a problem for each name that `put_back` would not change; changes nothing."""
+    """Return a problem for each name that `put_back` would not change, where all disks are there; changes nothing."""
     return _run(manifest, member, Direction.LOOK, engine=engine, disk=disk).problems
+
+
+def _check_there(manifest: Described) -> None:
+    if missing := missing_disks(manifest):
+        raise OriginAwayError(missing)
 
 
 def _run(manifest: Described, member: bytes, direction: Direction, *, engine: Engine, disk: Disk) -> OriginResult:
@@ -103,6 +123,7 @@ def _run(manifest: Described, member: bytes, direction: Direction, *, engine: En
     for result in run_streamed(engine, work_on_origin, _batches(manifest, member, direction, disk)):
         done.problems.extend(result.problems)
         done.folders |= result.folders
+        done.has_copies |= result.has_copies
     done.problems.sort(key=lambda problem: problem.path)
     return done
 
@@ -126,19 +147,19 @@ def work_on_origin(batch: OriginBatch) -> OriginResult:
     result = OriginResult()
     for blob in batch.blobs:
         record = decode_record(blob)
-        for index in _moved(record):
+        for index in moved_indexes(record):
             folder, name = os.path.split(record.source_path(index))
-            in_the_way = _turn(batch, (folder, name), record, index, result)
-            if in_the_way is not None:
-                path = os.path.join(batch.origin, folder, in_the_way)
-                result.problems.append(Problem(Code.ORIGIN_CHANGED, path, "the file that was moved", "another"))
+            hindrance = _turn(batch, (folder, name), record, index, result)
+            if hindrance is not None:
+                path = os.path.join(batch.origin, folder, hindrance.name)
+                result.problems.append(Problem(Code.ORIGIN_CHANGED, path, _EXPECTED, hindrance.found))
     return result
 
 
 def _turn(
     batch: OriginBatch, source: tuple[bytes, bytes], record: FolderRecord, index: int, result: OriginResult
-) -> bytes | None:
-    """Process one name; return the name in its folder that is in the way, None if there is none."""
+) -> Hindrance | None:
+    """Process one name; return what is in the way, None if nothing is."""
     folder, name = source
     target = b"/".join((batch.member, join(record.path, record.names[index])))
     try:
@@ -149,19 +170,15 @@ def _turn(
                 case Direction.TO_LINKS:
                     return origin_name.to_link()
                 case Direction.BACK:
-                    return origin_name.back()
+                    hindrance = origin_name.back()
+                    result.has_copies = result.has_copies or (hindrance is None and origin_name.is_copy)
+                    return hindrance
                 case Direction.LOOK:
                     return origin_name.in_the_way()
                 case _:
                     assert_never(batch.direction)
     except (FileNotFoundError, NotADirectoryError):
-        return name
-
-
-def _moved(record: FolderRecord) -> Iterable[int]:
-    for index, action in enumerate(record.actions):
-        if action == Action.MOVE and not record.source_path(index).startswith(b"/"):
-            yield index
+        return Hindrance(name, _NO_FOLDER)
 
 
 def _relink(disk: Disk, origin: bytes, link: bytes, old: bytes, new: bytes) -> None:

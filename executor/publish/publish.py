@@ -76,7 +76,10 @@ def finish(
         stop: checked while the old package is removed, and the symlinks of a renamed one are turned.
 
     Returns:
-        A problem for each name of the origin that holds another file than the one that was moved.
+        A problem for each name of the origin that holds another file than the one that was moved, or none.
+
+    Raises:
+        OriginAwayError: the origin is not there; all that comes after its step waits until it is.
     """
     left_alone = _replace_moved_files(paths, opened, disk, engine, stop)
     if paths.publishing is Publishing.RENAME:

@@ -1,4 +1,4 @@
-"""Files of other programs that every layout leaves out unless it says `foreign = false`.
+"""Files of other programs that every layout leaves out unless it says `foreign = false`, and those of this one.
 
 What desktops, editors, file servers and the like leave in the folders they touch: no part of what is packaged, often
 hidden, and named like a part of it. Names of folders are here only if nobody gives them to a folder of data.
@@ -6,7 +6,14 @@ hidden, and named like a part of it. Names of folders are here only if nobody gi
 
 from qa2pack.manifest.layout.rules import Foreign
 
+# Also of a layout that takes everything: it goes when the run that was killed is resumed, and was never the user's.
+OWN = Foreign(
+    (".qa2pack.*",),
+    "what this program prepares in an origin for an instant, left by a run that was killed",
+)
+
 KNOWN = (
+    OWN,
     Foreign(
         (".Trash", ".Trash-*", ".Trashes", "$RECYCLE.BIN", "#recycle"),
         "wastebasket: it was thrown away",
@@ -61,9 +68,5 @@ KNOWN = (
     Foreign(
         (".rsync-partial", ".~tmp~", "*.part", "*.crdownload", "*.filepart", "*.aria2"),
         "half of a file whose transfer did not end",
-    ),
-    Foreign(
-        (".qa2pack.*",),
-        "what this program prepares in an origin for an instant, left by a run that was killed",
     ),
 )

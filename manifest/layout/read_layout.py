@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.layout.known_foreign import KNOWN
+from qa2pack.manifest.layout.known_foreign import KNOWN, OWN
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.read_checks import read_check
 from qa2pack.manifest.layout.read_deliveries import read_deliveries
@@ -73,7 +73,7 @@ def read_layout(top: Table, read_beside: Callable[[str], bytes]) -> Layout:
 def _foreign(top: Table) -> tuple[Foreign, ...]:
     """Return the files of other programs: those of the layout, whose reasons come first, and those that are known."""
     if isinstance(is_known := top.values.get("foreign"), bool):
-        return KNOWN if is_known else ()
+        return KNOWN if is_known else (OWN,)
     return (*map(read_foreign, top.tables("foreign")), *KNOWN)
 
 

@@ -13,6 +13,7 @@ from functools import cache
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.immutable import has_marks, mark_of, marks_in
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, path_in
@@ -24,6 +25,7 @@ _STAGING_RESERVE_BYTES = 64  # how much longer a path is during staging
 _DEPTH_LIMIT = 300  # removing a tree takes a descriptor and a recursive call per level
 _SET_ID = 0o6000
 _NO_LIMIT_BELOW = 1000  # the C library says 127 of every file system whose limit it does not know
+_OF_ONE_FILE = frozenset(("system.posix_acl_access", "security.capability"))
 LINKING = frozenset((Action.LINK, Action.MOVE))
 _MARKED = frozenset((*LINKING, Action.CARRY))
 
@@ -184,6 +186,30 @@ def count_modes_and_owners(sums: Sums, path: bytes, names: Sequence[bytes], stat
             count_one(sums, Code.W_SET_ID, join(path, name))
         if owner != user:
             count_one(sums, Code.W_OWNER, join(path, name))
+
+
+def count_back_in_part(sums: Sums, path: bytes, names: Sequence[bytes], files: FileStates) -> None:
+    """Count the files, all moved to another file system, of which a rollback does not bring back everything.
+
+    They come back as copies. A manifest has neither owner nor extended attributes, and a set-id bit is not given to
+    a file that may have got another owner.
+    """
+    user, states = os.geteuid(), files.states
+    plain = zip(states.owners, states.modes, states.link_counts, strict=True)
+    has_more = [owner != user or bool(mode & _SET_ID) or count > 1 for owner, mode, count in plain]
+    attributes = each(lambda source: _has_attributes(files.path(source)), files.sources)
+    for name, *reasons in zip(names, has_more, attributes, strict=True):
+        if any(reasons):
+            count_one(sums, Code.W_BACK_IN_PART, join(path, name))
+
+
+def _has_attributes(path: bytes) -> bool:
+    """Return whether a file has extended attributes but those that the system gives to each file of a folder."""
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError:  # a file system without them; a file that is gone is reported by whoever reads it
+        return False
+    return any(name.startswith("user.") or name in _OF_ONE_FILE for name in names)
 
 
 def count_one(sums: Sums, code: Code, path: bytes) -> None:

@@ -28,6 +28,7 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
     LINKING,
     FileStates,
     StateColumns,
+    count_back_in_part,
     count_modes_and_owners,
     count_names,
     count_one,
@@ -276,6 +277,7 @@ class Columns:
             result.problems.extend(mark_problems(files))
         count_names(result.linked, files)
         self._note_holes()
+        self._note_back_in_part()
         result.problems.extend(path_problems(self.options.member, self._path, names))
 
     def _note_devices(self, devices: Sequence[int]) -> None:
@@ -291,6 +293,20 @@ class Columns:
         if self._has_mixed_sources:
             return FileStates(self.options.root, self._sources, self._actions, states)
         return FileStates(os.path.join(self.options.root, self._source), self._names, self._actions, states)
+
+    def _note_back_in_part(self) -> None:
+        if Action.MOVE not in self._actions:
+            return
+        columns = zip(self._names, self._sources, self._actions, self._stats, strict=True)
+        far = [
+            (name, source, status)
+            for name, source, action, status in columns
+            if action == Action.MOVE and not source.startswith(b"/") and self.options.is_far(source, status.st_dev)
+        ]
+        if far:
+            names, sources, stats = zip(*far, strict=True)
+            files = FileStates(self.options.root, sources, bytes([Action.MOVE]) * len(far), StateColumns.of(stats))
+            count_back_in_part(self._result.sums, self._path, names, files)
 
     def _note_holes(self) -> None:
         if not {*self._actions} & {Action.COPY, Action.MOVE}:

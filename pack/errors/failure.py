@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
-from qa2pack.executor.errors import CannotUndoError, OriginChangedError
+from qa2pack.executor.errors import CannotUndoError, OriginAwayError, OriginChangedError
 from qa2pack.executor.memory import is_memory_short, limit_words
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
@@ -70,6 +70,8 @@ def failure_of(error: BaseException, attempt: Attempt, style: Style) -> Failure:
     match error:
         case OriginChangedError():
             return _of_problems("stopped", error, attempt, style)
+        case OriginAwayError():
+            return replace(_of_problems("stopped", error, attempt, style), code=Exit.RESUMABLE)
         case Refused() | JournalError():
             return _of_problems("refused", error, attempt, style)
         case StreamError():

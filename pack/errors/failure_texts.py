@@ -311,10 +311,15 @@ REQUESTS: Mapping[Code, Row] = {
         "Bring it back, then:",
         (_ROLL_BACK,),
     ),
+    Code.ORIGIN_AWAY: Row(
+        "The origin, or a disk in it, is not there, so moved files cannot be replaced by links or put back.",
+        "It is not mounted, or it was renamed, moved or removed.",
+        f"Mount it, or bring it back to this path. {_AGAIN}",
+    ),
     Code.ORIGIN_IN_THE_WAY: Row(
-        "Moved files cannot go back, because other files are in their place now.",
-        "A program or a person wrote at the origin after the move.",
-        "Move the other files at the origin away, then:",
+        "Moved files cannot go back, because other files are in their place now, or their folder is gone.",
+        "A program or a person wrote or removed something at the origin after the move.",
+        "Move the other files at the origin away and make its folders again, then:",
         (_ROLL_BACK,),
     ),
     Code.NOT_AS_APPLIED: Row(

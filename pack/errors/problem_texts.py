@@ -695,6 +695,12 @@ WARNINGS: Mapping[Code, Row] = {
         "Several people worked in the reduction folder. Copies will belong to you, hard links to their owner.",
         "Nothing, if everybody who needs it may read the package.",
     ),
+    Code.W_BACK_IN_PART: Row(
+        "A rollback would bring back these files with content, name, permissions and times only.",
+        "They are moved to another file system, as copies, and have more: another owner, set-id bits, extended "
+        "attributes or an ACL, or further hard links.",
+        "Nothing, if that may get lost. Else choose a destination on the disk of the origin, or --mode copy.",
+    ),
     Code.W_NEW_PACKAGE: Row(
         "There is nothing to append to: this makes a new package.",
         "The destination is empty or does not exist yet.",

@@ -29,6 +29,7 @@ def rollback_view(result: RolledBack, target: Target) -> View:
             **path_fields("renamed_from", result.renamed_from),
             "is_gone": result.is_gone,
             "is_restored": result.is_restored,
+            "has_copies": result.has_copies,
             "problems": problem_fields(result.problems),
         },
         code=Exit.PROBLEMS if result.problems else Exit.DONE,
@@ -52,11 +53,20 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     yield f"{style.good('Rolled back')}: {what} {member_words(result.member)}"
     package = shown(target.package.path)
     if result.is_gone:
-        yield f"  {package} is gone again: there was no package before. The origin is as it was."
+        origin = "" if result.has_copies else " The origin is as it was."
+        yield f"  {package} is gone again: there was no package before.{origin}"
+        yield from _copies_lines(result)
         return
     yield f"  {package} is as it was before."
     if not result.is_of_package and set(read_state(target.package).members) - {result.member}:
         yield "  Only this member was rolled back; the others stay as they are."
+    yield from _copies_lines(result)
+
+
+def _copies_lines(result: RolledBack) -> Iterator[str]:
+    if result.has_copies:
+        yield "Files of the origin came back from another disk, as copies. Their content, names, permissions and"
+        yield "times are as they were; owner, group, set-id bits, extended attributes and hard links may not be."
 
 
 def _damage_lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:

@@ -755,6 +755,13 @@ def _(world: World) -> Iterable[Problem]:
     return warnings(replace(world.delivery, path=folder / "2011.0.00229.S"), Mode.TICKET)
 
 
+@breaks(Code.W_BACK_IN_PART)
+def _(world: World) -> Iterable[Problem]:
+    os.link(world.delivery.origin / "scriptForImaging.py", world.delivery.origin / "scriptForImagingAgain.py")
+    folder = world.stack.enter_context(folder_elsewhere(world.folder))
+    return warnings(replace(world.delivery, path=folder / "2011.0.00229.S"), Mode.MOVE)
+
+
 @breaks(Code.W_NEW_PACKAGE)
 def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan(append=Append.MEMBER).notes.warnings
