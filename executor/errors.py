@@ -8,12 +8,12 @@ class OriginChangedError(PackError):
     """Sources are not as planned; nothing is visible, and correctly staged files are kept.
 
     Attributes:
-        problems: one for each such source.
+        problems: one for each such source, which several files may have.
     """
 
     def __init__(self, problems: tuple[Problem, ...], remedies: tuple[Remedy, ...] = ()) -> None:
         super().__init__("; ".join(map(str, problems[:5])))
-        self.problems = problems
+        self.problems = tuple(dict.fromkeys(problems))
         self.remedies = remedies
 
 
