@@ -3,7 +3,8 @@
 Python would show where it was, for instance in the middle of an import.
 """
 
-import signal
+# What `signal` is made of: it is loaded already, while `signal` takes as long as all else before this.
+import _signal  # type: ignore[import-not-found]
 
 
 def end_at_interrupt() -> None:
@@ -11,5 +12,5 @@ def end_at_interrupt() -> None:
 
     A process that ignores it, as one in the background of a script, or has a handler of its own, keeps that.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
