@@ -8,6 +8,7 @@ file may be copied to where scripts are: it needs no other file beside it.
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,8 @@ def _run_packager(  # noqa: PLR0913, PLR0917 - the parameters of the old script
             text = file.read()
     finally:
         os.unlink(outcome)
+    if not text and code == -signal.SIGINT:  # it was interrupted before it began
+        raise KeyboardInterrupt
     if not text:
         raise PackagingError("%s ended with exit code %d and said nothing." % (program, code))
     _raise_failure(json.loads(text))

@@ -1,5 +1,6 @@
 """Errors of apply and rollback that a failed command tells apart, without an import of what raises them."""
 
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.problem import PackError, Problem, Refused, Remedy
 
 
@@ -7,12 +8,12 @@ class OriginChangedError(PackError):
     """Sources are not as planned; nothing is visible, and correctly staged files are kept.
 
     Attributes:
-        problems: one for each such source.
+        problems: one for each such source, which several files may have.
     """
 
     def __init__(self, problems: tuple[Problem, ...], remedies: tuple[Remedy, ...] = ()) -> None:
         super().__init__("; ".join(map(str, problems[:5])))
-        self.problems = problems
+        self.problems = tuple(dict.fromkeys(problems))
         self.remedies = remedies
 
 
@@ -42,3 +43,15 @@ class CannotUndoError(Refused):
     The name is part of the Python interface. The first of the problems is the reason, the others are the files that
     make it so.
     """
+
+
+class NotFiledError(OSError):
+    """The disk failed after the end of a transaction: its package is in place, only its journal may not be filed.
+
+    Attributes:
+        package: where the package is now; it may have got this name by the transaction.
+    """
+
+    def __init__(self, error: OSError, package: Package) -> None:
+        super().__init__(error.errno, error.strerror, error.filename, None, error.filename2)
+        self.package = package

@@ -92,12 +92,15 @@ def _handle_both(handler: _Handler) -> dict[signal.Signals, Any]:
 
 @contextmanager
 def ended_by_keyboard() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt as Ctrl-C does, so that both are reported alike."""
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt, so that both are reported alike; an ignored Ctrl-C stays so."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    is_deadly = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    numbers = (signal.SIGTERM, signal.SIGINT) if is_deadly else (signal.SIGTERM,)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

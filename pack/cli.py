@@ -2,21 +2,13 @@
 
 Each command is in a module of its own, `commands/<verb>.py`, which only parses options. The code that does the work
 is imported when the command runs, and only the called command is set up, so that help and completion are fast. typer
-alone takes half of the time to start: what needs no options goes without.
+alone takes half of the time to start: what needs no options goes without. `main` itself imports all that it needs,
+so that a Ctrl-C during that is no traceback.
 """
 
 import os
 import sys
 from collections.abc import Sequence
-
-from qa2pack.pack import PROGRAM
-from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.terminal.output_streams import (
-    escape_unencodable,
-    open_closed_streams,
-    redirect_to_null,
-    report_os_error,
-)
 
 COMMANDS = (
     "plan",
@@ -47,7 +39,18 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code; arguments default to those of the process."""
+    """Run the command line and return the exit code.
+
+    Args:
+        arguments: None takes those of the process, which then is at an end when this returns: an interrupt ends it
+            without a word.
+    """
+    if arguments is None:
+        from qa2pack.pack.terminal.interrupt import end_at_interrupt
+
+        end_at_interrupt()
+    from qa2pack.pack.terminal.output_streams import escape_unencodable, open_closed_streams
+
     open_closed_streams()
     escape_unencodable()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads when it is imported, if they can start
@@ -67,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_version() -> int:
+    from qa2pack.pack import PROGRAM
+    from qa2pack.pack.exit_codes import Exit
+    from qa2pack.pack.terminal.output_streams import redirect_to_null, report_os_error
+
     try:
         print(PROGRAM, flush=True)
     except OSError as error:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 
+from qa2pack.executor.stop_signals import ended_by_keyboard
 from qa2pack.pack.dropin import PackagingError, QA_Packager
 from qa2pack.pack.exit_codes import Exit
 
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     style, piscript, noms, manimgonly = (*newer, "", "", "", "")[:4]
     error, problems, is_interrupted = "", [], False
     try:
-        QA_Packager(origpath, readme, packpath, append, mode, style, piscript, bool(noms), bool(manimgonly))
+        with ended_by_keyboard():
+            QA_Packager(origpath, readme, packpath, append, mode, style, piscript, bool(noms), bool(manimgonly))
     except KeyboardInterrupt as interrupt:
         error, is_interrupted = str(interrupt), True
     except PackagingError as raised:

@@ -50,7 +50,6 @@ def check_delivery(sidecar: Sidecar, place: Place, *, engine: Engine, progress: 
     Raises:
         StreamError: the sidecar contradicts itself.
     """
-    folder = os.path.dirname(sidecar.path)
     yield from _stray_files(sidecar, place.names())
     batches = chunk_batches(sidecar, place)
     progress.phase(
@@ -62,10 +61,19 @@ def check_delivery(sidecar: Sidecar, place: Place, *, engine: Engine, progress: 
         row = result.batch.row
         progress.advance(file_count=row.file_count + row.folder_count, byte_count=row.byte_count)
         yield from result.problems
-    rows = [row for row in sidecar.chunks if row.form not in TREES]  # the lists of trees were compared with them
+    yield from problems_of_checksum_files(sidecar, sidecar.chunks, os.path.dirname(sidecar.path))
+
+
+def problems_of_checksum_files(sidecar: Sidecar, rows: Iterable[ChunkRow], folder: bytes) -> Iterator[Problem]:
+    """Yield the problems of the checksum files of some chunks, and of the sidecar; their names are the paths.
+
+    Args:
+        folder: holds them.
+    """
+    rows = [row for row in rows if row.form not in TREES]  # the lists of trees are compared with these
     for problems in each(lambda row: list(_checksum_problems(row, folder)), rows):
         yield from problems
-    yield from sidecar_checksum_problems(sidecar)
+    yield from sidecar_checksum_problems(sidecar, folder)
 
 
 def _in_words(problem: Problem) -> str:

@@ -85,10 +85,13 @@ def _withdraw_other(path: bytes, digest: str) -> bool:
     return is_other
 
 
-def sidecar_checksum_problems(sidecar: Sidecar) -> Iterator[Problem]:
+def sidecar_checksum_problems(sidecar: Sidecar, folder: bytes) -> Iterator[Problem]:
     """Yield a problem for each checksum file of the sidecar that does not match; a missing one gives none.
 
     A delivery of an older program has none, and whoever reads this needs none: the sidecar checks itself.
+
+    Args:
+        folder: holds them.
     """
     checksums, path = sidecar.header.checksums, os.path.basename(sidecar.path)
     with opened_file(sidecar.stream.path) as fd:
@@ -97,9 +100,7 @@ def sidecar_checksum_problems(sidecar: Sidecar) -> Iterator[Problem]:
         name = checksum_name(path, algorithm)
         line = checksum_line(path, sums.result(algorithm))
         with suppress(FileNotFoundError):
-            yield from checksum_file_problems(
-                os.path.dirname(sidecar.path), name, line, f"the {algorithm} of {shown(path)}"
-            )
+            yield from checksum_file_problems(folder, name, line, f"the {algorithm} of {shown(path)}")
 
 
 def checksum_file_problems(folder: bytes, name: bytes, line: bytes, what: str) -> Iterator[Problem]:

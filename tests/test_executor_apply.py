@@ -251,6 +251,16 @@ def test_plan_cannot_read_through_a_link_that_leads_out_of_the_origin(delivery: 
     assert (secret.stat().st_nlink, delivery.path.exists()) == (1, False)
 
 
+def test_source_that_changed_is_named_once_though_two_files_are_made_of_it(delivery: Delivery) -> None:
+    source = write(delivery.origin / "a/file", b"before")
+    (delivery.origin / "link").symlink_to("a/file")
+    delivery.plan(Mode.COPY, layout="as-is")
+    source.write_bytes(b"changed")
+    with pytest.raises(OriginChangedError) as caught:
+        delivery.apply()
+    assert [problem.path for problem in caught.value.problems] == [os.fsencode(source)]
+
+
 def test_plan_cannot_put_a_link_into_the_package(delivery: Delivery) -> None:
     """A link to a link would let the next folder be written wherever that leads."""
     door = delivery.origin / "door"

@@ -15,10 +15,14 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.engine.errors import WorkersDiedError
-from qa2pack.executor.errors import CannotUndoError, OriginChangedError
+from qa2pack.executor.errors import CannotUndoError, NotFiledError, OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
+from qa2pack.executor.transaction.recovery import Phase, phase_of
+from qa2pack.executor.transaction.renaming import running_records
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.casa.column_split import TableBrokenError
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
@@ -34,8 +38,8 @@ from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from qa2pack.tarsplit.sidecar import NotSignedError
 from support.commands import ROOT, run_here
-from support.faulty_disk import Stopped, StoppingDisk
-from support.in_process import Delivery, write
+from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped, StoppingDisk
+from support.in_process import Delivery, make_reduction, write
 from support.origin_bytes import roll_back
 
 Capsys = pytest.CaptureFixture[str]
@@ -301,6 +305,103 @@ def test_rollback_that_was_stopped_must_be_finished(delivery: Delivery) -> None:
         roll_back(delivery, StoppingDisk("rmdir"))
     failure = failure_of(OSError(errno.EIO, "odd"), _attempt(delivery, "rollback"), Style())
     assert "The rollback has begun and must be finished." in failure.text
+
+
+def test_failure_has_the_code_1_only_if_nothing_that_was_visible_has_changed(tmp_path: Path) -> None:
+    origin = make_reduction(tmp_path / "sb1")
+    disk = CountingDisk()
+    _planned(origin, tmp_path / "whole").apply(disk)
+    found = set()
+    for at in range(len(disk.calls)):
+        delivery = _planned(origin, tmp_path / f"{at}")
+        with pytest.raises(OSError) as caught:
+            delivery.apply(FaultyDisk(Fault.EIO, at))
+        failure = failure_of(caught.value, _attempt(delivery), Style())
+        is_untold = "Nothing was changed." in failure.text
+        assert not delivery.path.exists() or (failure.code, is_untold) == (Exit.RESUMABLE, False), disk.calls[at]
+        found.add((delivery.path.exists(), is_untold))
+    assert found == {(False, True), (False, False), (True, False)}
+
+
+def _planned(origin: Path, folder: Path) -> Delivery:
+    folder.mkdir()
+    delivery = Delivery(origin, folder / "2011.0.00229.S")
+    delivery.plan(Mode.COPY)
+    return delivery
+
+
+def _ended(tmp_path: Path) -> Delivery:
+    """Make a package, but leave the journal that has ended unfiled."""
+    origin, disk = make_reduction(tmp_path / "sb1"), CountingDisk()
+    _planned(origin, tmp_path / "whole").apply(disk)
+    delivery = _planned(origin, tmp_path / "ended")
+    with pytest.raises(Stopped):
+        delivery.apply(
+            FaultyDisk(Fault.STOP_BEFORE, max(at for at, call in enumerate(disk.calls) if call == "replace"))
+        )
+    assert phase_of(running_records(delivery.package)) is Phase.ENDED
+    return delivery
+
+
+@pytest.mark.parametrize("verb", ["apply", "package", "readme", "receive", "remove", "rename", "repair"])
+def test_run_that_could_not_file_its_journal_is_gone_on_with_by_apply(delivery: Delivery, verb: str) -> None:
+    path = delivery.package.control + b"/finished"
+    error = NotFiledError(PermissionError(errno.EACCES, "Permission denied", path), delivery.package)
+    failure = failure_of(error, _attempt(delivery, verb), Style())
+    assert failure.code == Exit.RESUMABLE
+    assert f"Path: {os.fsdecode(path)}" in failure.text.replace("\xa0", " ")
+    assert "The new package is complete and on disk; only its journal is left to be filed." in failure.text
+    assert f"  To go on:\n    pack apply {delivery.path}" in failure.text
+
+
+def test_journal_of_a_renaming_is_filed_under_the_new_name(delivery: Delivery) -> None:
+    error = NotFiledError(OSError(errno.EIO, "odd"), Package(b"/data/2012.1.00001.S"))
+    failure = failure_of(error, _attempt(delivery, "rename"), Style())
+    assert failure.text.endswith("  To go on:\n    pack apply /data/2012.1.00001.S")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("oops"), TableBrokenError(b"/data/x", "no such column")])
+@pytest.mark.parametrize(("call", "code"), [("syncfs", Exit.FAILED), ("rename", Exit.RESUMABLE)])
+def test_fault_after_the_commit_does_not_have_the_code_1(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, call: str, code: Exit
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert failure_of(error, _attempt(_stopped(delivery, call)), Style()).code == code
+
+
+@pytest.mark.parametrize("verb", ["apply", "readme", "plan", "verify"])
+def test_journal_that_an_earlier_run_left_unfiled_is_no_change_of_this_one(tmp_path: Path, verb: str) -> None:
+    failure = failure_of(OSError(errno.EIO, "odd"), _attempt(_ended(tmp_path), verb), Style())
+    assert failure.code == Exit.FAILED
+    assert "Nothing was changed." in failure.text
+
+
+def test_journal_that_still_cannot_be_filed_is_told_again(tmp_path: Path) -> None:
+    delivery = _ended(tmp_path)
+    with pytest.raises(NotFiledError) as caught:
+        delivery.apply(FaultyDisk(Fault.EACCES, 0))
+    assert failure_of(caught.value, _attempt(delivery), Style()).code == Exit.RESUMABLE
+    assert delivery.apply().resumed is Phase.ENDED
+
+
+@pytest.mark.parametrize("call", ["syncfs", "rename"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tarsplit", "--check", "nosuch", "P"),
+        ("verify", "P", "--chunks", "nosuch"),
+        ("verify", "P", "--manifest", "nosuch"),
+    ],
+    ids=" ".join,
+)
+def test_command_that_only_reads_does_not_fail_as_the_unfinished_apply_does(
+    capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], call: str
+) -> None:
+    _stopped(delivery, call)
+    monkeypatch.chdir(delivery.path.parent)
+    ran = run_here(capsys, *(delivery.path.name if word == "P" else word for word in words))
+    assert ran.code == Exit.FAILED
+    assert "Nothing was changed." in ran.err
 
 
 def test_control_characters_in_an_error_are_escaped(delivery: Delivery) -> None:

@@ -193,6 +193,18 @@ def test_interrupted_call_raises_it_and_pack_apply_goes_on(
 
 
 @every_python
+def test_call_that_is_interrupted_while_the_program_is_loaded_is_no_failure(
+    delivery: Delivery, script: Script, python: list[str]
+) -> None:
+    loading = "import os, signal\nif sys.argv[1] == 'legacy-call':\n    os.kill(os.getpid(), signal.SIGINT)\n"
+    main = "from qa2pack.pack.cli import main\nsys.exit(main())\n"
+    script.install(script.pack, f"import _signal\n_signal.signal(2, _signal.SIG_DFL)\n{loading}{main}")
+    printed = script.call(python, delivery.origin, "", delivery.path, "", "copy")
+    assert printed.startswith("INTERRUPTED"), printed
+    assert not delivery.path.exists()
+
+
+@every_python
 def test_where_there_is_none_it_says_what_to_install(script: Script, python: list[str]) -> None:
     printed = script.call(python, "a", "", "b", QA2PACK="", PATH=str(script.folder))
     name, text, _ = json.loads(printed[printed.index("RAISED ") + 7 :])

@@ -16,7 +16,12 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.quantity import owner_named
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import failure_of
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.status import status
+from qa2pack.pack.target import target_of
+from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped
 from support.hostile import CASES, CannotMakeError, make_case
@@ -95,6 +100,26 @@ def test_what_may_not_be_read_is_refused_with_the_path_named(common: Path, case:
         assert {code for code, _ in found} == set(hostile.refused)
         assert [path for _, path in found if not path.startswith(named)] == []
         delivery.make(exclude=(hostile.exclude,))
+        assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+@pytest.mark.parametrize("denied", ["X8c", "X8c/qa2", f"X8c/{UID}.ms.split"])
+def test_origin_that_may_not_be_read_for_a_while_is_not_called_changed(common: Path, mode: Mode, denied: str) -> None:
+    with as_ordinary_user():
+        delivery = Delivery(make_whole(common / "sb1"), common / "2011.0.00229.S")
+        delivery.plan(mode)
+        folder = delivery.origin / denied
+        folder.chmod(0o000)
+        with pytest.raises(PermissionError) as caught:
+            delivery.apply()
+        failure = failure_of(caught.value, Attempt("apply", target_of(str(delivery.path))), Style())
+        assert (failure.code, len(failure.problems)) == (Exit.RESUMABLE, 1)
+        assert failure.problems[0].code == Code.ACCESS_DENIED
+        assert failure.problems[0].path.startswith(os.fsencode(folder))
+        assert not status(delivery.package, OpenedFiles()).is_origin_changed
+        folder.chmod(0o755)
+        delivery.apply()
         assert delivery.problems() == []
 
 

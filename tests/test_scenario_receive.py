@@ -107,6 +107,29 @@ def test_sidecar_itself_may_be_named_and_the_package_may_lie_beside_the_tars(rec
     assert receiver.type("verify", receiver.path).code == 0
 
 
+@pytest.mark.parametrize("kind", ["tar", "manifest"])
+def test_checksum_file_of_another_tar_or_manifest_is_told_of_what_was_received(receiver: Receiver, kind: str) -> None:
+    receiver.deliver()
+    path = sorted(receiver.delivery.glob(f"*.{kind}.md5sum"))[0]
+    path.write_text(f"{0:032x}  {path.name.removesuffix('.md5sum')}\n")
+    ran = receiver.type("receive", receiver.delivery, receiver.path, "--json")
+    (problem,) = json.loads(ran.out)["problems"]
+    assert (ran.code, problem["code"], problem["path"]) == (3, "changed", str(path))
+    assert receiver.type("verify", receiver.path).code == 0
+    receiver.path = receiver.folder / "other" / PROJECT
+    receiver.path.parent.mkdir()
+    ran = receiver.type("receive", receiver.delivery, receiver.path)
+    assert "All is as in the manifest of the delivery" in ran.out
+    assert f"Not so, beside the tars:\n  changed {path}: expected the md5 of " in ran.out
+
+
+def test_checksum_files_need_not_come_with_the_tars(receiver: Receiver) -> None:
+    receiver.deliver()
+    for path in receiver.delivery.glob("*.md5sum"):
+        path.unlink()
+    assert "All is as in the manifest of the delivery" in receiver.received().out
+
+
 def test_json_names_the_members(receiver: Receiver) -> None:
     receiver.deliver("group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2")
     got = json.loads(receiver.received("--json").out)

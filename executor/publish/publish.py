@@ -6,7 +6,10 @@ itself was renamed is determined by `executor.transaction.published_tree`.
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from qa2pack.executor.errors import NotFiledError
 from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, move_away, remove_tree
 from qa2pack.executor.publish.origin_links import replace_by_links
@@ -96,7 +99,8 @@ def finish(
     if is_there(paths.package.plan):
         disk.replace(paths.package.plan, paths.package.last_plan)
     sync_folder(disk, paths.package.control)
-    journal.append_durably(End(time.time_ns()))
+    with _told_as_ended(paths):
+        journal.append_durably(End(time.time_ns()))
     file_journal(paths, disk)
     return left_alone
 
@@ -118,16 +122,31 @@ def _replace_moved_files(
 
 
 def file_journal(paths: TransactionPaths, disk: Disk) -> None:
-    """File the journal of a finished transaction, and remove the previous state that older transactions kept."""
-    take_old_control_away(paths, disk)
-    _remove_older_previous(paths, disk)
-    remove_tree(disk, journal_path(paths.package) + TEMPORARY)  # left by a rollback that was stopped before it began
-    finished = os.path.dirname(paths.finished)
-    ensure_folder(disk, finished)
-    sync_folder(disk, paths.package.control)  # else a power cut could lose the folder with the journal in it
-    disk.replace(journal_path(paths.package), paths.finished)
-    sync_folder(disk, finished)
-    sync_folder(disk, paths.package.control)
+    """File the journal of a finished transaction, and remove the previous state that older transactions kept.
+
+    Raises:
+        NotFiledError: the disk fails; the same call does the rest later.
+    """
+    with _told_as_ended(paths):
+        take_old_control_away(paths, disk)
+        _remove_older_previous(paths, disk)
+        # A rollback that was stopped before it began leaves one.
+        remove_tree(disk, journal_path(paths.package) + TEMPORARY)
+        finished = os.path.dirname(paths.finished)
+        ensure_folder(disk, finished)
+        sync_folder(disk, paths.package.control)  # else a power cut could lose the folder with the journal in it
+        disk.replace(journal_path(paths.package), paths.finished)
+        sync_folder(disk, finished)
+        sync_folder(disk, paths.package.control)
+
+
+@contextmanager
+def _told_as_ended(paths: TransactionPaths) -> Iterator[None]:
+    """Tell an error of the disk apart from those that leave something to be done to the package."""
+    try:
+        yield
+    except OSError as error:
+        raise NotFiledError(error, paths.package) from error
 
 
 def _discard(paths: TransactionPaths, journal: Journal, disk: Disk, stop: Stop) -> None:

@@ -22,6 +22,7 @@ from qa2pack.executor.stage.planned_source import (
     as_change,
     changed_source,
     check_source,
+    denied_source,
     planned_source,
 )
 from qa2pack.manifest.bundle.entry import Buffer
@@ -167,6 +168,8 @@ class _Sources:
                 yield from _checked(name, folder, planned)
         except SourceChangedError as error:
             raise _ChangedError(os.path.join(self._context.origin, source), error) from error
+        except PermissionError as error:
+            raise denied_source(error, os.path.join(self._context.origin, source)) from error
 
     def _opened(self, source: bytes) -> tuple[bytes, int]:
         folder, name = os.path.split(source)

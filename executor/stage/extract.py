@@ -15,7 +15,7 @@ import xxhash
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.context import StagingContext
-from qa2pack.executor.stage.planned_source import SourceChangedError, as_change
+from qa2pack.executor.stage.planned_source import SourceChangedError, as_change, denied_source
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.bundle.read import BundleError, read_bundle_file
 from qa2pack.manifest.dataclass import dataclass
@@ -81,6 +81,8 @@ def extract_batch(batch: ExtractBatch) -> ExtractResult:
             _extract(batch.context, batch.bundle, missing)
     except SourceChangedError as error:
         result.problems.append(Problem(Code.ORIGIN_CHANGED, path, error.expected, error.found))
+    except PermissionError as error:
+        raise denied_source(error, path) from error
     else:
         result.file_count, result.byte_count = len(entries), sum(entry.size for entry in entries)
     return result

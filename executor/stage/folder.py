@@ -24,6 +24,7 @@ from qa2pack.executor.stage.planned_source import (
     as_change,
     check_content,
     check_source,
+    denied_source,
     planned_source,
     seen_source,
 )
@@ -203,9 +204,14 @@ class FolderStage:
                 case _:
                     assert_never(action)
         except SourceChangedError as error:
-            path = os.path.join(self._context.origin, self._record.source_path(index))
-            return Problem(Code.ORIGIN_CHANGED, path, error.expected, error.found)
+            return Problem(Code.ORIGIN_CHANGED, self._path(index), error.expected, error.found)
+        except PermissionError as error:  # what is staged is our own
+            raise denied_source(error, self._path(index)) from error
         return None
+
+    def _path(self, index: int) -> bytes:
+        """Return the absolute path of a source."""
+        return os.path.join(self._context.origin, self._record.source_path(index))
 
     def _link(self, index: int, source: tuple[bytes, int]) -> None:
         name, planned = self._record.names[index], planned_source(self._record, index)
@@ -290,7 +296,7 @@ class FolderStage:
         try:
             old_name, fd = self._opened(self._context.package, path)
             status = os.lstat(old_name, dir_fd=fd)
-        except (SourceChangedError, FileNotFoundError):
+        except (SourceChangedError, FileNotFoundError, PermissionError):
             return False
         if not stat.S_ISREG(status.st_mode) or state_of(status).written != planned.state.written:
             return False

@@ -19,8 +19,8 @@ from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.problem import Value
 from qa2pack.manifest.quantity import Digest
 
-# Errors that another program can cause by changing a source.
-_CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.EISDIR))
+# Errors of a source that is another one now, or none.
+_CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR))
 
 
 class SourceChangedError(Exception):
@@ -83,10 +83,15 @@ def planned_source(record: FolderRecord, index: int) -> Planned:
 def as_change(expected: str, error: OSError) -> Exception:
     """Return the exception for a source that cannot be opened: SourceChangedError, or the error of the disk itself.
 
-    An error of the disk or the server does not mean that the source changed: reported as a change, it would ask the
-    user for a new plan.
+    An error of the disk or the server, or a denied permission, does not mean that the source changed: reported as a
+    change, it would ask the user for a new plan.
     """
     return SourceChangedError(expected, error.strerror or str(error)) if error.errno in _CHANGES else error
+
+
+def denied_source(error: PermissionError, path: bytes) -> PermissionError:
+    """Return the error with the path of the source, of which it has the name in an open folder."""
+    return PermissionError(error.errno, error.strerror, path)
 
 
 def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_result, bool]:

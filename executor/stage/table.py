@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from qa2pack.executor.stage.context import StagingContext, path_in_package
 from qa2pack.executor.stage.folder import copy_file, copy_lock
-from qa2pack.executor.stage.planned_source import SourceChangedError, as_change, planned_source
+from qa2pack.executor.stage.planned_source import SourceChangedError, as_change, denied_source, planned_source
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import SplitTask
@@ -71,10 +71,12 @@ def _stage_sources(batch: SplitBatch) -> list[Problem]:
         for name in sorted(stale & set(map(os.fsencode, os.listdir(fd)))):
             disk.unlink(name, dir_fd=fd)
         for index in range(len(before.names)):
+            source = os.path.join(batch.context.origin, before.source_path(index))
             try:
                 _copy_source(batch.context, before, index, fd)
+            except PermissionError as error:
+                raise denied_source(error, source) from error
             except SourceChangedError as error:
-                source = os.path.join(batch.context.origin, before.source_path(index))
                 problems.append(Problem(Code.ORIGIN_CHANGED, source, error.expected, error.found))
     return problems
 

@@ -6,6 +6,11 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 
+# Verbs that run a transaction, or sign what one made.
+_OF_TRANSACTIONS = frozenset(
+    ("apply", "package", "readme", "receive", "remove", "rename", "repair", "rollback", "sign")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -33,6 +38,11 @@ class Attempt:
     kept: str = ""
     defaults: tuple[Default, ...] = ()
     shows_all: bool = False
+
+    @property
+    def runs_transaction(self) -> bool:
+        """Whether the command changes a package; what the others are asked is not answered by a journal."""
+        return self.verb in _OF_TRANSACTIONS
 
     def again_lines(self, purpose: str) -> Iterator[str]:
         """Yield how to repeat the attempt, for a purpose; a command is on a line of its own."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
-from qa2pack.executor.errors import CannotUndoError, OriginAwayError, OriginChangedError
+from qa2pack.executor.errors import CannotUndoError, NotFiledError, OriginAwayError, OriginChangedError
 from qa2pack.executor.memory import is_memory_short, limit_words
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
@@ -35,7 +35,7 @@ from qa2pack.pack.errors.replan import last_plan, plan_options
 from qa2pack.pack.errors.similar_paths import meant_path
 from qa2pack.pack.errors.system_error import system_error_text, system_problem
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.target import quoted
+from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 from qa2pack.tarsplit.output_files import OutputBusyError
 from qa2pack.tarsplit.place.place import StoreBusyError, StoreError
@@ -68,6 +68,8 @@ class Failure:
 def failure_of(error: BaseException, attempt: Attempt, style: Style) -> Failure:
     """Return the failure for an exception."""
     match error:
+        case NotFiledError():
+            return _not_filed(error, attempt)
         case OriginChangedError():
             return _of_problems("stopped", error, attempt, style)
         case OriginAwayError():
@@ -83,6 +85,20 @@ def failure_of(error: BaseException, attempt: Attempt, style: Style) -> Failure:
             return _of_moment(error, attempt)
 
 
+def _not_filed(error: NotFiledError, attempt: Attempt) -> Failure:
+    """Return the failure for the last step of a transaction, with the command that repeats it."""
+    words, advice = system_error_text(error)
+    is_renamed = attempt.target.package != error.package
+    again = replace(
+        attempt,
+        verb="rollback" if attempt.verb == "rollback" else "apply",
+        target=Target(error.package, error.package.path) if is_renamed else attempt.target,
+    )
+    lines = (*folded(advice, indent=0), _ENDED, *again.again_lines("To go on"))
+    return _failure(Exit.RESUMABLE, attempt, words, *lines, problems=(system_problem(error),))
+
+
+_ENDED = "The new package is complete and on disk; only its journal is left to be filed."
 _NO_MANIFEST_HERE = (Remedy("Restore the file from a backup, or use the version of this program that wrote it."),)
 
 
@@ -138,13 +154,13 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
         case TableBrokenError(problems=problems):
             title = f"casacore could not work on a table: {shown(error.reason)}"
             lines = (f"table: {shown(error.path)}", *_state_and_next(attempt))
-            return _failure(Exit.FAILED, attempt, title, *lines, problems=problems)
+            return _failure(_code(attempt), attempt, title, *lines, problems=problems)
         case ImportError() if _package_of(error) not in ("", _OWN):
             return _missing_package(error, attempt)
         case NoWorkersError(faults=faults, problems=problems):
             advice = f"Do: {WORDS[Code.NO_WORKERS].remedy}"
             lines = (*map(shown, faults), *folded(advice, indent=0), *_state_and_next(attempt))
-            return _failure(Exit.FAILED, attempt, f"{error}.", *lines, problems=problems)
+            return _failure(_code(attempt), attempt, f"{error}.", *lines, problems=problems)
         case WorkersLostError(problems=problems):
             stopped = _stopped(attempt, f"the cluster was lost: {error}.", "", problems=problems)
             return replace(stopped, code=Exit.RESUMABLE)
@@ -244,7 +260,7 @@ def _missing_package(error: ImportError, attempt: Attempt) -> Failure:
     if name in sys.stdlib_module_names:
         advice = ("It is part of Python: this one is incomplete. Use another, or have it repaired:", f"  {program}")
     problem = Problem(Code.PYTHON_PACKAGE, b"", package, str(error))
-    return _failure(Exit.FAILED, attempt, title, *_state_and_next(attempt), *advice, problems=(problem,))
+    return _failure(_code(attempt), attempt, title, *_state_and_next(attempt), *advice, problems=(problem,))
 
 
 def _broken_record(error: WireError | UnsafePathError, attempt: Attempt) -> Failure:
@@ -254,14 +270,14 @@ def _broken_record(error: WireError | UnsafePathError, attempt: Attempt) -> Fail
     title = f"a plan or manifest is damaged: {shown(str(error))}."
     advice = "Restore the file from a backup, or make it again."
     files = (f"file: {shown(path)}" for path in paths)
-    return _failure(Exit.FAILED, attempt, title, *files, _state(attempt), advice, problems=problems)
+    return _failure(_code(attempt), attempt, title, *files, _state(attempt), advice, problems=problems)
 
 
 def _stopped(
     attempt: Attempt, title: str, advice: str, *, problems: Sequence[Problem], is_user: bool = False
 ) -> Failure:
     """Return the failure for a command that can be repeated or resumed."""
-    is_begun = _phase(attempt) not in (Phase.NONE, Phase.ENDED)
+    is_begun = _phase(attempt) is not Phase.NONE
     code = Exit.RESUMABLE if is_begun or is_user or attempt.kept else Exit.FAILED
     lines = folded(advice, indent=0)
     return _failure(code, attempt, title, *lines, *_state_and_next(attempt), problems=problems)
@@ -269,19 +285,22 @@ def _stopped(
 
 def _state_and_next(attempt: Attempt) -> Iterator[str]:
     yield attempt.kept or _state(attempt)
-    phase_now = _phase(attempt)
-    if attempt.verb in ("package", "rename") and phase_now not in (None, Phase.NONE, Phase.ENDED):
-        attempt = replace(attempt, verb="apply")  # what was begun goes on; a new plan is refused
-    if phase_now in (None, Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback", "receive"):
-        is_new = phase_now is Phase.NONE and not attempt.kept
-        yield from attempt.again_lines("To try again" if is_new else "To go on")
+    phase = _phase(attempt)
+    if phase not in (None, Phase.NONE) and attempt.verb not in _RESUMED:
+        attempt = replace(attempt, verb="apply")  # the same command would be refused, or find nothing to do
+    is_new = phase is Phase.NONE and not attempt.kept
+    yield from attempt.again_lines("To try again" if is_new else "To go on")
+
+
+# Verbs that go on with what was begun; of the others it is `pack apply` that does.
+_RESUMED = frozenset(("apply", "receive", "rollback"))
 
 
 def _state(attempt: Attempt) -> str:
     match _phase(attempt):
         case None:
             return "The journal could not be read, so it is unknown how far this came; all that was done is kept."
-        case Phase.NONE | Phase.ENDED:
+        case Phase.NONE:
             return "Nothing was changed."
         case Phase.STAGING:
             return "The package is as it was; what is staged so far is kept."
@@ -291,25 +310,33 @@ def _state(attempt: Attempt) -> str:
             return "The new package is complete and on disk; only the last steps of publishing it are left."
 
 
-# Verbs that run a transaction.
-_APPLYING = frozenset(("apply", "package", "readme", "receive", "remove", "rename", "repair", "rollback", "sign"))
+def _code(attempt: Attempt) -> Exit:
+    """Return the code of a failure that may be final: 1 if nothing was published."""
+    return Exit.FAILED if _phase(attempt) in (Phase.NONE, Phase.STAGING) else Exit.RESUMABLE
 
 
 def _phase(attempt: Attempt) -> Phase | None:
-    """Return the phase of the transaction; None if there may be one, but a mount that hung up does not show it."""
+    """Return the phase of the transaction that the command runs or goes on with; NONE if there is none.
+
+    One that has ended is none: an earlier run left its journal, and `NotFiledError` tells of one of this run. None
+    if there may be one, but a mount that hung up does not show it.
+    """
+    if not attempt.runs_transaction:
+        return Phase.NONE
     try:
-        return phase_of(running_records(attempt.target.package))
+        phase = phase_of(running_records(attempt.target.package))
     except (FileNotFoundError, NotADirectoryError, ControlFileError, JournalError):
         return Phase.NONE
     except OSError as error:
         is_absent = error.errno == errno.ENAMETOOLONG  # there is no file of such a name
-        return Phase.NONE if is_absent or attempt.verb not in _APPLYING else None
+        return Phase.NONE if is_absent else None
+    return Phase.NONE if phase is Phase.ENDED else phase
 
 
 def _bug(error: BaseException, attempt: Attempt) -> Failure:
     path = save_report(error)
     failure = _failure(
-        Exit.FAILED,
+        _code(attempt),
         attempt,
         f"a fault of this program: {type(error).__name__}: {shown(str(error))}",
         _state(attempt),

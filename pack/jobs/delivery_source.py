@@ -24,8 +24,9 @@ from qa2pack.manifest.plan.receiving import is_of_any, wanted_records
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.signature.names import signature_name
-from qa2pack.tarsplit.check import chunk_batches
+from qa2pack.tarsplit.check import chunk_batches, problems_of_checksum_files
 from qa2pack.tarsplit.check_chunk import CheckBatch, CheckResult, check_chunk
+from qa2pack.tarsplit.naming import checksum_name
 from qa2pack.tarsplit.packing.bins import without
 from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
@@ -149,6 +150,20 @@ class SidecarSource:
         names = {row.name for row in self.needed} - done
         checks = [check for check in self._checks if check.row.name in names]
         return sorted(checks, key=lambda check: check.row.byte_count, reverse=True)
+
+    def problems_beside(self) -> Iterator[Problem]:
+        """Yield the problems of checksum files of the needed chunks, and of the sidecar; whoever has this needs none.
+
+        Raises:
+            StoreError: they are in a store that fails.
+        """
+        rows, own = self.needed, os.path.basename(self.sidecar.path)
+        names = {checksum_name(row.name, algorithm) for row in rows for algorithm, _ in row.checksums}
+        names |= {checksum_name(own, algorithm) for algorithm in self.sidecar.header.checksums}
+        with self.place.local(names.__contains__) as folder:
+            for problem in problems_of_checksum_files(self.sidecar, rows, folder):
+                if problem.code is not Code.MISSING:
+                    yield replace(problem, path=join(self.place.path, problem.path))
 
     def _file_spans(self) -> Iterator[tuple[int, int]]:
         """Yield the half-open ranges of the files of the members, by index in the sidecar."""

@@ -55,6 +55,7 @@ class Arrived:
         partial: of `members`, those that the package had in part, and has more of now.
         replaced: of `members`, those that the package had with other content.
         newer: by name, of `same` and `replaced` the newer delivery that they came in.
+        problems: checksum files beside the tars that are not of these; of what was received nothing is wrong.
     """
 
     applied: Applied | None
@@ -67,6 +68,7 @@ class Arrived:
     partial: tuple[bytes, ...] = ()
     replaced: tuple[bytes, ...] = ()
     newer: Mapping[bytes, ArrivedIn] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
 
 def receive(
@@ -227,8 +229,9 @@ def _applied(
     options: ApplyOptions,
     opened: OpenedFiles,
 ) -> Arrived:
+    problems = tuple(source.problems_beside())
     applied = apply(package, options, workers, opened, is_locked=True, open_delivery=lambda _: source)
-    return replace(arrived, applied=applied, members=source.members)
+    return replace(arrived, applied=applied, members=source.members, problems=problems)
 
 
 def _differing(sidecar: Sidecar, package: Package, members: list[bytes], opened: OpenedFiles) -> Iterator[Problem]:

@@ -8,10 +8,12 @@ from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.signature.signature import Standing, Trust
+from qa2pack.pack.errors.problem_view import problem_text
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.receive import Arrived
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
-from qa2pack.pack.views.json_fields import arrived_in_fields, path_fields
+from qa2pack.pack.views.json_fields import arrived_in_fields, path_fields, problem_fields
 from qa2pack.pack.views.kept import kept_lines
 from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.signatures import signature_fields, signature_lines, unsigned_lines
@@ -46,7 +48,9 @@ def receive_view(arrived: Arrived, target: Target, trust: Trust) -> View:
                 {**path_fields("member", member), **arrived_in_fields(newer)}
                 for member, newer in arrived.newer.items()
             ],
+            "problems": problem_fields(arrived.problems),
         },
+        code=Exit.PROBLEMS if arrived.problems else Exit.DONE,
     )
 
 
@@ -71,6 +75,10 @@ def _lines(arrived: Arrived, target: Target, trust: Trust, style: Style) -> Iter
         yield f"Nothing to do: the package has all that is delivered, byte for byte as in {tars}."
     else:
         yield f"Nothing to do: the package has all that is delivered. No {arrived.noun} was read."
+    if arrived.problems:
+        yield f"{style.bad('Not so')}, beside the tars:"
+        yield from (f"  {problem_text(problem)}" for problem in arrived.problems)
+        yield "Ask whoever made the delivery whether these are the right ones, or the tars and their manifest."
     for member, names in _missing_sets(arrived, target):
         yield f"{style.warning('Not complete')}: {member_words(member)}; sets that are to come: {', '.join(names)}"
     yield from signature_lines([arrived.signed], trust, style)

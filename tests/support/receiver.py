@@ -118,6 +118,8 @@ def rewrite(
         writer.folder(unsafe_path(blob), blob)
     writer.close(notes_to_wire(sidecar.fingerprint, chunks(sidecar)))
     receiver.sidecar.write_bytes(built.getvalue())
+    for sums in receiver.delivery.glob(f"{receiver.sidecar.name}.*sum"):
+        sums.unlink()
 
 
 def unsafe_path(blob: bytes) -> bytes:
