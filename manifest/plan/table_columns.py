@@ -34,6 +34,7 @@ from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.scan.broken_tables import table_faults
 from qa2pack.manifest.scan.table_references import Reference, references
 
 Query = TypeVar("Query")
@@ -108,6 +109,11 @@ class Tables:
             if names.kind is Kind.CONCATENATION:
                 kind_in_words = f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
             yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), found=kind_in_words)
+
+    def incomplete_warnings(self, root: bytes) -> Iterator[Problem]:
+        """Yield a warning for what tables lack that casacore can open without it, in every mode and at every plan."""
+        for source in sorted(self.fingerprints.keys() - self.broken.keys()):
+            yield from table_faults(os.path.join(root, source))
 
 
 @dataclass(frozen=True, slots=True)
