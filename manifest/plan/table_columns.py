@@ -34,7 +34,6 @@ from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.manifest.scan.broken_tables import table_faults
 from qa2pack.manifest.scan.table_references import Reference, references
 
 Query = TypeVar("Query")
@@ -113,6 +112,8 @@ class Tables:
     def incomplete_warnings(self, root: bytes) -> Iterator[Problem]:
         """Yield a warning for what tables lack that casacore can open without it, in every mode and at every plan."""
         for source in sorted(self.fingerprints.keys() - self.broken.keys()):
+            from qa2pack.manifest.scan.broken_tables import table_faults  # of no use where there are no tables
+
             yield from table_faults(os.path.join(root, source))
 
 

@@ -24,7 +24,6 @@ from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.scan.broken_files import unsound_files
 from qa2pack.manifest.scan.digest_cache import KnownFolder
-from qa2pack.manifest.scan.file_problems import changed, unreadable
 from qa2pack.manifest.scan.link_and_owner_checks import (
     LINKING,
     FileStates,
@@ -37,7 +36,7 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
     path_problems,
     stat_problems,
 )
-from qa2pack.manifest.scan.link_target import link_target
+from qa2pack.manifest.scan.sources import changed, link_target, unreadable
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 _LAST_NS = (1 << 63) - 1  # the maximum that a record can hold

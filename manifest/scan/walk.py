@@ -36,12 +36,10 @@ from qa2pack.manifest.scan.batches import (
     Subtree,
     SubtreeBatch,
 )
-from qa2pack.manifest.scan.broken_tables import table_faults
 from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
-from qa2pack.manifest.scan.file_problems import changed, unreadable
 from qa2pack.manifest.scan.known_folder import known_folder, records_within
-from qa2pack.manifest.scan.link_target import link_target
 from qa2pack.manifest.scan.record_builder import Columns
+from qa2pack.manifest.scan.sources import changed, link_target, unreadable
 from qa2pack.manifest.scan.table_references import DESCRIPTION, OF_IMAGES, references, torn_table
 
 BATCH_FILES = 4000
@@ -186,6 +184,8 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
         may_refer = is_table and _may_refer(options, subtree, dict(entries), known)
     table = os.path.join(options.root, subtree.source)
     if is_table:
+        from qa2pack.manifest.scan.broken_tables import table_faults  # of no use where there are no tables
+
         result.warnings.extend(table_faults(table))
     if may_refer:
         _add_references(options, subtree, read_table_names, result)

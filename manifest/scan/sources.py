@@ -1,14 +1,15 @@
-"""Link target: where a symlink of the origin leads, or why it may not be followed."""
+"""Sources: where a symlink of the origin leads, and the problems of what may not be followed or cannot be read."""
 
 import errno
 import os
 
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.scan.batches import ScanOptions
-from qa2pack.manifest.scan.file_problems import unreadable
 
-_CODES = {errno.ENOENT: Code.LINK_DANGLING, errno.ENOTDIR: Code.LINK_DANGLING, errno.ELOOP: Code.LINK_LOOP}
+_LINK_CODES = {errno.ENOENT: Code.LINK_DANGLING, errno.ENOTDIR: Code.LINK_DANGLING, errno.ELOOP: Code.LINK_LOOP}
 
 
 def link_target(options: ScanOptions, source: bytes) -> bytes | Problem:
@@ -23,7 +24,7 @@ def link_target(options: ScanOptions, source: bytes) -> bytes | Problem:
     try:
         target = os.path.realpath(link, strict=True)
     except OSError as error:
-        return _problem(link, error)
+        return _link_problem(link, error)
     if is_within(target, options.root):
         return target[len(options.root.rstrip(b"/")) + 1 :]
     if not (options.follow_outside or options.is_in_package(target)):
@@ -31,9 +32,19 @@ def link_target(options: ScanOptions, source: bytes) -> bytes | Problem:
     return target
 
 
-def _problem(link: bytes, error: OSError) -> Problem:
+def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:
+    """Return the problem of a file whose size changed while it was read."""
+    return Problem(Code.ORIGIN_CHANGED, path, Size(error.expected_bytes), Size(error.found_bytes))
+
+
+def unreadable(path: bytes, error: OSError) -> Problem:
+    """Return the problem of a file or folder that cannot be read."""
+    return Problem(Code.UNREADABLE, path, found=error.strerror or str(error))
+
+
+def _link_problem(link: bytes, error: OSError) -> Problem:
     """Return the problem of a symlink that could not be followed, for the reason that the error gives."""
-    code = _CODES.get(error.errno or 0)
+    code = _LINK_CODES.get(error.errno or 0)
     if code is None:
         return unreadable(link, error)
     try:
