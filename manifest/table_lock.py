@@ -19,6 +19,7 @@ _SYNC_AT = _REQUESTS_BYTES + 4
 _MAGIC = b"\xbe\xbe\xbe\xbe"
 _SYNC = b"\x00\x00\x00\x04sync"
 _COUNT_BYTES = {1: 4, 2: 8}  # of the number of rows, by version
+_LEAST_BYTES = _SYNC_AT + 24  # with a number of rows
 _MARK = b"\x00\x00rows\x00\x00"  # as long as half a digest
 
 
@@ -34,6 +35,14 @@ def row_count_of(lock: bytes) -> int | None:
     version = int.from_bytes(lock[_SYNC_AT + 16 : _SYNC_AT + 20], "big")
     count = lock[_SYNC_AT + 20 : _SYNC_AT + 20 + _COUNT_BYTES.get(version, 0)]
     return int.from_bytes(count, "big") if count and len(count) == _COUNT_BYTES[version] else None
+
+
+def may_tell_rows(size_bytes: int) -> bool:
+    """Return whether a `table.lock` of this size can tell the number of rows.
+
+    One that casacore made where it found none cannot: only a program that writes to the table puts the number in.
+    """
+    return size_bytes >= _LEAST_BYTES
 
 
 def without_requests(lock: bytes) -> bytes:

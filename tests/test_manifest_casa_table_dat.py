@@ -94,6 +94,18 @@ def test_of_what_is_no_table_nothing_is_said(tmp_path: Path, data: bytes) -> Non
     assert names_of(tmp_path) == TableNames()
 
 
+def test_name_that_no_path_has_is_left_out(tmp_path: Path) -> None:
+    write_measurement_set(tmp_path / "u.ms", Recipe(rows=6))
+    select_rows(tmp_path / "u.ms", tmp_path / "selection")
+    for name, old in (("u.ms", b"././ANTENNA"), ("selection", b"./u.ms")):
+        file = tmp_path / name / "table.dat"
+        file.write_bytes(file.read_bytes().replace(old, old[:-2] + b"\0A"))
+    named = names_of(tmp_path / "u.ms").keywords
+    assert b"././FIELD" in named
+    assert not any(b"\0" in name for name in named)
+    assert names_of(tmp_path / "selection") == TableNames()
+
+
 def test_description_cut_anywhere_is_read_or_called_unreadable(tmp_path: Path) -> None:
     write_calibration_table(tmp_path / "t")
     select_rows(tmp_path / "t", tmp_path / "s")

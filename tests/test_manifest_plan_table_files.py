@@ -99,3 +99,23 @@ def test_file_that_cannot_be_read_is_a_problem(origin: Path, name: str) -> None:
 
 def test_nothing_that_the_split_touches_is_packaged_as_it_is() -> None:
     assert omitted_names(SPEC) == {b"table.dat", b"table.f3", b"table.info", b"table.f17", b"table.f17_TSM1"}
+
+
+def test_file_that_is_a_symlink_counts_as_the_one_that_it_leads_to(origin: Path) -> None:
+    table = origin / "X8c/U.ms.split"
+    (table / "table.info").rename(origin / "other.info")
+    (table / "table.info").symlink_to("../../other.info")
+    before = decode_record(scanned(origin).tasks[PATH].before)
+    assert (before.names[3], before.source_path(3)) == (b"table.info", b"other.info")
+    assert before.digest(3) == xxhash.xxh3_128_digest(b"x" * 4)
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [("/etc/hostname", Code.LINK_OUTSIDE), ("nowhere", Code.LINK_DANGLING), ("table.info", Code.LINK_LOOP)],
+)
+def test_symlink_that_leads_to_no_file_of_the_origin_is_a_problem(origin: Path, target: str, code: Code) -> None:
+    table = origin / "X8c/U.ms.split"
+    (table / "table.info").unlink()
+    (table / "table.info").symlink_to(target)
+    assert [problem.code for problem in scanned(origin).problems] == [code]

@@ -92,7 +92,7 @@ def _copy_source(context: StagingContext, before: FolderRecord, index: int, dir_
             raise as_change("the folder", error) from error
         planned = planned_source(before, index)
         writable = replace(planned, mode=planned.mode | stat.S_IRUSR | stat.S_IWUSR)  # casacore must write to it
-        copy = copy_lock if is_table_lock(name) else copy_file
+        copy = copy_lock if is_table_lock(before.names[index]) else copy_file
         copy(context, (name, source_fd), before.names[index], dir_fd, writable)
 
 

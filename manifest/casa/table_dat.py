@@ -14,6 +14,7 @@ import os
 import stat
 import struct
 from collections import defaultdict
+from dataclasses import replace
 from enum import StrEnum
 
 from qa2pack.manifest.casa.aips_io import Reader, UnreadableTableError
@@ -81,11 +82,13 @@ class TableFile:
         kind: one of `Kind`, or whatever else stands there; only a plain table has data managers of its own.
         data: of a plain table all bytes, of others the first of them.
         body: where in the data that begins which depends on the kind.
+        row_count: the number of rows that it has without its `table.lock` (see `manifest.table_lock`).
     """
 
     kind: str
     data: bytes
     body: int
+    row_count: int
 
     def managers(self) -> frozenset[str]:
         """Return the names of the data managers.
@@ -191,7 +194,7 @@ def read_table_file(table: bytes) -> TableFile:
         data = found.data + file.read(_MOST_BYTES)
     if len(data) > _MOST_BYTES:
         raise UnreadableTableError(f"table.dat has more than {_MOST_BYTES:,} bytes")
-    return TableFile(found.kind, data, found.body)
+    return replace(found, data=data)
 
 
 def parse_table_file(data: bytes) -> TableFile:
@@ -207,9 +210,10 @@ def parse_table_file(data: bytes) -> TableFile:
     version, _ = reader.start(b"Table")
     if version not in _VERSIONS:
         raise UnreadableTableError(f"table.dat is of version {version}, not 2 or 3")
-    reader.skip(4 if version == 2 else 8)  # the count of rows
+    row_count = reader.number() if version == 2 else reader.number() << 32 | reader.number()
     reader.skip(4)  # the order of bytes in the files of the managers
-    return TableFile(reader.name(), data, reader.at)
+    kind = reader.name()
+    return TableFile(kind, data, reader.at, row_count)
 
 
 def located(name: bytes, table: bytes) -> bytes:
@@ -242,4 +246,7 @@ def _managers(reader: Reader) -> tuple[tuple[str, int], ...]:
 def _rows(reader: Reader, kind: str) -> tuple[bytes, ...]:
     reader.start(kind.encode())
     count = reader.number() if kind == Kind.CONCATENATION else 1
-    return tuple(reader.text() for _ in range(count))
+    rows = tuple(reader.text() for _ in range(count))
+    if any(b"\0" in name for name in rows):  # no path has one
+        raise UnreadableTableError("table.dat names a table by what is no path")
+    return rows

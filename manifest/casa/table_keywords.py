@@ -38,7 +38,7 @@ def keywords(data: bytes) -> Iterator[tuple[bytes, Named]]:
     for match in _RECORD.finditer(data):
         reader.at = match.start()
         try:
-            yield from _record(reader, depth=0)
+            yield from (found for found in _record(reader, depth=0) if b"\0" not in found[0])  # no path has one
         except UnreadableTableError:
             continue  # text that only looks like a set
 

@@ -165,6 +165,7 @@ def _warnings(
     yield from placement.warnings
     yield from unmatched_globs(request.origin, request.typed_globs, placement, inside)
     yield from tables.whole_warnings(request.origin)
+    yield from tables.incomplete_warnings(request.origin)
     for problem in unreadable:
         yield replace(problem, code=_LENIENT.get(problem.code, Code.W_TABLE_UNREADABLE))
 

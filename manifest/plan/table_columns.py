@@ -109,6 +109,13 @@ class Tables:
                 kind_in_words = f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
             yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), found=kind_in_words)
 
+    def incomplete_warnings(self, root: bytes) -> Iterator[Problem]:
+        """Yield a warning for what tables lack that casacore can open without it, in every mode and at every plan."""
+        for source in sorted(self.fingerprints.keys() - self.broken.keys()):
+            from qa2pack.manifest.scan.broken_tables import table_faults  # of no use where there are no tables
+
+            yield from table_faults(os.path.join(root, source))
+
 
 @dataclass(frozen=True, slots=True)
 class _Query:

@@ -103,7 +103,7 @@ class FileBatch:
 
     Attributes:
         names: in the package, sorted.
-        sources: relative to the root, or absolute outside of it; no symlinks.
+        sources: relative to the root, or absolute outside of it; of a symlink the file that it leads to.
         known: encoded earlier records, used instead of the streams of the options, each with the time of its scan.
     """
 

@@ -2,7 +2,8 @@
 
 casacore is asked about measurement sets that lose columns. All other tables (calibration, subtables, images) are
 packaged as they are, and one whose copy broke off would be noticed by whoever opens it, years later. What costs
-little is looked at: whether `table.dat` is as long as it says, and whether its data managers have their first files.
+little is looked at: whether `table.dat` is as long as it says, whether its data managers have their first files, and
+of what casacore itself does not miss, whether `table.lock` tells the number of rows, and the subtables are there.
 It is no check of the content: the other files of a table may still be damaged.
 """
 
@@ -11,26 +12,35 @@ from collections.abc import Iterator
 
 from qa2pack.manifest.casa.aips_io import UnreadableTableError
 from qa2pack.manifest.casa.column_split import CONTAINERS
-from qa2pack.manifest.casa.table_dat import NoTableError, TableFile, read_table_file
-from qa2pack.manifest.fs.presence import leads_anywhere
+from qa2pack.manifest.casa.table_dat import Kind, NoTableError, TableFile, located, read_table_file
+from qa2pack.manifest.fs.presence import is_file, leads_anywhere
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.scan.table_references import DESCRIPTION, INSIDE, is_inside
+from qa2pack.manifest.table_lock import LOCK_NAME, may_tell_rows
 
 
 def table_faults(table: bytes) -> Iterator[Problem]:
-    """Yield a warning if the table in a folder will not open; what cannot be read is reported by the scan."""
+    """Yield warnings if something of the table in a folder is damaged or not there.
+
+    What cannot be read is reported by the scan. A subtable is looked for, and nothing else of it: it is a table of
+    its own.
+    """
     try:
-        fault = _fault(table, read_table_file(table))
+        description = read_table_file(table)
+        for fault in filter(None, (_file_fault(table, description), _lock_fault(table, description))):
+            yield Problem(Code.W_TABLE_INCOMPLETE, table, found=fault)
+        for subtable in _missing_subtables(table, description):
+            yield Problem(Code.W_TABLE_INCOMPLETE, subtable, found=f"there is no {shown(DESCRIPTION)}")
     except (OSError, NoTableError):
         return
     except UnreadableTableError as error:
-        fault = str(error)
-    if fault:
-        yield Problem(Code.W_TABLE_INCOMPLETE, table, found=fault)
+        yield Problem(Code.W_TABLE_INCOMPLETE, table, found=str(error))
 
 
-def _fault(table: bytes, description: TableFile) -> str:
-    """Say what is wrong; raises UnreadableTableError as well."""
+def _file_fault(table: bytes, description: TableFile) -> str:
+    """Say without which file the table will not open; raises UnreadableTableError as well."""
     for name in sorted(description.first_files()):
         try:
             if not os.stat(join(table, name)).st_size:
@@ -39,3 +49,26 @@ def _fault(table: bytes, description: TableFile) -> str:
             is_in_one_file = any(leads_anywhere(join(table, container)) for container in CONTAINERS)
             return "" if is_in_one_file else f"there is no {shown(name)}"
     return ""
+
+
+def _lock_fault(table: bytes, description: TableFile) -> str:
+    """Say why rows may be missing. The lock is not opened: see `manifest.table_lock`."""
+    if description.kind != Kind.PLAIN:  # the others have none
+        return ""
+    try:
+        if may_tell_rows(os.stat(join(table, LOCK_NAME)).st_size):
+            return ""
+        fault = f"{shown(LOCK_NAME)} does not tell the number of rows"
+    except FileNotFoundError:
+        fault = f"there is no {shown(LOCK_NAME)}"
+    return f"{fault}, so it has {counted(description.row_count, 'row')}"
+
+
+def _missing_subtables(table: bytes, description: TableFile) -> Iterator[bytes]:
+    """Yield the folders of subtables that lie in the table's folder by its keywords, and are not there."""
+    if INSIDE not in description.data:  # as in most tables: then nothing has to be understood
+        return
+    for name in filter(is_inside, description.names().keywords):
+        subtable = located(name, table)
+        if not is_file(join(subtable, DESCRIPTION)):
+            yield subtable

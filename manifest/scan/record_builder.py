@@ -20,7 +20,7 @@ from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.quantity import Size, Time
+from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.scan.broken_files import unsound_files
 from qa2pack.manifest.scan.digest_cache import KnownFolder
@@ -37,6 +37,7 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
     path_problems,
     stat_problems,
 )
+from qa2pack.manifest.scan.sources import changed, link_target, unreadable
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 _LAST_NS = (1 << 63) - 1  # the maximum that a record can hold
@@ -164,16 +165,16 @@ class Columns:
         self._take(name, source, self._seen(source, name, fd))
 
     def add_from_elsewhere(self, names: Sequence[bytes], sources: Sequence[bytes]) -> None:
-        """Add files of other folders, relative to the root or absolute; symlinks only into the package."""
+        """Add files of other folders, relative to the root or absolute; of a symlink the file that it leads to."""
         self._has_mixed_sources = True
         for name, source, found in zip(names, sources, each(self._seen_elsewhere, sources), strict=True):
             if isinstance(found, bytes):
-                self.add_carried(name, source, found)
+                self.add_linked(name, source, found)
             else:
                 self._take(name, source, found)
 
     def _seen_elsewhere(self, source: bytes) -> _Look | Problem | bytes:
-        """Look at a file of another folder; of a symlink into the package return where it leads."""
+        """Look at a file of another folder; of a symlink return where it leads."""
         path = os.path.join(self.options.root, source)
         folder, name = os.path.split(source)
         try:
@@ -181,14 +182,17 @@ class Columns:
                 mode = os.lstat(name, dir_fd=fd).st_mode
                 if stat.S_ISREG(mode):
                     return self._seen(source, name, fd)
-            target = real_path(path)
         except OSError as error:
             return unreadable(path, error)
-        is_carried = stat.S_ISLNK(mode) and self.options.is_in_package(target)
-        return target if is_carried else Problem(Code.SPECIAL_FILE, path)
+        return link_target(self.options, source) if stat.S_ISLNK(mode) else Problem(Code.SPECIAL_FILE, path)
 
-    def add_carried(self, name: bytes, link: bytes, target: bytes) -> None:
-        """Add a file that was moved into the package: the symlink `link`, relative to the root, leads to `target`."""
+    def add_linked(self, name: bytes, link: bytes, target: bytes) -> None:
+        """Add the file that the symlink `link` leads to; one that was moved into the package is carried over.
+
+        Args:
+            link: relative to the root or absolute.
+            target: as `link_target` returns it.
+        """
         if not self.options.is_replaced(target):
             self.add_from_elsewhere((name,), (target,))
             return
@@ -403,16 +407,6 @@ def _as_on_disk(names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]") -
 
 def _status(entry: "os.DirEntry[str]") -> os.stat_result:
     return entry.stat(follow_symlinks=False)
-
-
-def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:
-    """Return the problem of a file whose size changed while it was read."""
-    return Problem(Code.ORIGIN_CHANGED, path, Size(error.expected_bytes), Size(error.found_bytes))
-
-
-def unreadable(path: bytes, error: OSError) -> Problem:
-    """Return the problem of a file or folder that cannot be read."""
-    return Problem(Code.UNREADABLE, path, found=error.strerror or str(error))
 
 
 def _real_path(path: bytes) -> bytes:

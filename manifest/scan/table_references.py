@@ -2,7 +2,7 @@
 
 A table names others either by their whole path, which the receiver does not have, or by their place as seen from
 its own. The second holds in the package if the other table gets the same place there, and no glob leaves it out.
-A subtable that the origin does not have either is no matter of packaging.
+A subtable that the origin does not have either is no reason to refuse; `broken_tables` warns of it.
 """
 
 import os
@@ -18,6 +18,7 @@ from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 
 DESCRIPTION = b"table.dat"
+INSIDE = b"././"  # begins the names of tables that lie in the folder of the one that names them
 OF_IMAGES = frozenset({b"imageconcat.json", b"imageexpr.json"})  # see `manifest.casa.image_files`
 
 
@@ -53,7 +54,7 @@ def references(names: TableNames, source: bytes, path: bytes, exclude: Sequence[
     groups = ((Needed.ROWS, names.rows), (Needed.SUBTABLE, names.keywords), (Needed.PIXELS, names.images))
     for needed, group in groups:
         for name in group:
-            if not _is_inside(name) or _excluded_by(located(name, source), source, exclude):
+            if not is_inside(name) or _excluded_by(located(name, source), source, exclude):
                 yield Reference(source, path, name, needed)
     for values in names.elsewhere:
         yield Reference(source, path, elsewhere=values)
@@ -83,8 +84,9 @@ def torn_table(table: bytes, part: bytes, glob: str) -> Problem:
     return Problem(Code.TABLE_PART_EXCLUDED, table, found=f"{shown(part.removeprefix(table + b'/'))} matches {glob}")
 
 
-def _is_inside(name: bytes) -> bool:
-    return name.startswith(b"././") and b".." not in name.split(b"/")
+def is_inside(name: bytes) -> bool:
+    """Return whether a table that another one names lies in the folder of that one."""
+    return name.startswith(INSIDE) and b".." not in name.split(b"/")
 
 
 def _excluded_by(path: bytes, top: bytes, exclude: Sequence[str]) -> str | None:

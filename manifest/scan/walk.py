@@ -8,7 +8,6 @@ A symlink in the origin counts as its target. It may lead anywhere inside the or
 allowed. A symlink to a folder is followed unless it is a loop.
 """
 
-import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,10 +36,10 @@ from qa2pack.manifest.scan.batches import (
     Subtree,
     SubtreeBatch,
 )
-from qa2pack.manifest.scan.broken_tables import table_faults
 from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
 from qa2pack.manifest.scan.known_folder import known_folder, records_within
-from qa2pack.manifest.scan.record_builder import Columns, changed, unreadable
+from qa2pack.manifest.scan.record_builder import Columns
+from qa2pack.manifest.scan.sources import changed, link_target, unreadable
 from qa2pack.manifest.scan.table_references import DESCRIPTION, OF_IMAGES, references, torn_table
 
 BATCH_FILES = 4000
@@ -185,6 +184,8 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
         may_refer = is_table and _may_refer(options, subtree, dict(entries), known)
     table = os.path.join(options.root, subtree.source)
     if is_table:
+        from qa2pack.manifest.scan.broken_tables import table_faults  # of no use where there are no tables
+
         result.warnings.extend(table_faults(table))
     if may_refer:
         _add_references(options, subtree, read_table_names, result)
@@ -272,15 +273,14 @@ def _may_refer(
 def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult) -> Iterable[Subtree]:
     """Add the file that a symlink leads to, or return the folder as a subtree."""
     options = found.options
-    target = _resolve(options, join(subtree.source, name), result)
-    if target is None:
+    link = join(subtree.source, name)
+    target = link_target(options, link)
+    if isinstance(target, Problem):
+        result.problems.append(target)
         return ()
-    if options.is_in_package(target):
-        found.add_carried(name, join(subtree.source, name), target)
-        return ()
-    if is_folder(os.path.join(options.root, target)):
+    if not options.is_in_package(target) and is_folder(os.path.join(options.root, target)):
         return _linked_folder(options, subtree, name, target, result)
-    found.add_from_elsewhere((name,), (target,))
+    found.add_linked(name, link, target)
     return ()
 
 
@@ -324,36 +324,3 @@ def _hash_big_file(big: BigFile, result: ScanResult) -> None:
         result.problems.append(Problem(Code.ORIGIN_CHANGED, path, big.state, found))
     result.digests.append((big.path, big.name, digest))
     result.read_bytes += big.state.size
-
-
-def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes | None:
-    """Return the target of a symlink, relative to the root if inside; None, with a problem, if it may not be used."""
-    link = os.path.join(options.root, source)
-    if not options.follows_links:
-        result.problems.append(Problem(Code.WRONG_TYPE, link, "a file or folder", "a link"))
-        return None
-    try:
-        target = os.path.realpath(link, strict=True)
-    except OSError as error:
-        result.problems.append(_link_problem(link, error))
-        return None
-    if is_within(target, options.root):
-        return target[len(options.root.rstrip(b"/")) + 1 :]
-    if not (options.follow_outside or options.is_in_package(target)):
-        result.problems.append(Problem(Code.LINK_OUTSIDE, link, found=os.fsdecode(target)))
-        return None
-    return target
-
-
-_LINK_CODES = {errno.ENOENT: Code.LINK_DANGLING, errno.ENOTDIR: Code.LINK_DANGLING, errno.ELOOP: Code.LINK_LOOP}
-
-
-def _link_problem(link: bytes, error: OSError) -> Problem:
-    """Return the problem of a symlink that could not be followed, for the reason that the error gives."""
-    code = _LINK_CODES.get(error.errno or 0)
-    if code is None:
-        return unreadable(link, error)
-    try:
-        return Problem(code, link, found=os.fsdecode(os.readlink(link)))
-    except OSError as gone:  # the other files of the folder can be scanned all the same
-        return unreadable(link, gone)

@@ -596,9 +596,11 @@ WARNINGS: Mapping[Code, Row] = {
     ),
     Code.W_TABLE_INCOMPLETE: Row(
         "This table is damaged or incomplete.",
-        "Its copy or the program that wrote it broke off. Looked at are table.dat and the first file of each data "
-        "manager; other damage in a table is not noticed.",
-        "Copy or make the table again, or leave it out: --exclude GLOB; else it is packaged as it is.",
+        "Its copy or the program that wrote it broke off, or somebody removed a subtable or a table.lock. Looked at "
+        "are table.dat, table.lock, the first file of each data manager, and whether the subtables are there; other "
+        "damage in a table is not noticed.",
+        "Copy or make the table again, or leave it out: --exclude GLOB; else it is packaged as it is. Nothing has "
+        "to be done where only table.lock is missing, and the number of rows is right.",
     ),
     Code.W_TABLE_WHOLE: Row(
         "This table is packaged whole, with all its data columns.",
