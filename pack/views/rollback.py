@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import read_state
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import shown
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
@@ -52,7 +53,9 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     yield f"{style.good('Rolled back')}: {what} {member_words(result.member)}"
     package = shown(target.package.path)
     if result.is_gone:
-        yield f"  {package} is gone again: there was no package before. The origin is as it was."
+        is_free = not is_there(target.package.path)
+        what = "is gone again" if is_free else "is not of that apply, and stays as it is"
+        yield f"  {package} {what}: there was no package before. The origin is as it was."
         return
     yield f"  {package} is as it was before."
     if not result.is_of_package and set(read_state(target.package).members) - {result.member}:
