@@ -370,11 +370,14 @@ def _file_journal(run: _Run, begin: Begin, plan: Described | None) -> Applied:
 
 def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
     """Finish a rollback that was stopped."""
-    from qa2pack.executor.rollback_steps import roll_back  # imports verify, which an apply that succeeds never needs
+    from qa2pack.executor.rollback_checks import check_stopped  # these import verify, which few applies need
+    from qa2pack.executor.rollback_steps import roll_back
 
     begin = begin_of(records)
     _check_expected(run, _of_journal(begin))
-    roll_back(run.package, records, opened=run.opened, engine=run.engine, disk=run.disk, stop=run.stop)
+    opened, engine, disk = run.opened, run.engine, run.disk
+    check_stopped(run.package, records, opened=opened, engine=engine, disk=disk, progress=run.progress)
+    roll_back(run.package, records, opened=opened, engine=engine, disk=disk, stop=run.stop)
     return Applied(begin.member, phase_of(records), is_rolled_back=True, renamed_from=begin.renamed_from)
 
 
@@ -385,11 +388,13 @@ def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
     _check_expected(run, planned)
     run.options.announce(planned)
     commit = next(record for record in records if isinstance(record, Commit))
-    if phase is Phase.COMMITTED:  # checked before anything is written: it may not be known
-        from qa2pack.executor.transaction.published_tree import is_published  # imports verify
+    if phase in (Phase.COMMITTED, Phase.PUBLISHED):  # checked before anything is written: it may not be known
+        from qa2pack.executor.transaction.published_tree import check_target, is_published  # imports verify
 
         paths = transaction_paths(run.package, begin)
-        is_done = is_published(paths, commit, opened=run.opened, engine=run.engine)
+        if phase is Phase.COMMITTED:
+            is_done = is_published(paths, commit, opened=run.opened, engine=run.engine)
+        check_target(paths, is_published=is_done)
     with _journal_open(run, begin, is_new=False) as transaction:
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)

@@ -18,7 +18,7 @@ from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.rollback_checks import (
     cannot_undo,
     check_finished,
-    check_published,
+    check_stopped,
     ended_journal,
     rollback_obstacles,
 )
@@ -122,7 +122,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         held.enter_context(locked_old(package, opened, trusted, wait, stop))
         records = _unfinished_records(package, disk)
         if records:
-            check_published(package, records, opened=opened, engine=engine, disk=disk)
+            check_stopped(package, records, opened=opened, engine=engine, disk=disk, progress=progress)
             has_copies = roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
             done = _rolled_back(records, was_finished=False, has_copies=has_copies)
         else:

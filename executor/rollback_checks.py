@@ -7,6 +7,7 @@ import math
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from qa2pack.executor.errors import CannotUndoError
@@ -14,29 +15,29 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.probe.mounts import mounts_in_what_goes
 from qa2pack.executor.publish.origin_links import look_at_origin
 from qa2pack.executor.publish.origin_presence import missing_disks
+from qa2pack.executor.publish.renaming import names_back
 from qa2pack.executor.since_repair import since_repair
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import JournalDamagedError, JournalError, read_journal
-from qa2pack.executor.transaction.journal_records import Begin, Commit, Publishing, Record, RollBack
+from qa2pack.executor.transaction.journal_records import Begin, Commit, Published, Publishing, Record, RollBack
 from qa2pack.executor.transaction.paths import (
     TransactionPaths,
-    published_folders,
     published_members,
     transaction_paths,
 )
-from qa2pack.executor.transaction.published_tree import is_like_target, is_published, staged_manifest
+from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_like_target, is_published
 from qa2pack.executor.transaction.recovery import Phase, begin_of, commit_of, phase_of
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.alma.package import Package, manifests_in, member_of_manifest
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, status_of
-from qa2pack.manifest.path import is_within, join, path_in
+from qa2pack.manifest.path import folders_above, is_within, join, path_in
 from qa2pack.manifest.plan.origin_files import lost_sources
-from qa2pack.manifest.problem import Code, Problem, Remedy
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.verify.member import verify_tree
 
@@ -60,6 +61,10 @@ _WITHOUT_ORIGIN = (
         "If it is gone for good, make its folders again and copy one of its files there from the package, with "
         "cp -p: then this command brings back the others."
     ),
+)
+_WITHOUT_PREVIOUS = (
+    Remedy("Bring it back to where it was in PACKAGE.pack, then:", ("pack rollback PACKAGE",)),
+    Remedy("Or leave it, and finish what was stopped:", ("pack apply PACKAGE",)),
 )
 _WITHOUT_FOLDER = (Remedy("Move it away, then:", ("pack rollback PACKAGE",)),)
 _WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:", ("pack rollback PACKAGE",)),)
@@ -96,17 +101,76 @@ def _add_again(begin: Begin) -> tuple[Remedy, ...]:
     return (plan, Remedy("Then:", ("pack apply PACKAGE",)))
 
 
-def check_published(
-    package: Package, records: Sequence[Record], *, opened: OpenedFiles, engine: Engine, disk: Disk
+def check_stopped(
+    package: Package,
+    records: Sequence[Record],
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    disk: Disk,
+    progress: Progress,
 ) -> None:
-    """Refuse, before anything is changed, a rollback that could not be completed."""
-    paths, commit = transaction_paths(package, begin_of(records)), commit_of(records)
+    """Refuse, before anything is changed, a rollback of a stopped transaction that could not be completed.
+
+    So is one that would lose what somebody did in the published tree since. A rollback that goes on is checked again.
+    """
+    begin, commit = begin_of(records), commit_of(records)
+    paths = transaction_paths(package, begin)
+    if commit is None or is_gone(paths, records, opened=opened, engine=engine, disk=disk):
+        return
     is_rolling_back = any(isinstance(record, RollBack) for record in records)
-    if commit is not None and is_published(
-        paths, commit, opened=opened, engine=engine, is_rolling_back=is_rolling_back
-    ):
+    is_visible = is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=is_rolling_back)
+    _check_previous(paths, is_visible=is_visible)
+    if not is_visible and phase_of(records) is Phase.PUBLISHED:  # what was published is not there any more
+        raise UnknownTreeError(paths.target, paths.root)
+    if is_visible:
         check_places(paths)
+        changes = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=False)
+        _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, paths)))
         check_origin(paths, opened=opened, engine=engine, disk=disk)
+
+
+def is_gone(
+    paths: TransactionPaths, records: Sequence[Record], *, opened: OpenedFiles, engine: Engine, disk: Disk
+) -> bool:
+    """Return whether a new tree is nowhere any more, and nothing relies on it: nothing gave way, the origin is whole.
+
+    Somebody removed it; or a power cut did that, in a rollback by an older program.
+    """
+    if paths.publishing.has_previous or is_there(paths.target) or is_there(paths.root):
+        return False
+    if not any(isinstance(record, Published) for record in records):
+        return True  # the origin is changed only later
+    with suppress(StreamError, FileNotFoundError):
+        manifest = published_manifest(paths, opened)
+        member = paths.package.member(manifest.header.member)
+        return not (manifest.notes.relinks or look_at_origin(manifest, member, engine=engine, disk=disk))
+    return False
+
+
+def _check_previous(paths: TransactionPaths, *, is_visible: bool) -> None:
+    """Refuse where what was replaced cannot come back: it is not kept, or something else has its place by now."""
+    if paths.publishing is Publishing.RENAME:
+        in_the_way = [old for kept, old in names_back(paths) if is_there(kept) and is_there(old)]
+    elif not paths.publishing.has_previous:
+        return
+    elif is_visible and not is_there(kept_tree(paths)):
+        raise CannotUndoError(Problem(Code.PREVIOUS_GONE, paths.package.path), remedies=_WITHOUT_PREVIOUS)
+    else:
+        is_taken = not is_visible and not paths.publishing.is_exchange and is_there(paths.previous_tree)
+        in_the_way = [paths.target] if is_taken and is_there(paths.target) else []
+    if in_the_way:
+        raise CannotUndoError(*(Problem(Code.NAME_TAKEN, path) for path in in_the_way), remedies=_WITHOUT_FOLDER)
+
+
+def _is_lost(change: Problem, paths: TransactionPaths) -> bool:
+    """Return whether a change would go with the published tree: not if the file is missing, or has another name."""
+    if not is_within(change.path, paths.target):  # a manifest: it is not known what was changed
+        return True
+    status = status_of(change.path)
+    if status is None:
+        return False
+    return change.code in EXTRAS or not stat.S_ISREG(status.st_mode) or status.st_nlink == 1
 
 
 def check_places(paths: TransactionPaths) -> None:
@@ -141,7 +205,7 @@ def _is_kept_by_owner(path: bytes) -> bool:
 
 
 def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
-    """Refuse to unpublish the package while a moved file cannot go back: the package has its last copy."""
+    """Refuse to unpublish the package while a moved file cannot go back, whose last copy the package has."""
     if paths.publishing.is_removal or paths.publishing is Publishing.RENAME:
         return  # no file goes back to the origin
     manifest = published_manifest(paths, opened)
@@ -193,13 +257,16 @@ def check_finished(
     if paths.publishing is Publishing.RENAME:
         _check_old_name(paths)
     check_places(paths)
-    problems = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick)
+    _refuse_changes(paths, _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick))
+    check_origin(paths, opened=opened, engine=engine, disk=disk)
+    return commit
+
+
+def _refuse_changes(paths: TransactionPaths, problems: Sequence[Problem]) -> None:
     if any(problem.code is Code.UNREADABLE for problem in problems):
         raise cannot_undo(Code.NOT_COMPARABLE, paths.package, problems)
     if problems:
         raise cannot_undo(Code.CHANGED_SINCE, paths.package, problems)
-    check_origin(paths, opened=opened, engine=engine, disk=disk)
-    return commit
 
 
 def _check_old_name(paths: TransactionPaths) -> None:
@@ -245,9 +312,13 @@ def _may_be_published(paths: TransactionPaths, commit: Commit, opened: OpenedFil
 
 def published_manifest(paths: TransactionPaths, opened: OpenedFiles) -> Described:
     """Open the manifest of the published member, which may not be published itself yet."""
-    staged = staged_manifest(paths)
-    path = paths.package.manifest(paths.member)
-    return opened.manifest_of(paths.member, staged if is_there(staged) else path)
+    return opened.manifest_of(paths.member, _manifest_path(paths, paths.member))
+
+
+def _manifest_path(paths: TransactionPaths, member: bytes) -> bytes:
+    published = paths.package.manifest(member)
+    staged = join(paths.new_manifests, os.path.basename(published))
+    return staged if is_there(staged) else published
 
 
 def _changes(
@@ -257,9 +328,17 @@ def _changes(
     if paths.publishing.is_removal:
         return ()
     found: list[Problem] = []
-    for member in published_members(paths):
+    members = _made_members(paths)
+    for member in members:
         found += _changes_in(member, paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick)
-    return (*found, *_neighbours(paths))
+    return (*found, *_neighbours(paths, members))
+
+
+def _made_members(paths: TransactionPaths) -> list[bytes]:
+    """Return the members of the published tree, whose manifests may not be published yet."""
+    if paths.publishing is Publishing.RENAME and is_folder(paths.new_manifests):
+        return [member_of_manifest(name) for name in manifests_in(paths.new_manifests)]
+    return published_members(paths)
 
 
 def _changes_in(
@@ -273,7 +352,7 @@ def _changes_in(
     is_quick: bool,
 ) -> Iterable[Problem]:
     try:
-        manifest = opened.manifest_of(member, paths.package.manifest(member))
+        manifest = opened.manifest_of(member, _manifest_path(paths, member))
     except StreamError as error:
         return (unusable_manifest(error),)
     except FileNotFoundError as error:
@@ -293,21 +372,24 @@ def kept_member(paths: TransactionPaths, member: bytes) -> bytes:
     """Return the folder of the member in the package that is kept for the rollback; empty if nothing was replaced."""
     if not paths.publishing.has_previous:
         return b""
-    return paths.previous_tree + paths.staged(member).removeprefix(paths.root)
+    return kept_tree(paths) + paths.staged(member).removeprefix(paths.root)
 
 
-def _neighbours(paths: TransactionPaths) -> tuple[Problem, ...]:
-    """Return the unexpected entries of the folders that would be removed."""
+def kept_tree(paths: TransactionPaths) -> bytes:
+    """Return where the tree that was replaced is until it comes back: until its step, where publishing left it."""
+    if is_there(paths.previous_tree):
+        return paths.previous_tree
     if paths.publishing is Publishing.RENAME:
-        state, package = read_state(paths.package), paths.package
-        others = (
-            *(join(package.path, name) for name in state.unexpected),
-            *map(package.member, state.without_manifest),
-        )
-        return tuple(Problem(Code.EXTRA, path) for path in others)
+        return paths.old_package.path
+    return paths.root if paths.publishing.is_exchange else paths.previous_tree
+
+
+def _neighbours(paths: TransactionPaths, members: Iterable[bytes]) -> tuple[Problem, ...]:
+    """Return the unexpected entries of the folders above the members, which would be removed."""
+    in_target = (paths.package.member(member).removeprefix(paths.target)[1:] for member in members)
     return tuple(
         Problem(Code.EXTRA, os.path.join(folder, name))
-        for above, own in published_folders(paths).items()
+        for above, own in folders_above(in_target).items()
         for folder in (path_in(paths.target, above),)
         if is_folder(folder)
         for name in sorted(os.listdir(folder))

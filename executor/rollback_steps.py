@@ -15,6 +15,7 @@ from qa2pack.executor.publish.publish import unpublish
 from qa2pack.executor.publish.renaming import bring_old_back, turn_origin_links
 from qa2pack.executor.rollback_checks import (
     cannot_undo,
+    is_gone,
     published_manifest,
 )
 from qa2pack.executor.stage.batch import make_folders
@@ -69,7 +70,10 @@ def roll_back(
     stop.check()
     has_copies = False
     if commit is not None:
-        has_copies = _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk, stop=stop)
+        is_removed = is_gone(paths, records, opened=opened, engine=engine, disk=disk)
+        has_copies = _roll_back_published(
+            paths, commit, is_removed=is_removed, opened=opened, engine=engine, disk=disk, stop=stop
+        )
     _remove_staged_and_previous(paths, disk, stop)
     if paths.publishing is Publishing.RENAME:
         _remove_plan_and_history(paths, disk)
@@ -142,15 +146,25 @@ def _restore_plan(package: Package, begin: Begin, opened: OpenedFiles, disk: Dis
 
 
 def _roll_back_published(
-    paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, disk: Disk, stop: Stop
+    paths: TransactionPaths,
+    commit: Commit,
+    *,
+    is_removed: bool,
+    opened: OpenedFiles,
+    engine: Engine,
+    disk: Disk,
+    stop: Stop,
 ) -> bool:
     """First put the origin files back, while the package still has their content, then unpublish the package.
+
+    Args:
+        is_removed: the new tree is nowhere any more, and nothing relies on it.
 
     Returns:
         Whether some of them came back as copies.
     """
     has_copies = False
-    is_visible = is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
+    is_visible = not is_removed and is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
     if paths.publishing is Publishing.RENAME:
         bring_old_back(paths, disk)
         turn_origin_links(paths, opened, disk, is_back=True, stop=stop)

@@ -21,10 +21,12 @@ from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_there, real_path, status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import is_within
+from qa2pack.manifest.table_lock import is_table_lock
 
 _ANOTHER = "another"
 _NONE = "none"
 _NOT_PACKAGED = "none in the package"
+_ANOTHER_PACKAGED = "another in the package"
 
 
 class _Holds(Enum):
@@ -81,13 +83,14 @@ class OriginName:
     def in_the_way(self) -> Hindrance | None:
         """Return what would prevent `back` from restoring the file, None if nothing would."""
         beside = self._swap.beside
-        if self._look(beside) is _Holds.OTHER:
+        left = self._look(beside)
+        if left is _Holds.OTHER or (left is not _Holds.NOTHING and not self._is_packaged):
             return Hindrance(beside, _ANOTHER)
         match self._look(self.name):
             case _Holds.FILE:
                 return None
             case _Holds.LINK | _Holds.NOTHING:
-                return None if self._is_packaged else Hindrance(self.name, _NOT_PACKAGED)
+                return None if self._is_moved_one else self._not_moved
             case _Holds.OTHER:
                 return Hindrance(self.name, _ANOTHER)
 
@@ -97,10 +100,12 @@ class OriginName:
         if not swap.sweep():
             return Hindrance(swap.beside, _ANOTHER)
         holds = self._look(self.name)
-        if holds in (_Holds.FILE, _Holds.OTHER):
-            return None if holds is _Holds.FILE else Hindrance(self.name, _ANOTHER)
-        if not self._is_packaged:
-            return Hindrance(self.name, _NOT_PACKAGED)
+        if holds is _Holds.FILE:
+            return None
+        if holds is _Holds.OTHER:
+            return Hindrance(self.name, _ANOTHER)
+        if not self._is_moved_one:
+            return self._not_moved
         folder, name = os.path.split(self.target)
         with opened_folder(folder) as package_fd:
             self._bring(name, package_fd, swap)
@@ -116,6 +121,11 @@ class OriginName:
                 return Hindrance(self.name, _NOT_PACKAGED)
             case _:
                 return Hindrance(self.name, _ANOTHER)
+
+    @property
+    def _not_moved(self) -> Hindrance:
+        """What the package has in place of the file that was moved."""
+        return Hindrance(self.name, _ANOTHER_PACKAGED if self._is_packaged else _NOT_PACKAGED)
 
     @property
     def is_copy(self) -> bool:
@@ -137,6 +147,21 @@ class OriginName:
     def _is_packaged(self) -> bool:
         """Whether the package still has the file: it may have been removed since a stop."""
         return is_there(self.target)
+
+    @property
+    def _is_moved_one(self) -> bool:
+        """Whether the package has the file that was moved, or its content: another may have its name since a stop."""
+        status, planned = status_of(self.target), self.planned.state
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return False
+        found = state_of(status)
+        is_same = found.inode == planned.inode or found.written == planned.written
+        return is_same or is_table_lock(self.target) or self._has_content(self.target)
+
+    def _has_content(self, name: bytes) -> bool:
+        with suppress(FileGrewOrShrankError), opened_file(name, dir_fd=self.fd) as fd:
+            return digest_of_fd(fd, self.planned.state.size) == self.planned.digest
+        return False
 
     def _look(self, name: bytes) -> _Holds:
         return self._judge(name, status_of(name, dir_fd=self.fd))
@@ -168,11 +193,7 @@ class OriginName:
         planned, found = self.planned.state, state_of(status)
         if found.written != planned.written:
             return False
-        if found.untouched == planned.untouched:
-            return True
-        with suppress(FileGrewOrShrankError), opened_file(name, dir_fd=self.fd) as fd:
-            return digest_of_fd(fd, planned.size) == self.planned.digest
-        return False
+        return found.untouched == planned.untouched or self._has_content(name)
 
     def _bring(self, name: bytes, package_fd: int, swap: Swap) -> None:
         """Prepare the file beside the name: the package's own inode, or a checked copy."""

@@ -149,18 +149,21 @@ def take_old_control_away(paths: TransactionPaths, disk: Disk) -> None:
 
 def bring_old_back(paths: TransactionPaths, disk: Disk) -> None:
     """Put the package of the old name back, its control folder first: it says that a renaming is under way."""
-    old = paths.old_package
-    if is_there(paths.previous_control):
-        disk.rename(paths.previous_control, old.control)
-        sync_folder(disk, old.parent)
-    if is_there(paths.previous_tree):
-        disk.rename(paths.previous_tree, old.path)
-    for suffix in TICKET_SUFFIXES:
-        if is_there(_kept_ticket(paths, suffix)):
-            disk.rename(_kept_ticket(paths, suffix), _ticket(old, suffix))
-    sync_folder(disk, old.parent)
+    for kept, name in names_back(paths):
+        if is_there(kept):
+            disk.rename(kept, name)
+        sync_folder(disk, paths.old_package.parent)
     if is_folder(paths.previous):
         sync_folder(disk, paths.previous)
+
+
+def names_back(paths: TransactionPaths) -> Iterator[tuple[bytes, bytes]]:
+    """Yield where each part of the package of the old name is kept, and its path before; the control folder first."""
+    old = paths.old_package
+    yield paths.previous_control, old.control
+    yield paths.previous_tree, old.path
+    for suffix in TICKET_SUFFIXES:
+        yield _kept_ticket(paths, suffix), _ticket(old, suffix)
 
 
 def _ticket(package: Package, suffix: bytes) -> bytes:

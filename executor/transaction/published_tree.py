@@ -23,7 +23,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join, path_in
-from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
 
@@ -61,21 +61,34 @@ def is_published(
     """
     if paths.publishing.is_removal:
         return not is_there(paths.target)
-    if not is_there(paths.target):
-        return False
+    is_missing = not is_there(paths.target)
+    if is_missing and not paths.publishing.is_exchange and is_there(paths.root):
+        return False  # nothing but the new tree is ever in staging
     manifest = _manifest_of(paths, commit, opened)
     if manifest is None:
         if is_rolling_back:
             return False
         raise UnknownTreeError(paths.target, paths.root)
     other = _taken_back(paths) if is_rolling_back else paths.root
+    if not is_missing:
+        return _is_at_target(paths, commit, manifest, other, engine)
+    # An exchange never leaves that. What is left may be the old tree, which may look like the new one.
+    if paths.publishing.is_exchange and _hints(commit, paths.target, other) == [False] * _HINT_COUNT:
+        return False
+    raise UnknownTreeError(paths.target, other)
+
+
+def _is_at_target(paths: TransactionPaths, commit: Commit, manifest: Described, other: bytes, engine: Engine) -> bool:
+    """Return whether the tree is at the target, where something is; raises as `is_published`.
+
+    Args:
+        other: where it is else.
+    """
     here = _likeness(paths, paths.target, manifest, engine)
     there = _likeness(paths, other, manifest, engine)
-    if here is not there:
-        return here > there
+    if (here is _Likeness.NONE) is not (there is _Likeness.NONE):
+        return here > there  # files that are there besides do not tell: somebody may have put them into either
     hints = _hints(commit, paths.target, other)
-    if here is _Likeness.NONE and is_rolling_back and not hints and not is_there(other):
-        return False  # the staged tree goes after it was taken back, and nothing of what is at the target is its
     if here is _Likeness.NONE and not is_there(other) and set(hints) == {True}:
         return True  # changed since: believed only if there is no other tree that it could be
     if len(hints) == _HINT_COUNT and len(set(hints)) == 1:
@@ -85,11 +98,34 @@ def is_published(
     if here is not _Likeness.NONE:
         here = _likeness(paths, paths.target, manifest, engine, is_quick=False)
         there = _likeness(paths, other, manifest, engine, is_quick=False)
-        if here is not there:
+        if here is not there and (_Likeness.NONE in (here, there) or set(hints) <= {here > there}):
             return here > there
-        if here is not _Likeness.NONE and len(set(hints)) == 1:
+        if here is there is not _Likeness.NONE and len(set(hints)) == 1:
             return hints[0]
     raise UnknownTreeError(paths.target, other)
+
+
+def check_target(paths: TransactionPaths, *, is_published: bool) -> None:
+    """Refuse to go on where the tree is not at the target, or something else is that it must not take away.
+
+    Raises:
+        UnknownTreeError: what was there is moved away: the new tree, or the one that it is exchanged with.
+        Refused: something has the name of the new tree.
+    """
+    if paths.publishing.is_removal:
+        return
+    is_taken = is_there(paths.target)
+    if not is_taken and (is_published or paths.publishing.is_exchange):
+        raise UnknownTreeError(paths.target, paths.root)
+    is_old = paths.publishing.is_exchange or (paths.publishing.is_two_renames and not is_there(paths.previous_tree))
+    if is_taken and not is_published and not is_old:
+        raise Refused(Problem(Code.NAME_TAKEN, paths.target), remedies=_GO_ON)
+
+
+_GO_ON = (
+    Remedy("Move it away, then:", ("pack apply PACKAGE",)),
+    Remedy("Or give up what was to get the name:", ("pack rollback PACKAGE",)),
+)
 
 
 def _taken_back(paths: TransactionPaths) -> bytes:

@@ -71,9 +71,9 @@ REQUESTS: Mapping[Code, Row] = {
         "Name one of those that are there.",
     ),
     Code.NAME_TAKEN: Row(
-        "Something has this name already: the package cannot get it.",
-        "There is another package of this code, its control folder or ticket files; or, where a renaming is rolled "
-        "back, something got the old name since.",
+        "Something has this name already, so it cannot be given.",
+        "There is another package of this code, its control folder or ticket files; or, where an apply was stopped "
+        "or a renaming is rolled back, something got the name since.",
         "If it is not needed any more, move it away; else give the package another code. Then give the same command "
         "again.",
     ),
@@ -331,7 +331,8 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.PREVIOUS_GONE: Row(
         "The package that was replaced was not kept.",
-        "It was applied with --keep-previous=no, or what it replaced took more than 64 MiB of its own.",
+        "It was applied with --keep-previous=no, or what it replaced took more than 64 MiB of its own; or it was "
+        "removed from PACKAGE.pack by hand.",
         "To have the earlier state again, bring its files back at the origin, and make it again from there:",
         ("pack plan --again PACKAGE", "pack apply PACKAGE --keep-previous"),
         (
@@ -366,9 +367,10 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.TREE_UNKNOWN: Row(
         "It is not known whether the new package is in place or still in staging.",
-        "Neither folder holds exactly what its manifest says, or both do: one was changed since the stop.",
-        "Put back what was changed in these two folders since the stop, from a backup if need be, and give the same "
-        "command again. PACKAGE.pack is needed for that: leave it as it is.",
+        "Neither folder holds exactly what its manifest says, or both do: one was changed or moved away since the "
+        "stop.",
+        "Put back what was changed in these two folders since the stop, or moved away, from a backup if need be, and "
+        "give the same command again. PACKAGE.pack is needed for that: leave it as it is.",
     ),
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import read_state
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import shown
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
@@ -53,8 +54,10 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     yield f"{style.good('Rolled back')}: {what} {member_words(result.member)}"
     package = shown(target.package.path)
     if result.is_gone:
+        is_free = not is_there(target.package.path)
+        what = "is gone again" if is_free else "is not of that apply, and stays as it is"
         origin = "" if result.has_copies else " The origin is as it was."
-        yield f"  {package} is gone again: there was no package before.{origin}"
+        yield f"  {package} {what}: there was no package before.{origin}"
         yield from _copies_lines(result)
         return
     yield f"  {package} is as it was before."

@@ -124,12 +124,16 @@ def check_goes_back(laid: Laid, boot: str | None = None) -> None:
     transaction that made it.
     """
     world = laid.world
-    has_begun = world.has_begun or world.visible() != laid.before.package
+    has_begun, phase = world.has_begun or world.visible() != laid.before.package, world.phase
     if not (has_begun or world.scenario.change.is_new) or not world.can_roll_back():
+        assert phase not in _CAN_ROLL_BACK
         check_goes_on(laid, boot)
         return
     assert not world.has_begun
     check_is_before(laid)
+
+
+_CAN_ROLL_BACK = (Phase.STAGING, Phase.COMMITTED, Phase.PUBLISHED, Phase.ROLLING_BACK)
 
 
 def check_is_before(laid: Laid) -> None:

@@ -1,0 +1,291 @@
+"""What somebody does to a package, or in its place, between a stop and a rollback: it is refused and loses nothing.
+
+Each way to publish is stopped at each of its steps from the first visible one on. When what was done is taken back,
+the same command does what it would have done at once.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.errors import CannotUndoError
+from qa2pack.executor.rollback_checks import kept_tree
+from qa2pack.executor.transaction.journal_records import Commit
+from qa2pack.executor.transaction.paths import TransactionPaths, transaction_paths
+from qa2pack.executor.transaction.recovery import Phase, begin_of
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.problem import Code, Refused
+from support.commands import run_here
+from support.faulty_disk import CountingDisk, Fault, FaultyDisk, ReplaceStoppingDisk, Stopped, StoppingDisk
+from support.in_process import Delivery, write
+from support.origin_bytes import roll_back
+from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way
+from support.worlds import Change, Scenario, scratch_root, some_calls
+
+Capsys = pytest.CaptureFixture[str]
+SCENARIOS = (
+    *(Scenario(change, Mode.MOVE) for change in (Change.NEW, Change.GROUP, Change.REPLACE_MEMBER)),
+    Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True),
+    Scenario(Change.REPLACE, Mode.COPY, is_alike=True),
+    Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True),
+    Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
+    Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
+    Scenario(Change.RECEIVED, Mode.COPY),
+)
+WAYS_BACK = (Phase.COMMITTED, Phase.PUBLISHED, Phase.ROLLING_BACK)
+
+
+@pytest.fixture(scope="module")
+def layouts() -> Iterator[Layouts]:
+    with scratch_root() as root:
+        yield Layouts(root)
+
+
+def paths_of(laid: Laid) -> TransactionPaths:
+    return transaction_paths(laid.world.package, begin_of(laid.world.records))
+
+
+def is_new_there(laid: Laid) -> bool:
+    """Tell by its number whether the new tree is at its path."""
+    (commit,) = (record for record in laid.world.records if isinstance(record, Commit))
+    target = paths_of(laid).target
+    return os.path.lexists(target) and os.lstat(target).st_ino == commit.root_inode
+
+
+def stops(laid: Laid) -> Iterator[int]:
+    """Stop before calls from the commit on, and yield where a rollback is possible and the new tree is there."""
+    for at in some_of([laid.sync + at for at in some_calls(laid.calls[laid.sync :])]):
+        with suppress(Stopped):
+            laid.world.apply(FaultyDisk(Fault.STOP_BEFORE, at, laid.splits))
+        if laid.world.phase in WAYS_BACK and is_new_there(laid):
+            yield at
+        laid.world.bring_back()
+
+
+def stopped_rollbacks(laid: Laid) -> Iterator[int]:
+    """Stop rollbacks of an apply that was stopped when its package was published, and yield as `stops`."""
+    at = published_at(laid)
+    for second in some_of(_calls_of_rollback(laid, at)):
+        for call, run in ((at, laid.world.apply), (second, laid.world.roll_back)):
+            with suppress(Stopped):
+                run(FaultyDisk(Fault.STOP_BEFORE, call, laid.splits))
+        if laid.world.phase in WAYS_BACK and is_new_there(laid):
+            yield second
+        laid.world.bring_back()
+
+
+def some_of(places: Sequence[int]) -> Sequence[int]:
+    """Return a dozen of the calls, from the first to the last."""
+    return places[:: max(1, len(places) // 12)]
+
+
+def published_at(laid: Laid) -> int:
+    """Return a call before which the package is published, and some of its files are moved if it moves any."""
+    last = max(at for at, name in enumerate(laid.calls) if name == "append")
+    places = [at for at in range(last - 1, laid.sync, -5) if _is_published_before(laid, at)]
+    return places[0]
+
+
+def _is_published_before(laid: Laid, at: int) -> bool:
+    with suppress(Stopped):
+        laid.world.apply(FaultyDisk(Fault.STOP_BEFORE, at, laid.splits))
+    is_published = laid.world.phase in WAYS_BACK and is_new_there(laid)
+    laid.world.bring_back()
+    return is_published
+
+
+def _calls_of_rollback(laid: Laid, at: int) -> Sequence[int]:
+    with suppress(Stopped):
+        laid.world.apply(FaultyDisk(Fault.STOP_BEFORE, at, laid.splits))
+    disk = CountingDisk()
+    laid.world.roll_back(disk)
+    laid.world.bring_back()
+    return some_calls(disk.calls)
+
+
+def all_of(laid: Laid) -> object:
+    """Return all that is on the disk: `State` leaves out what was replaced and how far the journal came."""
+    return {
+        path: path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        for path in laid.world.root.rglob("*")
+        if path.name != "lock" and laid.world.saved not in path.parents
+    }
+
+
+def check_refused(laid: Laid, command: Callable[[], object], *codes: Code) -> None:
+    before = all_of(laid)
+    with pytest.raises(Refused) as caught:
+        command()
+    assert caught.value.problems[0].code in codes
+    assert all_of(laid) == before
+
+
+def has_links(folder: Path) -> bool:
+    return any(path.is_symlink() for path in folder.rglob("*"))
+
+
+@contextmanager
+def moved_away(target: Path) -> Iterator[None]:
+    away = target.with_name("away")
+    target.rename(away)
+    yield
+    away.rename(target)
+
+
+@contextmanager
+def put_into(folder: Path) -> Iterator[None]:
+    mine = folder / "mine"
+    mine.write_text("mine")
+    yield
+    assert mine.read_text() == "mine"
+    mine.unlink()
+
+
+@contextmanager
+def written_again(path: Path, aside: Path) -> Iterator[None]:
+    path.rename(aside)
+    path.write_bytes(b"x" * aside.stat().st_size)
+    yield
+    aside.replace(path)
+
+
+@pytest.mark.parametrize("stopping", [stops, stopped_rollbacks])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_what_was_done_since_is_not_lost(
+    layouts: Layouts, scenario: Scenario, stopping: Callable[[Laid], Iterator[int]]
+) -> None:
+    laid, count = layouts.get(scenario), 0
+    for count, _ in enumerate(stopping(laid), 1):
+        world, target = laid.world, Path(os.fsdecode(paths_of(laid).target))
+        inside = next(path for path in sorted(target.rglob("*")) if path.is_dir())
+        image = next(path for path in sorted(target.rglob("*.fits")) if path.stat().st_size)
+        with moved_away(target):
+            is_relied_on = scenario.change.can_keep or has_links(world.origins / "now")
+            if is_relied_on or world.phase is not Phase.ROLLING_BACK:
+                check_refused(laid, world.apply, Code.TREE_UNKNOWN)
+            if is_relied_on:
+                check_refused(laid, world.roll_back, Code.TREE_UNKNOWN)
+        for change in (put_into(target), put_into(inside), written_again(image, world.root / "aside")):
+            with change:
+                check_refused(laid, world.roll_back, Code.CHANGED_SINCE, Code.TREE_UNKNOWN)
+                if world.phase is Phase.ROLLING_BACK:
+                    check_refused(laid, world.apply, Code.CHANGED_SINCE, Code.TREE_UNKNOWN)
+        (check_goes_back, check_goes_on_either_way)[count % 2](laid)
+    assert count
+
+
+def test_another_file_does_not_go_back_to_the_origin(layouts: Layouts) -> None:
+    """It has a further name, so it would not be lost with the package."""
+    laid, count = layouts.get(Scenario(Change.NEW, Mode.MOVE)), 0
+    for _ in stops(laid):
+        image = next(Path(os.fsdecode(laid.world.package.path)).rglob("image.fits"))
+        (origin,) = (laid.world.origins / "now").rglob("image.fits")
+        aside, mine = laid.world.root / "aside", laid.world.root / "mine"
+        image.rename(aside)
+        mine.write_text("mine")
+        image.hardlink_to(mine)
+        if origin.is_symlink():
+            check_refused(laid, laid.world.roll_back, Code.ORIGIN_IN_THE_WAY)
+        mine.unlink()
+        aside.replace(image)
+        check_goes_back(laid)
+        count += 1
+    assert count
+
+
+@pytest.mark.parametrize("change", [Change.REPLACE, Change.REMOVE_MEMBER])
+def test_what_has_the_name_of_what_comes_back_keeps_it_where_it_is(layouts: Layouts, change: Change) -> None:
+    """The old one was renamed into the control folder, and nothing has its name for a while, or for good."""
+    laid, count = layouts.get(Scenario(change, Mode.COPY, may_exchange=False, keeps_previous=True)), 0
+    for at in range(laid.sync + 1, laid.sync + 30):
+        with suppress(Stopped):
+            laid.world.apply(FaultyDisk(Fault.STOP_BEFORE, at, laid.splits))
+        target = paths_of(laid).target if laid.world.phase in WAYS_BACK else b"/"
+        if not os.path.lexists(target):
+            os.mkdir(target)
+            check_refused(laid, laid.world.roll_back, Code.NAME_TAKEN)
+            os.rmdir(target)
+            check_goes_back(laid)
+            count += 1
+        laid.world.bring_back()
+    assert count
+
+
+def test_old_name_that_was_taken_keeps_a_renaming(layouts: Layouts) -> None:
+    laid, count = layouts.get(Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True)), 0
+    for _ in stops(laid):
+        old = paths_of(laid).old_package.path
+        if not os.path.lexists(old):
+            os.mkdir(old)
+            check_refused(laid, laid.world.roll_back, Code.NAME_TAKEN)
+            os.rmdir(old)
+            check_goes_back(laid)
+            count += 1
+    assert count
+
+
+@pytest.fixture
+def unpublished(delivery: Delivery) -> Delivery:
+    """A new package that was stopped after its commit, before it got its name."""
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("rename"))
+    return delivery
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_name_that_was_taken_before_the_package_got_it_is_told(
+    capsys: Capsys, unpublished: Delivery, kind: str
+) -> None:
+    mine = unpublished.path
+    mine.mkdir() if kind == "folder" else mine.write_text("mine")
+    refused = run_here(capsys, "apply", mine)
+    assert f"{Code.NAME_TAKEN}: " in refused.err
+    assert f"Move it away, then:\n        pack apply {mine}" in refused.err
+    mine.rename(mine.with_name("mine"))
+    assert run_here(capsys, "apply", mine).code == 0
+    assert unpublished.problems() == []
+
+
+def test_rollback_says_that_what_took_the_name_stays(capsys: Capsys, unpublished: Delivery) -> None:
+    write(unpublished.path / "mine", b"mine")
+    rolled_back = run_here(capsys, "rollback", unpublished.path)
+    assert rolled_back.code == 0
+    assert f"{unpublished.path} is not of that apply, and stays as it is" in rolled_back.out
+    assert "gone" not in rolled_back.out
+    assert (unpublished.path / "mine").read_bytes() == b"mine"
+
+
+def test_new_package_that_was_removed_before_anything_relied_on_it_is_given_up(
+    capsys: Capsys, unpublished: Delivery
+) -> None:
+    shutil.rmtree(os.fsdecode(unpublished.package.control + b"/staging"))
+    assert f"{Code.TREE_UNKNOWN}: " in run_here(capsys, "apply", unpublished.path).err
+    assert run_here(capsys, "rollback", unpublished.path).code == 0
+    assert run_here(capsys, "apply", unpublished.path).code == 0, "the plan waits again"
+    assert unpublished.problems() == []
+
+
+def test_stopped_package_that_is_the_only_copy_stays(delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(ReplaceStoppingDisk(delivery.package.tickets[0]))
+    shutil.rmtree(delivery.origin)
+    with pytest.raises(CannotUndoError, match=Code.ORIGIN_LOST):
+        roll_back(delivery)
+    delivery.apply()
+    assert delivery.problems() == []
+
+
+def test_package_that_was_kept_and_is_gone_is_told(layouts: Layouts) -> None:
+    laid = layouts.get(Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True))
+    for _ in stops(laid):
+        old = Path(os.fsdecode(kept_tree(paths_of(laid))))
+        old.rename(laid.world.root / "away")
+        check_refused(laid, laid.world.roll_back, Code.PREVIOUS_GONE)
+        (laid.world.root / "away").rename(old)
+        check_goes_on(laid)
