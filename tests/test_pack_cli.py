@@ -186,7 +186,7 @@ def test_status_of_a_finished_package_imports_no_layouts_and_no_scan(delivery: D
     found = _imported("status", str(delivery.path))
     unused = {"qa2pack.manifest.layout.rules", "qa2pack.manifest.scan.batches", "tarfile"}
     assert found & {*_SLOW, *unused} == set()
-    assert _own_count(found) <= 165
+    assert _own_count(found) <= 167
 
 
 def test_receive_imports_nothing_that_plans_an_origin() -> None:
@@ -210,7 +210,7 @@ def test_plan_without_tables_and_bundles_imports_nothing_slow(delivery: Delivery
 def test_failed_command_imports_no_more_than_the_errors_it_may_have_met(tmp_path: Path) -> None:
     found = _imported("show", str(tmp_path / "none"), code=Exit.FAILED)
     assert found & {*_SLOW, "qa2pack.executor.stage.stage", "qa2pack.executor.rollback_checks"} == set()
-    assert _own_count(found) <= 165
+    assert _own_count(found) <= 167
 
 
 def _own_count(names: set[str]) -> int:

@@ -13,6 +13,7 @@ from casacore import tables
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.paths import journal_path
+from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
 from support.commands import run_here
@@ -267,7 +268,7 @@ def test_file_beside_its_link_outlives_the_removal_of_the_package(delivery: Deli
     with pytest.raises(Stopped):
         delivery.apply(StoppingAtUnlink())
     shutil.rmtree(delivery.path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(UnknownTreeError):
         delivery.apply()
     assert read_files(delivery.origin) == before
 
