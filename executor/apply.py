@@ -22,7 +22,7 @@ from qa2pack.executor.io.manifests import unsigned_members
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.preflight import can_exchange, check_going, check_plan
-from qa2pack.executor.publish.publish import file_journal, finish, publish
+from qa2pack.executor.publish.publish import clear_origin, file_journal, finish, publish
 from qa2pack.executor.space import used_bytes, uses_at_most
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.stage import stage_all
@@ -389,12 +389,21 @@ def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
     run.options.announce(planned)
     commit = next(record for record in records if isinstance(record, Commit))
     if phase in (Phase.COMMITTED, Phase.PUBLISHED):  # checked before anything is written: it may not be known
-        from qa2pack.executor.transaction.published_tree import check_target, is_published  # imports verify
+        from qa2pack.executor.transaction.published_tree import (  # imports verify
+            UnknownTreeError,
+            check_target,
+            is_published,
+        )
 
         paths = transaction_paths(run.package, begin)
         if phase is Phase.COMMITTED:
             is_done = is_published(paths, commit, opened=run.opened, engine=run.engine)
-        check_target(paths, is_published=is_done)
+        try:
+            check_target(paths, is_published=is_done)
+        except UnknownTreeError:
+            if phase is Phase.PUBLISHED:
+                clear_origin(paths, run.disk, opened=run.opened, engine=run.engine)
+            raise
     with _journal_open(run, begin, is_new=False) as transaction:
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)

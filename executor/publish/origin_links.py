@@ -88,6 +88,11 @@ def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk
     return done.problems
 
 
+def sweep_origin(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> None:
+    """Put back what a stopped run left beside the names, where the member is gone: it may be the only copy."""
+    _sync(manifest, _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk), disk)
+
+
 def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> OriginResult:
     """Put the moved files back in place of the symlinks to the member; idempotent.
 

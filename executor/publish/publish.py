@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from qa2pack.executor.errors import NotFiledError
 from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, move_away, remove_tree
-from qa2pack.executor.publish.origin_links import replace_by_links
+from qa2pack.executor.publish.origin_links import replace_by_links, sweep_origin
 from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
 from qa2pack.executor.publish.renaming import take_old_away, take_old_control_away, turn_origin_links
 from qa2pack.executor.stop_signals import NEVER, Stop
@@ -119,6 +119,16 @@ def _replace_moved_files(
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return []
     return replace_by_links(manifest, paths.package.member(member), engine=engine, disk=disk)
+
+
+def clear_origin(paths: TransactionPaths, disk: Disk, *, opened: OpenedFiles, engine: Engine) -> None:
+    """Leave nothing beside the names of the origin, where the published tree is gone, and no step can go on."""
+    path = paths.package.manifest(paths.member)
+    if paths.publishing is Publishing.RENAME or not is_there(path):
+        return
+    manifest = opened.manifest_of(paths.member, path)
+    if manifest.header.mode is Mode.MOVE:
+        sweep_origin(manifest, paths.package.member(paths.member), engine=engine, disk=disk)
 
 
 def file_journal(paths: TransactionPaths, disk: Disk) -> None:
