@@ -64,6 +64,7 @@ class RolledBack:
         is_of_package: the whole package was made or replaced, not a member or group of it.
         is_gone: there was no package before, so there is none now.
         is_restored: what had been replaced or removed came back from where it was kept.
+        received: all members that were made of a delivery, of which `member` is the first; empty without one.
         has_copies: moved files came back to the origin as copies: with content, name, permissions and times as they
             were, but not with owner, set-id bits, extended attributes and hard links.
         problems: what came back and is not as packaged; the caller compares it.
@@ -76,6 +77,7 @@ class RolledBack:
     is_of_package: bool = False
     is_gone: bool = False
     is_restored: bool = False
+    received: tuple[bytes, ...] = ()
     has_copies: bool = False
     problems: tuple[Problem, ...] = ()
 
@@ -230,5 +232,6 @@ def _rolled_back(records: Sequence[Record], *, was_finished: bool, has_copies: b
         is_of_package=publishing in (Publishing.NEW, Publishing.EXCHANGE, Publishing.TWO_RENAMES),
         is_gone=publishing is Publishing.NEW,
         is_restored=publishing.has_previous and commit_of(records) is not None,
+        received=begin.received,
         has_copies=has_copies,
     )

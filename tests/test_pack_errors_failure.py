@@ -16,6 +16,7 @@ import pytest
 
 from qa2pack.executor.engine.errors import WorkersDiedError
 from qa2pack.executor.errors import CannotUndoError, NotFiledError, OriginChangedError
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
@@ -52,6 +53,14 @@ def _stopped(delivery: Delivery, name: str) -> Delivery:
     return delivery
 
 
+class StoppingAtLink(Disk):
+    """Stops before the first link of an origin, when the package is published."""
+
+    def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
+        """Stop."""
+        raise Stopped
+
+
 def _attempt(delivery: Delivery, verb: str = "apply") -> Attempt:
     return Attempt(verb, target_of(str(delivery.path)))
 
@@ -75,6 +84,18 @@ ERRORS = (
         "-m pip install --force-reinstall python-",
     ),
 )
+
+
+def test_package_of_which_it_is_not_known_where_it_is_is_not_called_complete(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    delivery.plan(Mode.MOVE)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingAtLink())
+    delivery.path.rename(delivery.path.with_name("away"))
+    refused = run_here(capsys, "apply", delivery.path)
+    assert f"{Code.TREE_UNKNOWN}:" in refused.err
+    assert "complete" not in refused.err
 
 
 @pytest.mark.parametrize(

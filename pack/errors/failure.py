@@ -205,7 +205,9 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
         *_meant(problems),
     ]
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
-    title = f"pack {attempt.verb}: {word}, {count}. {_state(attempt)}"
+    is_known = Code.TREE_UNKNOWN not in {problem.code for problem in problems}
+    state = _state(attempt) if is_known else "No tree of the package was changed."
+    title = f"pack {attempt.verb}: {word}, {count}. {state}"
     return Failure(Exit.FAILED, title, tuple(lines), problems)
 
 

@@ -6,6 +6,7 @@ from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
@@ -51,12 +52,12 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
         if result.was_finished
         else f"the apply that was stopped, which was to {to_do}"
     )
-    yield f"{style.good('Rolled back')}: {what} {member_words(result.member)}"
+    yield f"{style.good('Rolled back')}: {what} {_members(result)}"
     package = shown(target.package.path)
     if result.is_gone:
         is_free = not is_there(target.package.path)
         what = "is gone again" if is_free else "is not of that apply, and stays as it is"
-        origin = "" if result.has_copies else " The origin is as it was."
+        origin = "" if result.has_copies or result.received else " The origin is as it was."
         yield f"  {package} {what}: there was no package before.{origin}"
         yield from _copies_lines(result)
         return
@@ -70,6 +71,10 @@ def _copies_lines(result: RolledBack) -> Iterator[str]:
     if result.has_copies:
         yield "Files of the origin came back from another disk, as copies. Their content, names, permissions and"
         yield "times are as they were; owner, group, set-id bits, extended attributes and hard links may not be."
+
+
+def _members(result: RolledBack) -> str:
+    return counted(len(result.received), "member") if len(result.received) > 1 else member_words(result.member)
 
 
 def _damage_lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
