@@ -44,10 +44,9 @@ def _planning(tree: Tree) -> Iterator[Job]:
     first = Target(0.65, MANY_SMALL) if is_small else Target(1.3) if is_mixed else _from_many_big(tree, 0.75)
     again = _from_many(tree, 0.25)
     yield Job("plan", peer, PLAN_HARD, hashing, first, needs, before_ours=CLEAN)
-    # Without a target it tells little: its manifests are read once more than by the first.
-    is_told = again is not None and tree.size >= again.least_size
     planned = f"{CLEAN}; {PLAN_HARD}"
-    yield Job("plan again", peer, PLAN_HARD, hashing, again, needs, once=planned, is_long=not is_told)
+    is_long = again is None or tree.size < again.least_size  # the start decides, as in the first plan
+    yield Job("plan again", peer, PLAN_HARD, hashing, again, needs, once=planned, is_long=is_long)
     both = Target(0.85, MANY_SMALL) if is_small else Target(1.5) if is_mixed else None
     yield Job(
         "plan, apply hard",

@@ -25,7 +25,12 @@ from qa2pack.executor.transaction.paths import (
     published_members,
     transaction_paths,
 )
-from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_like_target, is_published
+from qa2pack.executor.transaction.published_tree import (
+    UnknownTreeError,
+    is_like_target,
+    is_published,
+    staged_manifest,
+)
 from qa2pack.executor.transaction.recovery import Phase, begin_of, commit_of, phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package, manifests_in, member_of_manifest
@@ -316,9 +321,8 @@ def published_manifest(paths: TransactionPaths, opened: OpenedFiles) -> Describe
 
 
 def _manifest_path(paths: TransactionPaths, member: bytes) -> bytes:
-    published = paths.package.manifest(member)
-    staged = join(paths.new_manifests, os.path.basename(published))
-    return staged if is_there(staged) else published
+    staged = staged_manifest(paths, member)
+    return staged if is_there(staged) else paths.package.manifest(member)
 
 
 def _changes(

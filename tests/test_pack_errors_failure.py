@@ -16,7 +16,6 @@ import pytest
 
 from qa2pack.executor.engine.errors import WorkersDiedError
 from qa2pack.executor.errors import CannotUndoError, NotFiledError, OriginChangedError
-from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
@@ -41,7 +40,7 @@ from qa2pack.tarsplit.sidecar import NotSignedError
 from support.commands import ROOT, run_here
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, make_reduction, write
-from support.origin_bytes import roll_back
+from support.origin_bytes import roll_back, stop_after_links
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -51,14 +50,6 @@ def _stopped(delivery: Delivery, name: str) -> Delivery:
     with pytest.raises(Stopped):
         delivery.apply(StoppingDisk(name))
     return delivery
-
-
-class StoppingAtLink(Disk):
-    """Stops before the first link of an origin, when the package is published."""
-
-    def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
-        """Stop."""
-        raise Stopped
 
 
 def _attempt(delivery: Delivery, verb: str = "apply") -> Attempt:
@@ -90,8 +81,7 @@ def test_package_of_which_it_is_not_known_where_it_is_is_not_called_complete(
     capsys: Capsys, delivery: Delivery
 ) -> None:
     delivery.plan(Mode.MOVE)
-    with pytest.raises(Stopped):
-        delivery.apply(StoppingAtLink())
+    stop_after_links(delivery, 0)
     delivery.path.rename(delivery.path.with_name("away"))
     refused = run_here(capsys, "apply", delivery.path)
     assert f"{Code.TREE_UNKNOWN}:" in refused.err

@@ -244,39 +244,42 @@ def test_mount_point_of_the_origin_is_not_taken_for_the_origin(tmp_path: Path, d
         assert links_below(place) == {}
 
 
-def test_disk_inside_of_the_origin_that_is_not_mounted_is_waited_for(tmp_path: Path, disk: Path) -> None:
-    origin = tmp_path / "origin"
-    (origin / "below").mkdir(parents=True)
-    far = Delivery(origin, tmp_path / "package")
+@pytest.fixture
+def parted(tmp_path: Path) -> Delivery:
+    """A delivery whose origin has a folder `below` to mount a disk at."""
+    (tmp_path / "origin/below").mkdir(parents=True)
+    return Delivery(tmp_path / "origin", tmp_path / "package")
+
+
+def test_disk_inside_of_the_origin_that_is_not_mounted_is_waited_for(parted: Delivery, disk: Path) -> None:
+    origin = parted.origin
     with with_disk_at(origin / "below", disk):
         made_of_parts(origin)
         before = contents(origin)
-        far.plan(Mode.MOVE, layout="as-is")
-        stop_after_links(far, 0)
+        parted.plan(Mode.MOVE, layout="as-is")
+        stop_after_links(parted, 0)
     with pytest.raises(OriginAwayError) as caught:
-        far.apply()
+        parted.apply()
     assert [problem.path for problem in caught.value.problems] == [os.fsencode(origin / "below")]
     with with_disk_at(origin / "below", disk):
-        assert far.apply().left_alone == ()
+        assert parted.apply().left_alone == ()
         assert set(links_below(origin)) == {*PARTS}
     with pytest.raises(CannotUndoError, match="origin-away"):
-        roll_back(far)
+        roll_back(parted)
     with with_disk_at(origin / "below", disk):
-        roll_back(far)
+        roll_back(parted)
         assert contents(origin) == before
 
 
-def test_all_files_removed_from_a_disk_that_is_there_are_reported(tmp_path: Path, disk: Path) -> None:
-    origin = tmp_path / "origin"
-    (origin / "below").mkdir(parents=True)
-    far = Delivery(origin, tmp_path / "package")
+def test_all_files_removed_from_a_disk_that_is_there_are_reported(parted: Delivery, disk: Path) -> None:
+    origin = parted.origin
     with with_disk_at(origin / "below", disk):
         made_of_parts(origin)
-        far.plan(Mode.MOVE, layout="as-is")
-        stop_after_links(far, 0)
+        parted.plan(Mode.MOVE, layout="as-is")
+        stop_after_links(parted, 0)
         for name in ("b", "c"):
             (origin / "below" / name).unlink()
-        assert {os.path.basename(problem.path) for problem in far.apply().left_alone} == {b"b", b"c"}
+        assert {os.path.basename(problem.path) for problem in parted.apply().left_alone} == {b"b", b"c"}
 
 
 # --- what a run that was killed leaves

@@ -199,6 +199,17 @@ def test_another_file_does_not_go_back_to_the_origin(layouts: Layouts) -> None:
     assert count
 
 
+def waits_for_name(laid: Laid, name: bytes) -> bool:
+    """Check that a rollback waits while something else has a name that was free; return whether it was."""
+    if os.path.lexists(name):
+        return False
+    os.mkdir(name)
+    check_refused(laid, laid.world.roll_back, Code.NAME_TAKEN)
+    os.rmdir(name)
+    check_goes_back(laid)
+    return True
+
+
 @pytest.mark.parametrize("change", [Change.REPLACE, Change.REMOVE_MEMBER])
 def test_what_has_the_name_of_what_comes_back_keeps_it_where_it_is(layouts: Layouts, change: Change) -> None:
     """The old one was renamed into the control folder, and nothing has its name for a while, or for good."""
@@ -206,13 +217,8 @@ def test_what_has_the_name_of_what_comes_back_keeps_it_where_it_is(layouts: Layo
     for at in range(laid.sync + 1, laid.sync + 30):
         with suppress(Stopped):
             laid.world.apply(FaultyDisk(Fault.STOP_BEFORE, at, laid.splits))
-        target = paths_of(laid).target if laid.world.phase in WAYS_BACK else b"/"
-        if not os.path.lexists(target):
-            os.mkdir(target)
-            check_refused(laid, laid.world.roll_back, Code.NAME_TAKEN)
-            os.rmdir(target)
-            check_goes_back(laid)
-            count += 1
+        if laid.world.phase in WAYS_BACK:
+            count += waits_for_name(laid, paths_of(laid).target)
         laid.world.bring_back()
     assert count
 
@@ -220,13 +226,7 @@ def test_what_has_the_name_of_what_comes_back_keeps_it_where_it_is(layouts: Layo
 def test_old_name_that_was_taken_keeps_a_renaming(layouts: Layouts) -> None:
     laid, count = layouts.get(Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True)), 0
     for _ in stops(laid):
-        old = paths_of(laid).old_package.path
-        if not os.path.lexists(old):
-            os.mkdir(old)
-            check_refused(laid, laid.world.roll_back, Code.NAME_TAKEN)
-            os.rmdir(old)
-            check_goes_back(laid)
-            count += 1
+        count += waits_for_name(laid, paths_of(laid).old_package.path)
     assert count
 
 

@@ -143,9 +143,9 @@ def is_like_target(paths: TransactionPaths, commit: Commit, manifest: Described,
     return status.st_ino == commit.root_inode or bool(_likeness(paths, paths.target, manifest, engine))
 
 
-def staged_manifest(paths: TransactionPaths) -> bytes:
-    """Return the path of the new member's manifest before it is published."""
-    return join(paths.new_manifests, os.path.basename(_published_manifest(paths)))
+def staged_manifest(paths: TransactionPaths, member: bytes) -> bytes:
+    """Return the path of a new member's manifest before it is published."""
+    return join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))
 
 
 def _published_manifest(paths: TransactionPaths) -> bytes:
@@ -154,8 +154,8 @@ def _published_manifest(paths: TransactionPaths) -> bytes:
 
 def _manifest_of(paths: TransactionPaths, commit: Commit, opened: OpenedFiles) -> Described | None:
     """Open the manifest of this transaction, not one of the same name of the replaced package."""
-    if is_there(staged_manifest(paths)):
-        return opened.manifest(staged_manifest(paths))
+    if is_there(staged := staged_manifest(paths, paths.member)):
+        return opened.manifest(staged)
     is_new = not commit.had_manifests or is_there(paths.previous_manifests)
     return opened.manifest(_published_manifest(paths)) if is_new and is_there(_published_manifest(paths)) else None
 

@@ -152,12 +152,13 @@ class Columns:
     def _actions_for(self, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes:
         """Return the actions of many files; if all are linked, it is one action and no file is created."""
         is_linking = self._action is Action.LINK or self._action is Action.MOVE
-        is_near = not self.options.other_mounts.points and {status.st_dev for status in stats} <= {
-            self.options.device
-        }
-        if is_linking and LOCK_NAME not in names and is_near:
+        if is_linking and LOCK_NAME not in names and self._are_near(stats):
             return bytes([self._action]) * len(stats)
         return bytes(map(self._action_for, names, [join(self._source, name) for name in names], stats))
+
+    def _are_near(self, stats: Sequence[os.stat_result]) -> bool:
+        """Return whether none of the files is far, as `ScanOptions.is_far` tells of one."""
+        return not self.options.other_mounts.points and {status.st_dev for status in stats} <= {self.options.device}
 
     def _add(self, name: bytes, fd: int) -> None:
         """Add one file of the record's own source folder, which is open as `fd`."""
@@ -299,7 +300,7 @@ class Columns:
         return FileStates(os.path.join(self.options.root, self._source), self._names, self._actions, states)
 
     def _note_back_in_part(self) -> None:
-        if Action.MOVE not in self._actions:
+        if Action.MOVE not in self._actions or self._are_near(self._stats):
             return
         columns = zip(self._names, self._sources, self._actions, self._stats, strict=True)
         far = [
