@@ -66,7 +66,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.user_name import user_name
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _apply(run: _Run) -> Applied:
     if step is Step.ROLL_BACK:
         return _roll_back(run, records)
     if step is Step.ROLL_FORWARD:
-        return _roll_forward(run, records)
+        return _roll_forward(run, records, plan)
     if plan is None:
         return _done_before(run)
     planned = _of_plan(plan)
@@ -381,35 +381,63 @@ def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
     return Applied(begin.member, phase_of(records), is_rolled_back=True, renamed_from=begin.renamed_from)
 
 
-def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
+def _roll_forward(run: _Run, records: Sequence[Record], plan: Described | None) -> Applied:
     """Finish a transaction that was stopped after its commit."""
     begin, phase = begin_of(records), phase_of(records)
     planned, is_done = _of_journal(begin), True
     _check_expected(run, planned)
     run.options.announce(planned)
     commit = next(record for record in records if isinstance(record, Commit))
-    if phase in (Phase.COMMITTED, Phase.PUBLISHED):  # checked before anything is written: it may not be known
-        from qa2pack.executor.transaction.published_tree import (  # imports verify
-            UnknownTreeError,
-            check_target,
-            is_published,
-        )
-
-        paths = transaction_paths(run.package, begin)
-        if phase is Phase.COMMITTED:
-            is_done = is_published(paths, commit, opened=run.opened, engine=run.engine)
-        try:
-            check_target(paths, is_published=is_done)
-        except UnknownTreeError:
-            if phase is Phase.PUBLISHED:
-                clear_origin(paths, run.disk, opened=run.opened, engine=run.engine)
-            raise
+    if phase in (Phase.COMMITTED, Phase.PUBLISHED):
+        is_done = _look_again(run, begin, plan, None if phase is Phase.PUBLISHED else commit)
     with _journal_open(run, begin, is_new=False) as transaction:
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)
         unsigned = _unsigned(transaction)
         left_alone = _finish(run, transaction, commit)
     return _applied(transaction, commit, plan=planned, resumed=phase, left_alone=left_alone, unsigned=unsigned)
+
+
+def _look_again(run: _Run, begin: Begin, plan: Described | None, unpublished: Commit | None) -> bool:
+    """Look, before anything is written, at what people did since the stop; return whether the new tree is in place.
+
+    Args:
+        unpublished: the commit, if the journal does not say whether the tree was published after it.
+
+    Raises:
+        UnknownTreeError: it is not known, or the new tree is not where it should be.
+        Refused: something has its name, or came into what it replaces.
+    """
+    from qa2pack.executor.transaction.published_tree import (  # imports verify, which few applies need
+        UnknownTreeError,
+        check_target,
+        is_published,
+    )
+
+    paths = transaction_paths(run.package, begin)
+    is_done = not unpublished or is_published(paths, unpublished, opened=run.opened, engine=run.engine)
+    try:
+        check_target(paths, is_published=is_done)
+    except UnknownTreeError:
+        if not unpublished:
+            clear_origin(paths, run.disk, opened=run.opened, engine=run.engine)
+        raise
+    if plan and plan.stream.digest == begin.plan and _is_old_visible(paths, is_published=is_done):
+        check_going(run.package, plan, run.opened, remedies=_KEEP_OR_GIVE_UP)
+    return is_done
+
+
+_KEEP_OR_GIVE_UP = (
+    Remedy("Move what came out of the package, put back what was changed, then:", ("pack apply PACKAGE",)),
+    Remedy("Or give up what was stopped, and plan again; the plan says what would go:", ("pack rollback PACKAGE",)),
+)
+
+
+def _is_old_visible(paths: TransactionPaths, *, is_published: bool) -> bool:
+    """Return whether what is replaced is where people may still put files into it."""
+    if paths.publishing is Publishing.RENAME:
+        return is_there(paths.old_package.path)
+    return paths.publishing.has_previous and not is_published and is_there(paths.target)
 
 
 def _done_before(run: _Run) -> Applied:

@@ -31,7 +31,7 @@ from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_package, paths_of
 from qa2pack.manifest.plan.obstacles import renamed_by_hand, taken_beside, ticket_obstacles
 from qa2pack.manifest.plan.replacement import extra_going, hand_made, not_linked_again
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Count, Size, Space
 
 
@@ -93,10 +93,13 @@ def _renaming_problems(package: Package, plan: Described, opened: OpenedFiles) -
         yield Problem(Code.PLAN_STALE, old.path, "the members as they were planned for", "others")
 
 
-def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
+def check_going(package: Package, plan: Described, opened: OpenedFiles, *, remedies: tuple[Remedy, ...] = ()) -> None:
     """Look once more, right before the exchange, for what was done to that which is replaced since the plan was made.
 
     Staging takes hours where it copies, and people go on working in the origin.
+
+    Args:
+        remedies: what to do about it, where a new plan cannot be made.
 
     Raises:
         Refused: something was; it would go, and nobody was asked.
@@ -106,12 +109,15 @@ def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
         *_made_since(package, plan, read_state(package), opened),
     ]
     if problems:
-        raise Refused(*problems)
+        raise Refused(*problems, remedies=remedies)
 
 
 def _made_since(package: Package, plan: Described, state: PackageState, opened: OpenedFiles) -> Iterator[Problem]:
-    header = plan.header
-    going = Destination(package, state, header.member, header.base, opened, header.append)
+    header, append = plan.header, plan.header.append
+    if header.renamed_from:  # all members of the old name go
+        package, append = Package(join(package.parent, header.renamed_from)), Append.NOTHING
+        state = read_state(package)
+    going = Destination(package, state, header.member, header.base, opened, append)
     if header.is_rebuilt:  # of what it is made of, staging finds each change
         yield from _unplanned(package, plan, extra_going(going))
         return

@@ -23,7 +23,14 @@ from support.commands import run_here
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, ReplaceStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write
 from support.origin_bytes import roll_back
-from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way
+from support.outcomes import (
+    Laid,
+    Layouts,
+    check_goes_back,
+    check_goes_on,
+    check_goes_on_either_way,
+    check_is_before,
+)
 from support.worlds import Change, Scenario, scratch_root, some_calls
 
 Capsys = pytest.CaptureFixture[str]
@@ -291,3 +298,91 @@ def test_package_that_was_kept_and_is_gone_is_told(layouts: Layouts) -> None:
         check_refused(laid, laid.world.roll_back, Code.PREVIOUS_GONE)
         (laid.world.root / "away").rename(old)
         check_goes_on(laid)
+
+
+@contextmanager
+def folder_put_into(folder: Path) -> Iterator[None]:
+    mine = folder / "mine"
+    write(mine / "notes", b"mine")
+    yield
+    assert (mine / "notes").read_bytes() == b"mine"
+    shutil.rmtree(mine)
+
+
+def stops_before_the_old_goes(laid: Laid) -> Iterator[Path]:
+    """Stop after the commit, and yield the package or member that is replaced while it is where people see it."""
+    is_renamed = laid.world.scenario.change is Change.RENAME
+    later = some_of([laid.sync + at for at in some_calls(laid.calls[laid.sync :])]) if is_renamed else ()
+    for at in sorted({*range(laid.sync, laid.sync + 9), *later}):
+        with suppress(Stopped):
+            laid.world.apply(FaultyDisk(Fault.STOP_BEFORE, at, laid.splits))
+        if laid.world.phase in (Phase.COMMITTED, Phase.PUBLISHED):
+            old = Path(os.fsdecode(paths_of(laid).old_package.path if is_renamed else paths_of(laid).target))
+            if old.is_dir() and (is_renamed or not is_new_there(laid)):
+                yield old
+        laid.world.bring_back()
+
+
+GIVING_WAY = (
+    *(scenario for scenario in SCENARIOS if scenario.change.can_keep),
+    Scenario(Change.REPLACE_MEMBER, Mode.COPY, may_exchange=False),
+    Scenario(Change.REMOVE_MEMBER, Mode.HARD),
+    Scenario(Change.RENAME, Mode.COPY),
+)
+
+
+@pytest.mark.parametrize("scenario", GIVING_WAY, ids=str)
+def test_what_comes_into_what_is_replaced_after_the_commit_does_not_go_with_it(
+    layouts: Layouts, scenario: Scenario
+) -> None:
+    laid, count = layouts.get(scenario), 0
+    for count, old in enumerate(stops_before_the_old_goes(laid), 1):
+        inside = next(path for path in sorted(old.rglob("*")) if path.is_dir())
+        for change in (put_into(old), folder_put_into(inside)):
+            with change:
+                check_refused(laid, laid.world.apply, Code.EXTRA_SINCE_PLAN)
+        if scenario.change is not Change.REBUILD:
+            image = next(path for path in sorted(old.rglob("*.fits")) if path.stat().st_size)
+            with written_again(image, laid.world.root / "aside"):
+                check_refused(laid, laid.world.apply, Code.CHANGED_SINCE_PLAN)
+        if count % 2:
+            with put_into(old), put_into(inside):
+                laid.world.roll_back()
+            check_is_before(laid)
+        else:
+            check_goes_on(laid)
+    assert count > 1
+
+
+def test_what_came_into_what_is_replaced_is_told_with_both_ways_out(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("rename"), may_exchange=False)
+    mine = write(delivery.member / "log/notes", b"mine")
+    refused = run_here(capsys, "apply", delivery.path)
+    assert refused.code == 1
+    assert f"{Code.EXTRA_SINCE_PLAN}: " in refused.err
+    assert f"then:\n        pack apply {delivery.path}" in refused.err
+    assert f"\n        pack rollback {delivery.path}" in refused.err
+    assert mine.read_bytes() == b"mine"
+    assert run_here(capsys, "rollback", delivery.path).code == 0
+    assert mine.read_bytes() == b"mine"
+    delivery.plan(Mode.COPY)
+    assert run_here(capsys, "apply", delivery.path).code == 0
+
+
+def test_apply_whose_package_is_gone_for_good_can_be_given_up(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(ReplaceStoppingDisk(delivery.package.tickets[0]))
+    shutil.rmtree(delivery.path)
+    given_up = delivery.path.with_name(delivery.path.name + ".given-up")
+    for verb in ("apply", "rollback"):
+        assert f"\n        mv {delivery.path}.pack {given_up}\n" in run_here(capsys, verb, delivery.path).err
+    Path(f"{delivery.path}.pack").rename(given_up)
+    assert any((given_up / "staging/tree").rglob("README*")), "the package that was replaced"
+    assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy").code == 0
+    assert run_here(capsys, "apply", delivery.path).code == 0
+    assert delivery.problems() == []

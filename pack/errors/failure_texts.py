@@ -371,6 +371,13 @@ REQUESTS: Mapping[Code, Row] = {
         "stop.",
         "Put back what was changed in these two folders since the stop, or moved away, from a backup if need be, and "
         "give the same command again. PACKAGE.pack is needed for that: leave it as it is.",
+        others=(
+            Remedy(
+                "If that can never be, give this apply up by hand. Remove nothing: what was replaced may be in the "
+                "folders previous and staging of PACKAGE.pack, and only there.",
+                ("mv PACKAGE.pack PACKAGE.given-up",),
+            ),
+        ),
     ),
 }
 
