@@ -65,6 +65,7 @@ from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import join
+from qa2pack.manifest.plan.obstacles import renamed_by_hand
 from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
@@ -143,8 +144,8 @@ class Applied:
     Attributes:
         resumed: the phase in which a stopped transaction was resumed; NONE if this was a new one.
         is_rolled_back: an unfinished rollback was finished, and nothing was applied.
-        left_alone: paths of the origin that hold another file than the one that was moved, or none, and were not
-            changed.
+        left_alone: paths of the origin that hold another file than the one that was moved, or none, or whose file
+            the package does not have any more; they were not changed.
         is_removal: the member was removed.
         left_out: files of other members that are not as packaged, and so not in the ticket files; set by `pack.jobs`.
         done_before_ns: when an earlier run finished the last plan, ns since the epoch, if nothing was left to do;
@@ -269,7 +270,7 @@ def _apply(run: _Run) -> Applied:
         commit = _commit(run, transaction, plan)
         _publish(run, transaction, is_published=False)
         unsigned = _unsigned(transaction)
-        left_alone = _finish(run, transaction, commit)
+        left_alone = _finish(run, transaction, commit, is_resumed=False)
     return _applied(
         transaction, commit, plan=planned, resumed=phase_of(begun), left_alone=left_alone, unsigned=unsigned
     )
@@ -386,6 +387,8 @@ def _roll_forward(run: _Run, records: Sequence[Record], plan: Described | None) 
     begin, phase = begin_of(records), phase_of(records)
     planned, is_done = _of_journal(begin), True
     _check_expected(run, planned)
+    if plan and (renamed := tuple(renamed_by_hand(run.package, plan.header))):
+        raise Refused(*renamed, remedies=_NAME_BACK)
     run.options.announce(planned)
     commit = next(record for record in records if isinstance(record, Commit))
     if phase in (Phase.COMMITTED, Phase.PUBLISHED):
@@ -394,7 +397,7 @@ def _roll_forward(run: _Run, records: Sequence[Record], plan: Described | None) 
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)
         unsigned = _unsigned(transaction)
-        left_alone = _finish(run, transaction, commit)
+        left_alone = _finish(run, transaction, commit, is_resumed=True)
     return _applied(transaction, commit, plan=planned, resumed=phase, left_alone=left_alone, unsigned=unsigned)
 
 
@@ -430,6 +433,15 @@ def _look_again(run: _Run, begin: Begin, plan: Described | None, unpublished: Co
 _KEEP_OR_GIVE_UP = (
     Remedy("Move what came out of the package, put back what was changed, then:", ("pack apply PACKAGE",)),
     Remedy("Or give up what was stopped, and plan again; the plan says what would go:", ("pack rollback PACKAGE",)),
+)
+
+
+_NAME_BACK = (
+    Remedy(
+        "Give PACKAGE.pack its old name again, and PACKAGE too if it is there. Then go on with that:",
+        ("mv PACKAGE.pack PATH.pack", "pack apply PATH"),
+    ),
+    Remedy("Or give up what was stopped:", ("pack rollback PACKAGE",)),
 )
 
 
@@ -606,7 +618,7 @@ def _publish(run: _Run, transaction: _Transaction, *, is_published: bool) -> Non
     publish(transaction.paths, transaction.journal, run.disk, is_published=is_published)
 
 
-def _finish(run: _Run, transaction: _Transaction, commit: Commit) -> tuple[Problem, ...]:
+def _finish(run: _Run, transaction: _Transaction, commit: Commit, *, is_resumed: bool) -> tuple[Problem, ...]:
     run.progress.phase("finish")
     left_alone = finish(
         transaction.paths,
@@ -614,6 +626,7 @@ def _finish(run: _Run, transaction: _Transaction, commit: Commit) -> tuple[Probl
         run.disk,
         opened=run.opened,
         keeps_previous=_is_kept(transaction, commit),
+        is_resumed=is_resumed,
         engine=run.engine,
         stop=run.stop,
     )

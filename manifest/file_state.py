@@ -24,6 +24,9 @@ IDENTITY = slice(3)
 untouched_of = attrgetter("st_size", "st_mtime_ns", "st_ino", "st_ctime_ns")
 fields_of = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
+# Units in which file systems keep an mtime, cutting off the rest: NTFS, exFAT, ext3 and NFS, FAT.
+_MTIME_UNITS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
+
 
 @dataclass(frozen=True, slots=True)
 class FileState:
@@ -62,6 +65,11 @@ class FileState:
     def but_ctime(self) -> "FileState":
         """The state without its ctime, which linking and renaming change while the content stays."""
         return replace(self, ctime_ns=0)
+
+
+def is_same_time(expected_ns: int, found_ns: int) -> bool:
+    """Return whether an mtime is the expected one, as some file system keeps it; ns since the epoch."""
+    return found_ns == expected_ns or any(found_ns == expected_ns - expected_ns % unit for unit in _MTIME_UNITS_NS)
 
 
 def state_of(status: os.stat_result) -> FileState:

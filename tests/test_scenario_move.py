@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -361,6 +362,66 @@ def test_rolling_back_after_a_stop_between_links_gives_the_same_files(delivery: 
     assert not delivery.path.exists()
 
 
+def write_again(path: Path) -> None:
+    write(path, bytes(path.stat().st_size))  # the same size and mtime
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def replace_by_link(path: Path) -> None:
+    aside = write(path.parent.parent / "aside", b"aside")
+    path.unlink()
+    path.symlink_to(aside)
+
+
+def replace_by_file(path: Path) -> None:
+    path.unlink()
+    write(path, b"another")
+
+
+@pytest.mark.parametrize("change", [replace_by_file, replace_by_folder, replace_by_link, write_again, Path.unlink])
+@pytest.mark.parametrize("is_far", [False, True])
+def test_going_on_keeps_each_file_that_the_package_does_not_have_any_more(
+    delivery: Delivery, is_far: bool, change: Callable[[Path], object]
+) -> None:
+    with folder_elsewhere(delivery.origin) if is_far else nullcontext(delivery.origin.parent) as folder:
+        moved = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        moved.plan(Mode.MOVE)
+        stop_after_links(moved, 0)
+        before = read_files(moved.origin)
+        script, packaged = moved.origin / "scriptForImaging.py", moved.member / "script/scriptForImaging.py"
+        is_same_file = change is write_again and not is_far
+        change(packaged)
+        left_alone = moved.apply().left_alone
+        if is_same_file:  # nothing is lost
+            assert left_alone == ()
+            assert script.is_symlink()
+            return
+        assert [problem.path for problem in left_alone] == [os.fsencode(script)]
+        assert "package" in str(left_alone[0].found)
+        assert not script.is_symlink()
+        assert read_files(moved.origin) == before
+
+
+def test_stop_beside_a_name_keeps_the_file_that_the_package_does_not_have_any_more(delivery: Delivery) -> None:
+    """The file came out of the exchange with its symlink, and is beside it."""
+    before = read_files(delivery.origin)
+    delivery.plan(Mode.MOVE)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingAtUnlink())
+    (script,) = (path for path in delivery.member.rglob("*") if path.name in map(os.path.basename, turned(delivery)))
+    replace_by_file(script)
+    assert len(delivery.apply().left_alone) == 1
+    assert read_files(delivery.origin) == before
+
+
+def turned(delivery: Delivery) -> list[str]:
+    return list(links_below(delivery.origin))
+
+
 # --- across file systems
 
 
@@ -381,6 +442,46 @@ def test_moves_across_file_systems_and_back(delivery: Delivery) -> None:
         roll_back(far)
         assert contents_and_times(far.origin) == before
         assert not far.path.exists()
+
+
+def test_files_that_only_have_another_time_in_the_package_come_back_with_their_own(delivery: Delivery) -> None:
+    """As on a disk that keeps no fractions of a second, or after a `touch`."""
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        before = contents_and_times(far.origin)
+        far.make(Mode.MOVE)
+        for number, path in enumerate(path for path in far.path.rglob("*") if path.is_file()):
+            os.utime(path, ns=(0, path.stat().st_mtime_ns // 10**9 * 10**9 if number % 2 else 1))
+        roll_back(far)
+        assert contents_and_times(far.origin) == before
+        assert not far.path.exists()
+
+
+class MeddlingWithCopies(Disk):
+    """A disk on which somebody writes to a file of the package when a copy of it is begun."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def create(self, path: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
+        """Write to the file, and create another."""
+        write_again(self._path)
+        return super().create(path, dir_fd=dir_fd, mode=mode)
+
+
+def test_file_that_is_changed_while_it_goes_back_is_reported(delivery: Delivery) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        before = read_files(far.origin)
+        far.make(Mode.MOVE)
+        script = far.member / "script/scriptForImaging.py"
+        data = script.read_bytes()
+        with pytest.raises(CannotUndoError) as caught:
+            roll_back(far, MeddlingWithCopies(script))
+        assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(far.origin / script.name)]
+        write(script, data)
+        roll_back(far)
+        assert read_files(far.origin) == before
 
 
 def test_plan_leaves_the_times_of_folders_on_another_disk(delivery: Delivery) -> None:
@@ -497,6 +598,14 @@ def test_unfinished_move_without_links_yet_brings_no_copies_back(delivery: Deliv
         far.plan(Mode.MOVE)
         stop_after_links(far, 0)
         assert not roll_back(far).has_copies
+
+
+def test_file_that_never_left_is_no_copy(delivery: Delivery) -> None:
+    """Its other name, in the package, was removed."""
+    delivery.plan(Mode.MOVE)
+    stop_after_links(delivery, 0)
+    (delivery.member / "script/scriptForImaging.py").unlink()
+    assert not roll_back(delivery).has_copies
 
 
 class StoppingAtSync(Disk):

@@ -260,6 +260,28 @@ def test_name_that_was_taken_before_the_package_got_it_is_told(
     assert unpublished.problems() == []
 
 
+@pytest.mark.parametrize("is_published", [False, True])
+def test_stopped_apply_does_not_go_on_under_another_name(
+    capsys: Capsys, delivery: Delivery, *, is_published: bool
+) -> None:
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(ReplaceStoppingDisk(delivery.package.tickets[0]) if is_published else StoppingDisk("rename"))
+    other = delivery.path.with_name("2011.0.00230.S")
+    renamed = [(Path(f"{delivery.path}.pack"), Path(f"{other}.pack"))] + [(delivery.path, other)] * is_published
+    for old, new in renamed:
+        old.rename(new)
+    refused = run_here(capsys, "apply", other)
+    assert refused.code == 1
+    assert f"{Code.PACKAGE_RENAMED}: " in refused.err
+    assert f"\n        mv {other}.pack {delivery.path}.pack\n        pack apply {delivery.path}\n" in refused.err
+    assert other.exists() is is_published
+    for old, new in renamed:
+        new.rename(old)
+    assert run_here(capsys, "apply", delivery.path).code == 0
+    assert delivery.problems() == []
+
+
 def test_rollback_says_that_what_took_the_name_stays(capsys: Capsys, unpublished: Delivery) -> None:
     write(unpublished.path / "mine", b"mine")
     rolled_back = run_here(capsys, "rollback", unpublished.path)

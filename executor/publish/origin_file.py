@@ -14,9 +14,10 @@ from enum import Enum, auto
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.publish.exchange import Swap
 from qa2pack.executor.stage.copy import copy_small
-from qa2pack.executor.stage.planned_source import Planned
+from qa2pack.executor.stage.planned_source import Planned, SourceChangedError
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.file_state import state_of
+from qa2pack.manifest.file_state import is_same_time, state_of
+from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_there, real_path, status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
@@ -58,6 +59,7 @@ class OriginName:
     Attributes:
         member: absolute path of the member.
         target: absolute path of the file in it.
+        is_resumed: the package was visible before this run, so a copy is read before the file goes that it is of.
     """
 
     disk: Disk
@@ -66,6 +68,7 @@ class OriginName:
     member: bytes
     target: bytes
     planned: Planned
+    is_resumed: bool = False
 
     def to_link(self) -> Hindrance | None:
         """Replace the file by a symlink; return what keeps it from that, None if the symlink is in place."""
@@ -74,7 +77,9 @@ class OriginName:
             return Hindrance(swap.beside, _ANOTHER)
         seen = status_of(self.name, dir_fd=self.fd)
         holds = self._judge(self.name, seen)
-        if holds is _Holds.FILE and self._is_packaged:
+        if holds is _Holds.FILE:
+            if not self._is_spare_file(seen):
+                return self._not_moved
             self.disk.symlink(self.target, swap.beside, dir_fd=self.fd)
             if swap.enter(seen):
                 return None
@@ -107,20 +112,17 @@ class OriginName:
         if not self._is_moved_one:
             return self._not_moved
         folder, name = os.path.split(self.target)
-        with opened_folder(folder) as package_fd:
-            self._bring(name, package_fd, swap)
+        try:
+            with opened_folder(folder) as package_fd:
+                self._bring(name, package_fd, swap)
+        except SourceChangedError:  # since it was looked at
+            return self._not_moved
         is_there = swap.enter() if holds is _Holds.LINK else swap.fill()
         return None if is_there else self._hindrance()
 
     def _hindrance(self) -> Hindrance:
         """Return what the name holds in place of what it should; it may have gone a moment ago."""
-        match self._look(self.name):
-            case _Holds.NOTHING:
-                return Hindrance(self.name, _NONE)
-            case _Holds.FILE if not self._is_packaged:
-                return Hindrance(self.name, _NOT_PACKAGED)
-            case _:
-                return Hindrance(self.name, _ANOTHER)
+        return Hindrance(self.name, _NONE if self._look(self.name) is _Holds.NOTHING else _ANOTHER)
 
     @property
     def _not_moved(self) -> Hindrance:
@@ -133,30 +135,53 @@ class OriginName:
         status = status_of(self.name, dir_fd=self.fd)
         if status is None or self._is_target(status):
             return False
-        return state_of(status).untouched != self.planned.state.untouched
+        found, planned = state_of(status), self.planned.state
+        # Where the package's name of the same file was removed, that changed the ctime.
+        return found.untouched != planned.untouched if self._is_packaged else found.identity != planned.identity
 
     @property
     def _swap(self) -> Swap:
         return Swap(self.disk, self.fd, self.name, self._is_spare)
 
     def _is_spare(self, name: bytes) -> bool:
-        holds = self._look(name)
-        return holds is _Holds.LINK or (holds is _Holds.FILE and self._is_packaged)
+        seen = status_of(name, dir_fd=self.fd)
+        holds = self._judge(name, seen)
+        return holds is _Holds.LINK or (holds is _Holds.FILE and self._is_spare_file(seen))
+
+    def _is_spare_file(self, seen: os.stat_result | None) -> bool:
+        """Return whether the planned file, with this stat result, may go, because the package has it or its content.
+
+        It may have been removed from the package since a stop, or another may have its name there.
+        """
+        packaged = status_of(self.target)
+        if packaged is None:
+            return False
+        is_same = seen is not None and os.path.samestat(seen, packaged)
+        return is_same or self._is_like_planned(packaged, is_quick=not self.is_resumed)
 
     @property
     def _is_packaged(self) -> bool:
-        """Whether the package still has the file: it may have been removed since a stop."""
+        """Whether the package still has a file of this name."""
         return is_there(self.target)
 
     @property
     def _is_moved_one(self) -> bool:
         """Whether the package has the file that was moved, or its content: another may have its name since a stop."""
-        status, planned = status_of(self.target), self.planned.state
-        if status is None or not stat.S_ISREG(status.st_mode):
+        packaged = status_of(self.target)
+        if packaged is None or not stat.S_ISREG(packaged.st_mode):
             return False
-        found = state_of(status)
-        is_same = found.inode == planned.inode or found.written == planned.written
-        return is_same or is_table_lock(self.target) or self._has_content(self.target)
+        is_near = packaged.st_dev == os.fstat(self.fd).st_dev  # else the number says nothing
+        return (is_near and packaged.st_ino == self.planned.state.inode) or self._is_like_planned(packaged)
+
+    def _is_like_planned(self, packaged: os.stat_result, *, is_quick: bool = True) -> bool:
+        """Return whether the package's file has the planned content; quick: read only if size or mtime differ."""
+        planned = self.planned.state
+        if not stat.S_ISREG(packaged.st_mode):
+            return False
+        is_written = packaged.st_size == planned.size and is_same_time(planned.mtime_ns, packaged.st_mtime_ns)
+        if is_table_lock(self.target) or (is_written and (is_quick or self.planned.digest == NO_DIGEST)):
+            return True
+        return self._has_content(self.target)
 
     def _has_content(self, name: bytes) -> bool:
         with suppress(FileGrewOrShrankError), opened_file(name, dir_fd=self.fd) as fd:
@@ -206,10 +231,12 @@ class OriginName:
 
     def _copy_back(self, name: bytes, package_fd: int, swap: Swap) -> None:
         with opened_file(name, dir_fd=package_fd) as source:
-            state = replace(self.planned.state, inode=os.fstat(source).st_ino, ctime_ns=0)
+            state = replace(state_of(os.fstat(source)), ctime_ns=0)  # any that has the content will do
             copy_small(self.disk, source, swap.unfinished, self.fd, replace(self.planned, state=state))
         # Synced before it gets its final name: truncated by a power cut, it would be taken for a file of the user.
         with opened_file(swap.unfinished, dir_fd=self.fd) as copy:
+            if state.mtime_ns != self.planned.state.mtime_ns:  # somebody, or a coarse disk, changed it
+                self.disk.set_times(copy, self.planned.state.mtime_ns)
             self.disk.fsync(copy)
         self.disk.replace(swap.unfinished, swap.beside, dir_fd=self.fd)
 

@@ -6,7 +6,6 @@ never changed.
 """
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import field
 from enum import Enum, auto
@@ -45,6 +44,7 @@ class OriginBatch:
 
     Attributes:
         member: absolute path of the published member.
+        is_resumed: it was visible before this run.
     """
 
     disk: Disk
@@ -52,6 +52,7 @@ class OriginBatch:
     member: bytes
     blobs: tuple[bytes, ...]
     direction: Direction
+    is_resumed: bool = False
 
 
 @dataclass(slots=True)
@@ -68,18 +69,23 @@ class OriginResult:
     has_copies: bool = False
 
 
-def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
+def replace_by_links(
+    manifest: Described, member: bytes, *, engine: Engine, disk: Disk, is_resumed: bool
+) -> list[Problem]:
     """Replace every moved file of the origin by a symlink into the member; idempotent.
 
     All is on disk when this returns.
 
+    Args:
+        is_resumed: the member was visible before this run: what people did there since must not be relied on.
+
     Returns:
-        A problem for each name that holds another file now, or none, and was not changed.
+        A problem for each name that was not changed, because it holds another file now, or none, or the member does.
 
     Raises:
         OriginAwayError: the origin, or a disk in it, is not there; to be called again when it is.
     """
-    done = _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk)
+    done = _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk, is_resumed=is_resumed)
     if done.problems or manifest.notes.relinks:  # afterwards: it may have gone while this ran
         _check_there(manifest)
     for relink in manifest.notes.relinks:
@@ -90,7 +96,8 @@ def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk
 
 def sweep_origin(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> None:
     """Put back what a stopped run left beside the names, where the member is gone: it may be the only copy."""
-    _sync(manifest, _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk), disk)
+    done = _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk, is_resumed=True)
+    _sync(manifest, done, disk)
 
 
 def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> OriginResult:
@@ -123,19 +130,24 @@ def _check_there(manifest: Described) -> None:
         raise OriginAwayError(missing)
 
 
-def _run(manifest: Described, member: bytes, direction: Direction, *, engine: Engine, disk: Disk) -> OriginResult:
-    done = OriginResult()
-    for result in run_streamed(engine, work_on_origin, _batches(manifest, member, direction, disk)):
+def _run(
+    manifest: Described,
+    member: bytes,
+    direction: Direction,
+    *,
+    engine: Engine,
+    disk: Disk,
+    is_resumed: bool = False,
+) -> OriginResult:
+    done, origin = OriginResult(), manifest.header.origin
+    groups = grouped_blobs(manifest.stream.blobs())
+    batches = (OriginBatch(disk, origin, member, group, direction, is_resumed) for group in groups)
+    for result in run_streamed(engine, work_on_origin, batches):
         done.problems.extend(result.problems)
         done.folders |= result.folders
         done.has_copies |= result.has_copies
     done.problems.sort(key=lambda problem: problem.path)
     return done
-
-
-def _batches(manifest: Described, member: bytes, direction: Direction, disk: Disk) -> Iterator[OriginBatch]:
-    groups = grouped_blobs(manifest.stream.blobs())
-    return (OriginBatch(disk, manifest.header.origin, member, group, direction) for group in groups)
 
 
 def _sync(manifest: Described, done: OriginResult, disk: Disk) -> None:
@@ -170,7 +182,8 @@ def _turn(
     try:
         with opened_beneath(batch.origin, folder) as fd:
             result.folders.setdefault(os.fstat(fd).st_dev, os.path.join(batch.origin, folder))
-            origin_name = OriginName(batch.disk, fd, name, batch.member, target, planned_source(record, index))
+            planned = planned_source(record, index)
+            origin_name = OriginName(batch.disk, fd, name, batch.member, target, planned, batch.is_resumed)
             match batch.direction:
                 case Direction.TO_LINKS:
                     return origin_name.to_link()

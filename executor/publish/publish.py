@@ -70,21 +70,24 @@ def finish(
     *,
     opened: OpenedFiles,
     keeps_previous: bool,
+    is_resumed: bool,
     engine: Engine,
     stop: Stop = NEVER,
 ) -> list[Problem]:
     """Replace moved files of the origin by symlinks, keep or remove the old package, and end the transaction.
 
     Args:
+        is_resumed: the new package was visible before this run.
         stop: checked while the old package is removed, and the symlinks of a renamed one are turned.
 
     Returns:
-        A problem for each name of the origin that holds another file than the one that was moved, or none.
+        A problem for each name of the origin that holds another file than the one that was moved, or none, or whose
+        file the package does not have any more.
 
     Raises:
         OriginAwayError: the origin is not there; all that comes after its step waits until it is.
     """
-    left_alone = _replace_moved_files(paths, opened, disk, engine, stop)
+    left_alone = _replace_moved_files(paths, opened, disk, engine, stop, is_resumed=is_resumed)
     if paths.publishing is Publishing.RENAME:
         take_old_away(paths, disk)
     if paths.publishing.is_exchange:
@@ -106,7 +109,7 @@ def finish(
 
 
 def _replace_moved_files(
-    paths: TransactionPaths, opened: OpenedFiles, disk: Disk, engine: Engine, stop: Stop
+    paths: TransactionPaths, opened: OpenedFiles, disk: Disk, engine: Engine, stop: Stop, *, is_resumed: bool
 ) -> list[Problem]:
     """Change the origin for the first time: the new package is published and on disk by now."""
     if paths.publishing.is_removal:
@@ -118,7 +121,8 @@ def _replace_moved_files(
     manifest = opened.manifest_of(member, paths.package.manifest(member))
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return []
-    return replace_by_links(manifest, paths.package.member(member), engine=engine, disk=disk)
+    folder = paths.package.member(member)
+    return replace_by_links(manifest, folder, engine=engine, disk=disk, is_resumed=is_resumed)
 
 
 def clear_origin(paths: TransactionPaths, disk: Disk, *, opened: OpenedFiles, engine: Engine) -> None:

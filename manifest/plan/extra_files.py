@@ -12,7 +12,7 @@ from itertools import islice
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import PUT_BACK, Package, PackageState
-from qa2pack.manifest.file_state import state_of
+from qa2pack.manifest.file_state import is_same_time, state_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
@@ -24,8 +24,6 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
 
-# Units in which file systems keep an mtime, cutting off the rest: NTFS, exFAT, ext3 and NFS, FAT.
-_MTIME_UNITS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
 _OUTSIDE = "PATH lies where no repair works. Move it out of the package, or remove it if nobody needs it:"
 _PERHAPS = "PATH lies where no repair works. If it is a member whose manifest is gone, adopt it with its layout:"
 _MEMBER = "PATH is, or holds, a member whose manifest is gone. If it is known to be right, adopt it with its layout"
@@ -109,9 +107,7 @@ def _is_as_packaged(record: FolderRecord, index: int, status: os.stat_result) ->
         return False
     if record.actions[index] == Action.DUMMY or not record.sizes[index]:
         return status.st_size == 0  # of an empty file the time tells nothing; those that are written get none
-    expected, found = record.mtimes[index], status.st_mtime_ns
-    is_same_time = expected == found or any(expected - expected % unit == found for unit in _MTIME_UNITS_NS)
-    return status.st_size == record.sizes[index] and is_same_time
+    return status.st_size == record.sizes[index] and is_same_time(record.mtimes[index], status.st_mtime_ns)
 
 
 def foreign_remedies(package: Package, state: PackageState, opened: OpenedFiles) -> tuple[Remedy, ...]:

@@ -140,7 +140,7 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         yield "Written beside the package:"
         yield from (f"  {shown(join(target.package.parent, file.name))}" for file in manifest.header.beside)
     if result.left_alone:
-        yield "Left as they are, because the origin now has another file, or none, where a file was moved away:"
+        yield "Left as they are, because another file, or none, now has the place of one that is moved:"
         yield from (f"  {problem_text(problem)}" for problem in result.left_alone)
     if result.kept_bytes is not None:
         is_resumed = result.resumed is not Phase.NONE  # what it relied on may be long ago, as in a repair
