@@ -31,6 +31,7 @@ from qa2pack.pack.api import ApplyOptions, Workers, package, request_for
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.control_folder import locked_control, made_control
 from support.commands import ROOT, run_here, run_in_child
+from support.deliveries import DAY, PROJECT, make_package
 from support.in_process import Delivery, make_reduction, write
 
 Capsys = pytest.CaptureFixture[str]
@@ -223,8 +224,15 @@ def test_killed_between_plan_and_apply_the_plan_waits(capsys: Capsys, two: Two) 
 def held_in_staging(two: Two, mark: Path) -> Iterator["subprocess.Popen[str]"]:
     """Hold `pack package` where it stages its first file, as long as the mark is there."""
     staging = os.fsdecode(two.ours.package.control) + "/staging"
-    command = [sys.executable, "-m", "support.slow_pack", "package", *map(str, (two.ours.origin, two.path)), *_WHOLE]
-    with started(command, more={"QA2PACK_TEST_HOLD": staging, "QA2PACK_TEST_HELD": str(mark)}) as process:
+    with held_at(staging, mark, "package", two.ours.origin, two.path, *_WHOLE) as process:
+        yield process
+
+
+@contextmanager
+def held_at(folder: str | Path, mark: Path, *words: str | Path) -> Iterator["subprocess.Popen[str]"]:
+    """Hold a command where it first opens something below a folder, until the mark is gone."""
+    command = [sys.executable, "-m", "support.slow_pack", *map(str, words)]
+    with started(command, more={"QA2PACK_TEST_HOLD": str(folder), "QA2PACK_TEST_HELD": str(mark)}) as process:
         while not mark.exists():
             assert process.poll() is None, process.communicate()
             time.sleep(_LOOK_SECONDS)
@@ -330,3 +338,25 @@ def test_control_folder_of_others_is_not_removed_while_they_hold_its_lock(two: T
             theirs.enter_context(locked_for_writing(path))
             raise ZeroDivisionError
         assert is_folder(two.ours.package.control)
+
+
+# --- one delivery
+
+
+@pytest.mark.parametrize("second", ["--output=", "--to=file://"])
+@pytest.mark.parametrize("first", ["--output=", "--to=file://"])
+def test_one_run_writes_a_delivery_however_its_folder_is_named(
+    capsys: Capsys, tmp_path: Path, first: str, second: str
+) -> None:
+    package, out, held = tmp_path / PROJECT, tmp_path / "out", tmp_path / "held"
+    make_package(package, {"qa/a.png": b"a" * 50_000, "script/b.py": b"b" * 60_000})
+    words = ("tarsplit", package, "-n", DAY, "--size", "70000", "--jobs", "1")
+    with held_at(package / "sg_ouss_id", held, *words, f"{first}{out}") as process:
+        before = sorted(os.listdir(out))
+        ran = run_here(capsys, *words, f"{second}{out}")
+        assert (ran.code, sorted(os.listdir(out))) == (Exit.LOCKED, before), ran.err
+        held.unlink()
+        assert process.wait() == Exit.DONE, process.communicate()
+    assert run_here(capsys, "tarsplit", "--check", out, package).code == Exit.DONE
+    assert [name for name in os.listdir(out) if name.startswith(".") or name.endswith(".sender")] == []
+    assert run_here(capsys, *words, f"{second}{out}").code == Exit.DONE

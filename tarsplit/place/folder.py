@@ -30,6 +30,11 @@ class Folder:
     path: bytes
 
     @property
+    def folder(self) -> bytes:
+        """Its path."""
+        return self.path
+
+    @property
     def goes_on(self) -> bool:
         """Whether a stopped upload goes on: it does not, for a disk is as fast to write as to read."""
         return False
@@ -95,7 +100,7 @@ class Folder:
         outfile.write_durably(join(self.path, name), data)
 
     def alone(self, name: bytes, *, is_taking_over: bool) -> AbstractContextManager[Callable[[], None]]:
-        """Do nothing: the lock of the sidecar, which is written here, keeps others out."""
+        """Do nothing: there are locks, that of the sidecar, which is written here, and that of whoever calls."""
         return nullcontext(lambda: None)
 
     def remove(self, names: Iterable[bytes]) -> None:
