@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from qa2pack.executor.transaction.lock import LockedError, locked_temporarily
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.naming import DeliveryName
-from qa2pack.tarsplit.output_files import OutputBusyError, make_folder
+from qa2pack.tarsplit.output_files import OutputBusyError, make_folder, sync_folder
 from qa2pack.tarsplit.place.place import Place
 
 
@@ -27,10 +27,14 @@ def locked_delivery(name: DeliveryName, place: Place) -> Iterator[None]:
     Raises:
         OutputBusyError: another process writes this delivery.
     """
-    with ExitStack() as held:
-        if folder := place.folder:
-            try:
-                held.enter_context(locked_temporarily(made_lock(name, folder)))
-            except LockedError as error:
-                raise OutputBusyError(join(folder, name.manifest)) from error
+    folder = place.folder
+    if not folder:
         yield
+        return
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked_temporarily(made_lock(name, folder)))
+        except LockedError as error:
+            raise OutputBusyError(join(folder, name.manifest)) from error
+        yield
+    sync_folder(folder)  # a power cut would bring the file back
