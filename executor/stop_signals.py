@@ -30,6 +30,7 @@ class Stop:
 
 
 NEVER = Stop()
+_observing: list[Stop] = []
 
 
 @contextmanager
@@ -55,7 +56,8 @@ def stop_on_signals(
         if os.getpid() != owner:
             _end_child(number)
             return
-        stop.is_requested = True
+        for each in (stop, *_observing):
+            each.is_requested = True
         _handle_both(end)
         on_first()
 
@@ -70,6 +72,20 @@ def stop_on_signals(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stops_observed() -> Iterator[Stop]:
+    """Yield a `Stop` that is requested when any `stop_on_signals` in the block is: for work in several steps.
+
+    A step that is asked to stop after its last safe point ends as if it were not, and the next one must not begin.
+    """
+    stop = Stop()
+    _observing.append(stop)
+    try:
+        yield stop
+    finally:
+        _observing.remove(stop)
 
 
 def _end_child(number: int) -> None:
