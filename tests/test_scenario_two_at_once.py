@@ -342,21 +342,59 @@ def test_control_folder_of_others_is_not_removed_while_they_hold_its_lock(two: T
 
 # --- one delivery
 
+BY_PATH, BY_ADDRESS = "--output=", "--to=file://"
+WAYS = pytest.mark.parametrize(
+    ("first", "second"), [(first, second) for first in (BY_PATH, BY_ADDRESS) for second in (BY_PATH, BY_ADDRESS)]
+)
 
-@pytest.mark.parametrize("second", ["--output=", "--to=file://"])
-@pytest.mark.parametrize("first", ["--output=", "--to=file://"])
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """A package, and the folder that it is delivered to."""
+
+    package: Path
+    out: Path
+
+    def words(self, way: str) -> tuple[str | Path, ...]:
+        size = ("--size", "70000", "--jobs", "1")
+        return "tarsplit", self.package, "-n", DAY, *size, f"{way}{self.out}"
+
+    @contextmanager
+    def held(self, way: str, mark: Path) -> Iterator["subprocess.Popen[str]"]:
+        """Hold a run where it reads the first file of the package, until the mark is gone."""
+        with held_at(self.package / "sg_ouss_id", mark, *self.words(way)) as process:
+            yield process
+
+
+@pytest.fixture
+def delivering(tmp_path: Path) -> Delivering:
+    make_package(tmp_path / PROJECT, {"qa/a.png": b"a" * 50_000, "script/b.py": b"b" * 60_000})
+    return Delivering(tmp_path / PROJECT, tmp_path / "out")
+
+
+@WAYS
 def test_one_run_writes_a_delivery_however_its_folder_is_named(
-    capsys: Capsys, tmp_path: Path, first: str, second: str
+    capsys: Capsys, delivering: Delivering, tmp_path: Path, first: str, second: str
 ) -> None:
-    package, out, held = tmp_path / PROJECT, tmp_path / "out", tmp_path / "held"
-    make_package(package, {"qa/a.png": b"a" * 50_000, "script/b.py": b"b" * 60_000})
-    words = ("tarsplit", package, "-n", DAY, "--size", "70000", "--jobs", "1")
-    with held_at(package / "sg_ouss_id", held, *words, f"{first}{out}") as process:
-        before = sorted(os.listdir(out))
-        ran = run_here(capsys, *words, f"{second}{out}")
-        assert (ran.code, sorted(os.listdir(out))) == (Exit.LOCKED, before), ran.err
-        held.unlink()
+    with delivering.held(first, tmp_path / "held") as process:
+        before = sorted(os.listdir(delivering.out))
+        ran = run_here(capsys, *delivering.words(second))
+        assert (ran.code, sorted(os.listdir(delivering.out))) == (Exit.LOCKED, before), ran.err
+        (tmp_path / "held").unlink()
         assert process.wait() == Exit.DONE, process.communicate()
-    assert run_here(capsys, "tarsplit", "--check", out, package).code == Exit.DONE
-    assert [name for name in os.listdir(out) if name.startswith(".") or name.endswith(".sender")] == []
-    assert run_here(capsys, *words, f"{second}{out}").code == Exit.DONE
+    assert run_here(capsys, "tarsplit", "--check", delivering.out, delivering.package).code == Exit.DONE
+    names = sorted(os.listdir(delivering.out))
+    assert run_here(capsys, *delivering.words(second)).code == Exit.DONE
+    assert sorted(os.listdir(delivering.out)) == names, "neither leaves a lock"
+
+
+@WAYS
+def test_killed_delivery_is_finished_however_its_folder_is_named(
+    capsys: Capsys, delivering: Delivering, tmp_path: Path, first: str, second: str
+) -> None:
+    with delivering.held(first, tmp_path / "held") as process:
+        process.kill()
+        process.wait()
+    assert run_here(capsys, *delivering.words(second)).code == Exit.DONE
+    assert run_here(capsys, "tarsplit", "--check", delivering.out, delivering.package).code == Exit.DONE
+    assert not [name for name in os.listdir(delivering.out) if name.startswith(".") or name.endswith(".sender")]
