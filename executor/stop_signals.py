@@ -39,7 +39,7 @@ def stop_on_signals(
 ) -> Iterator[Stop]:
     """Yield a `Stop` that SIGINT and SIGTERM request; the second signal ends the process at once, by that signal.
 
-    Outside the main thread Python handles no signals, so the `Stop` is never requested there.
+    Outside the main thread Python handles no signals, so the `Stop` is never requested there. See `stops_observed`.
 
     Args:
         on_first: called at the first signal, between any two bytecode instructions.
@@ -50,6 +50,7 @@ def stop_on_signals(
         yield stop
         return
 
+    stop.is_requested = any(each.is_requested for each in _observing)
     owner = os.getpid()
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -78,7 +79,8 @@ def stop_on_signals(
 def stops_observed() -> Iterator[Stop]:
     """Yield a `Stop` that is requested when any `stop_on_signals` in the block is: for work in several steps.
 
-    A step that is asked to stop after its last safe point ends as if it were not, and the next one must not begin.
+    A step that is asked to stop after its last safe point ends as if it were not. So the steps that follow begin with
+    a stop that is requested already.
     """
     stop = Stop()
     _observing.append(stop)
