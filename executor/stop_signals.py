@@ -30,6 +30,7 @@ class Stop:
 
 
 NEVER = Stop()
+_observing: list[Stop] = []
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def stop_on_signals(
 ) -> Iterator[Stop]:
     """Yield a `Stop` that SIGINT and SIGTERM request; the second signal ends the process at once, by that signal.
 
-    Outside the main thread Python handles no signals, so the `Stop` is never requested there.
+    Outside the main thread Python handles no signals, so the `Stop` is never requested there. See `stops_observed`.
 
     Args:
         on_first: called at the first signal, between any two bytecode instructions.
@@ -49,13 +50,15 @@ def stop_on_signals(
         yield stop
         return
 
+    stop.is_requested = any(each.is_requested for each in _observing)
     owner = os.getpid()
 
     def ask(number: int, frame: FrameType | None) -> None:
         if os.getpid() != owner:
             _end_child(number)
             return
-        stop.is_requested = True
+        for each in (stop, *_observing):
+            each.is_requested = True
         _handle_both(end)
         on_first()
 
@@ -70,6 +73,21 @@ def stop_on_signals(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stops_observed() -> Iterator[Stop]:
+    """Yield a `Stop` that is requested when any `stop_on_signals` in the block is: for work in several steps.
+
+    A step that is asked to stop after its last safe point ends as if it were not. So the steps that follow begin with
+    a stop that is requested already.
+    """
+    stop = Stop()
+    _observing.append(stop)
+    try:
+        yield stop
+    finally:
+        _observing.remove(stop)
 
 
 def _end_child(number: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from qa2pack.executor.apply import ApplyOptions
-from qa2pack.executor.stop_signals import InterruptedByUser
+from qa2pack.executor.stop_signals import InterruptedByUser, stops_observed
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.dataclass import dataclass
@@ -205,7 +205,7 @@ def _package(call: _Call) -> None:
 
     planning = Attempt("plan", target, quoted(origin), options=call.repeated, typed=call.options)
     _raising(planning, look)
-    with _logged(defaults, call.arguments), ExitStack() as held:  # of the lock, for both
+    with _logged(defaults, call.arguments), stops_observed(), ExitStack() as held:  # of the lock, for both
         _raising(planning, plan)
         _raising(Attempt("apply", target, quoted(origin), options=call.repeated), apply)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qa2pack.executor.stop_signals import stop_on_signals
+from qa2pack.executor.stop_signals import stop_on_signals, stops_observed
 
 
 @pytest.fixture
@@ -45,3 +45,14 @@ def test_ctrl_c_does_not_end_a_child(child: int) -> None:
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def test_stop_of_one_step_is_a_stop_of_the_steps_that_follow() -> None:
+    with stops_observed():
+        with stop_on_signals() as stop:
+            assert not stop.is_requested
+            signal.raise_signal(signal.SIGTERM)
+        with stop_on_signals() as stop:
+            assert stop.is_requested
+    with stop_on_signals() as stop:
+        assert not stop.is_requested

@@ -18,7 +18,7 @@ from qa2pack.executor.transaction.lock import (
     locked_for_writing,
     when_free,
 )
-from qa2pack.manifest.fs.control_file import control_fd
+from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
 
 HOLD = """
 import sys
@@ -120,3 +120,18 @@ def test_lock_file_that_was_removed_before_it_was_locked_is_no_lock(
     monkeypatch.setattr(lock_module, "control_fd", removed_once)
     with locked_for_writing(path):
         assert f"process {os.getpid()} on " in str(holder(path))
+
+
+@pytest.mark.parametrize("left", [b"", b"p", b"process", b"process 1"])
+def test_lock_file_of_which_a_full_disk_took_the_first_bytes_is_a_lock(path: bytes, left: bytes) -> None:
+    Path(os.fsdecode(path)).write_bytes(left)
+    with locked_for_writing(path):
+        assert f"process {os.getpid()} on " in str(holder(path))
+
+
+@pytest.mark.parametrize("content", [b"a", b"\0", b"processes", b"process 1" + b"0" * 400])
+def test_file_with_other_content_is_no_lock_and_stays_as_it_is(path: bytes, content: bytes) -> None:
+    Path(os.fsdecode(path)).write_bytes(content)
+    with pytest.raises(ControlFileError), locked_for_writing(path):
+        pass
+    assert Path(os.fsdecode(path)).read_bytes() == content

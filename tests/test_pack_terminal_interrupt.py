@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from qa2pack.pack.exit_codes import Exit
 from support.commands import ROOT
 from support.in_process import Delivery
 
-# Interrupts itself where it first looks for a module of that name, or at the end of the process.
+# Signals itself where it first looks for a module of that name, or interrupts itself at the end of the process.
 _PROGRAM = """
 import atexit, os, signal, sys
 from qa2pack.pack.{way_in} import main
@@ -19,7 +20,7 @@ from qa2pack.pack.{way_in} import main
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == {moment!r}:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), {number})
 
 sys.meta_path.insert(0, Finder())
 if {moment!r} == "end":
@@ -28,9 +29,11 @@ sys.exit(main())
 """
 
 
-def _run(way_in: str, moment: str, *words: str) -> "subprocess.CompletedProcess[str]":
+def _run(
+    way_in: str, moment: str, *words: str, number: signal.Signals = signal.SIGINT
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", _PROGRAM.format(way_in=way_in, moment=moment), *words],
+        [sys.executable, "-c", _PROGRAM.format(way_in=way_in, moment=moment, number=int(number)), *words],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
@@ -77,6 +80,19 @@ def test_interrupt_of_the_work_is_reported(delivery: Delivery) -> None:
     assert ran.returncode == Exit.RESUMABLE
     assert "the command was interrupted." in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_while_the_rows_of_a_list_are_parsed_is_reported(
+    delivery: Delivery, tmp_path: Path, number: signal.Signals
+) -> None:
+    jobs = tmp_path / "jobs.csv"
+    jobs.write_text(f"origin,package\n{delivery.origin},{delivery.path}\n")
+    moment = "qa2pack.pack.settings.selection"  # loaded by the options of the first row
+    ran = _run("cli", moment, "batch", "plan", str(jobs), "--mode", "copy", number=number)
+    assert (ran.returncode, ran.stdout) == (Exit.RESUMABLE, ""), ran.stderr
+    assert "the command was interrupted." in ran.stderr
+    assert not delivery.path.with_name(delivery.path.name + ".pack").exists()
 
 
 @pytest.mark.parametrize("moment", ["typer", "qa2pack.pack.commands.workers", "end"])

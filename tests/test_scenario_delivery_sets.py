@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 from dataclasses import replace
@@ -11,7 +12,13 @@ from typing import Any
 
 import pytest
 
+from qa2pack.executor.stop_signals import stop_on_signals
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.problem import Code
+from qa2pack.pack.delivery.lock import locked_delivery
+from qa2pack.pack.jobs import apply as apply_job
+from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.place.store import Store
 from qa2pack.tarsplit.sidecar import open_sidecar
 from qa2pack.tarsplit.state import State, encode_state
 from support.commands import run_here
@@ -595,6 +602,39 @@ def test_set_of_each_apply_is_written_beside_the_package(tmp_path: Path, capsys:
     assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
     assert run_here(capsys, "deliver", tmp_path / "P", "--output", tmp_path / "out").code == 0
     assert {"1_papers.tar", "2_papers.tar", "1.README"} <= names(tmp_path), "on request it is one of all"
+
+
+def test_set_of_each_apply_that_another_run_writes_is_written_by_the_next_apply(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    name = DeliveryName(b"P", label=b"papers", files=(b"1_papers.tar",))
+    with locked_delivery(name, Store(f"file://{tmp_path}")):
+        code, said = packaged(tmp_path, capsys, "1")
+    assert isinstance(said["delivery_problems"], list)
+    assert (code, [each["code"] for each in said["delivery_problems"]]) == (4, [Code.OUTPUT_BUSY])
+    assert not (tmp_path / "1_papers.tar").exists()
+    assert run_here(capsys, "apply", tmp_path / "P").code == 0
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+
+
+def test_set_of_each_apply_is_not_begun_after_a_stop_that_the_apply_is_too_far_for(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = apply_job.apply
+
+    def stopped_too_late(*arguments: Any, **options: Any) -> object:
+        applied = apply(*arguments, **options)
+        with stop_on_signals():
+            signal.raise_signal(signal.SIGTERM)
+        return applied
+
+    with monkeypatch.context() as patch:
+        patch.setattr(apply_job, "apply", stopped_too_late)
+        code, said = packaged(tmp_path, capsys, "1")
+    assert isinstance(said["delivery_problems"], list)
+    assert (code, [each["code"] for each in said["delivery_problems"]]) == (4, [Code.INTERRUPTED])
+    assert run_here(capsys, "apply", tmp_path / "P").code == 0
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
 
 
 def test_set_of_each_apply_follows_a_rollback(tmp_path: Path, capsys: Capsys) -> None:

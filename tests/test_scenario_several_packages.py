@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from qa2pack.executor.stop_signals import stop_on_signals
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import verify as verify_job
@@ -99,6 +102,29 @@ def test_interrupt_keeps_the_results_so_far(capsys: Capsys, project: Path, monke
         "two/two.S  not done: interrupted",
         "3 packages; 1 not done; 1 not reached",
     ]
+
+
+def test_stop_that_one_package_is_too_far_for_ends_the_run_before_the_next(
+    capsys: Capsys, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify = verify_job.verify
+
+    def stopped_too_late(*arguments: Any, **options: Any) -> object:
+        found = verify(*arguments, **options)
+        with stop_on_signals():
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(verify_job, "verify", stopped_too_late)
+    ran = run_here(capsys, "verify", "--jobs", "1", "one/one.S", "two/two.S")
+    assert (ran.code, ran.out.splitlines()[-2:]) == (
+        Exit.RESUMABLE,
+        ["one/one.S  all as packaged", "2 packages; 1 not reached"],
+    )
+    ran = run_here(capsys, "verify", "--jobs", "1", "two/two.S", "one/one.S")
+    assert ran.out.splitlines()[-1] == "2 packages; 1 with problems; 1 not reached", (
+        "the stop of the run before is over"
+    )
 
 
 def test_options_of_one_package_are_refused_for_several(capsys: Capsys, project: Path) -> None:

@@ -7,6 +7,7 @@ nobody has to catch the moment.
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,11 +17,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.status import State, read_status
+from qa2pack.executor.stop_signals import stop_on_signals
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, holder, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Mode
@@ -29,8 +32,10 @@ from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.api import ApplyOptions, Workers, package, request_for
 from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.jobs import plan as plan_job
 from qa2pack.pack.jobs.control_folder import locked_control, made_control
 from support.commands import ROOT, run_here, run_in_child
+from support.deliveries import DAY, PROJECT, make_package
 from support.in_process import Delivery, make_reduction, write
 
 Capsys = pytest.CaptureFixture[str]
@@ -223,8 +228,15 @@ def test_killed_between_plan_and_apply_the_plan_waits(capsys: Capsys, two: Two) 
 def held_in_staging(two: Two, mark: Path) -> Iterator["subprocess.Popen[str]"]:
     """Hold `pack package` where it stages its first file, as long as the mark is there."""
     staging = os.fsdecode(two.ours.package.control) + "/staging"
-    command = [sys.executable, "-m", "support.slow_pack", "package", *map(str, (two.ours.origin, two.path)), *_WHOLE]
-    with started(command, more={"QA2PACK_TEST_HOLD": staging, "QA2PACK_TEST_HELD": str(mark)}) as process:
+    with held_at(staging, mark, "package", two.ours.origin, two.path, *_WHOLE) as process:
+        yield process
+
+
+@contextmanager
+def held_at(folder: str | Path, mark: Path, *words: str | Path) -> Iterator["subprocess.Popen[str]"]:
+    """Hold a command where it first opens something below a folder, until the mark is gone."""
+    command = [sys.executable, "-m", "support.slow_pack", *map(str, words)]
+    with started(command, more={"QA2PACK_TEST_HOLD": str(folder), "QA2PACK_TEST_HELD": str(mark)}) as process:
         while not mark.exists():
             assert process.poll() is None, process.communicate()
             time.sleep(_LOOK_SECONDS)
@@ -250,6 +262,26 @@ def test_stopped_inside_the_apply_it_names_apply_to_go_on(two: Two, tmp_path: Pa
         _, reported = process.communicate()
     assert process.returncode == Exit.RESUMABLE
     assert f"  pack apply {two.path}\n" in reported
+
+
+def test_stop_that_planning_is_too_far_for_ends_the_command_before_the_apply(
+    capsys: Capsys, two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_job.plan
+
+    def stopped_too_late(*arguments: Any, **options: Any) -> object:
+        made = plan(*arguments, **options)
+        with stop_on_signals():
+            signal.raise_signal(signal.SIGTERM)
+        return made
+
+    words = ("package", two.ours.origin, two.path, *_WHOLE)
+    with monkeypatch.context() as patch:
+        patch.setattr(plan_job, "plan", stopped_too_late)
+        assert run_here(capsys, *words).code == Exit.RESUMABLE
+    assert not two.path.exists()
+    assert run_here(capsys, *words).code == Exit.DONE
+    assert two.is_ours()
 
 
 def test_package_goes_on_with_what_was_staged_before_the_origin_changed(capsys: Capsys, two: Two) -> None:
@@ -330,3 +362,63 @@ def test_control_folder_of_others_is_not_removed_while_they_hold_its_lock(two: T
             theirs.enter_context(locked_for_writing(path))
             raise ZeroDivisionError
         assert is_folder(two.ours.package.control)
+
+
+# --- one delivery
+
+BY_PATH, BY_ADDRESS = "--output=", "--to=file://"
+WAYS = pytest.mark.parametrize(
+    ("first", "second"), [(first, second) for first in (BY_PATH, BY_ADDRESS) for second in (BY_PATH, BY_ADDRESS)]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """A package, and the folder that it is delivered to."""
+
+    package: Path
+    out: Path
+
+    def words(self, way: str) -> tuple[str | Path, ...]:
+        size = ("--size", "70000", "--jobs", "1")
+        return "tarsplit", self.package, "-n", DAY, *size, f"{way}{self.out}"
+
+    @contextmanager
+    def held(self, way: str, mark: Path) -> Iterator["subprocess.Popen[str]"]:
+        """Hold a run where it reads the first file of the package, until the mark is gone."""
+        with held_at(self.package / "sg_ouss_id", mark, *self.words(way)) as process:
+            yield process
+
+
+@pytest.fixture
+def delivering(tmp_path: Path) -> Delivering:
+    make_package(tmp_path / PROJECT, {"qa/a.png": b"a" * 50_000, "script/b.py": b"b" * 60_000})
+    return Delivering(tmp_path / PROJECT, tmp_path / "out")
+
+
+@WAYS
+def test_one_run_writes_a_delivery_however_its_folder_is_named(
+    capsys: Capsys, delivering: Delivering, tmp_path: Path, first: str, second: str
+) -> None:
+    with delivering.held(first, tmp_path / "held") as process:
+        before = sorted(os.listdir(delivering.out))
+        ran = run_here(capsys, *delivering.words(second))
+        assert (ran.code, sorted(os.listdir(delivering.out))) == (Exit.LOCKED, before), ran.err
+        (tmp_path / "held").unlink()
+        assert process.wait() == Exit.DONE, process.communicate()
+    assert run_here(capsys, "tarsplit", "--check", delivering.out, delivering.package).code == Exit.DONE
+    names = sorted(os.listdir(delivering.out))
+    assert run_here(capsys, *delivering.words(second)).code == Exit.DONE
+    assert sorted(os.listdir(delivering.out)) == names, "neither leaves a lock"
+
+
+@WAYS
+def test_killed_delivery_is_finished_however_its_folder_is_named(
+    capsys: Capsys, delivering: Delivering, tmp_path: Path, first: str, second: str
+) -> None:
+    with delivering.held(first, tmp_path / "held") as process:
+        process.kill()
+        process.wait()
+    assert run_here(capsys, *delivering.words(second)).code == Exit.DONE
+    assert run_here(capsys, "tarsplit", "--check", delivering.out, delivering.package).code == Exit.DONE
+    assert not [name for name in os.listdir(delivering.out) if name.startswith(".") or name.endswith(".sender")]

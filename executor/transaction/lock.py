@@ -165,11 +165,13 @@ def _write_holder(fd: int, line: bytes) -> None:
 def _check_ours(path: bytes, fd: int) -> None:
     """Refuse a lock file with foreign content: it may be any file, and taking the lock empties it.
 
+    A full disk may have taken only the first bytes of the line.
+
     Raises:
         ControlFileError: says what it is.
     """
     held = os.pread(fd, _LINE_BYTES, 0)
-    if held and not (held.startswith(_LINE_START) and len(held) < _LINE_BYTES):
+    if held[: len(_LINE_START)] != _LINE_START[: len(held)] or len(held) == _LINE_BYTES:
         # A valid lock file may have other hard links too: a copy of the package by `cp -al`.
         kind = "another name elsewhere" if os.fstat(fd).st_nlink > 1 else "content of another kind"
         raise ControlFileError(errno.EINVAL, f"a file with {kind}, not a lock", path)

@@ -186,8 +186,11 @@ def _read_row(row: Row, base: bytes, words: Sequence[str]) -> tuple[Job | None, 
 
 
 def _parsed(words: Sequence[str]) -> tuple[Job | None, list[str]]:
+    command = _row_command()
     try:
-        return _row_command().main(list(words), "pack plan", standalone_mode=False), []
+        # `main` would take an interrupt for the end of a program, and return an exit code in place of a job.
+        with command.make_context("pack plan", list(words)) as context:
+            return command.invoke(context), []
     except UsageFault as error:
         return None, [" ".join(error.format_message().split())]
     except Refused as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from qa2pack.executor.stop_signals import ended_by_keyboard
+from qa2pack.executor.stop_signals import ended_by_keyboard, stops_observed
 from qa2pack.manifest.event import Level, is_logged, log_event
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
@@ -85,7 +85,7 @@ def _run_work(attempt: Attempt, work: Callable[[], View | Listing], *, is_json: 
     for line in attempt.target.link_lines(attempt.noun):
         print(f"pack {attempt.verb}: {line}", file=sys.stderr)
     try:
-        with ended_by_keyboard():
+        with ended_by_keyboard(), stops_observed():
             code = _print_result(work(), attempt, is_json=is_json)
         sys.stdout.flush()  # here, where a full disk behind stdout can still be reported
     except BrokenPipeError:

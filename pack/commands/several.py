@@ -13,7 +13,7 @@ from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from qa2pack.executor.stop_signals import InterruptedByUser
+from qa2pack.executor.stop_signals import InterruptedByUser, Stop, stops_observed
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted
@@ -108,8 +108,8 @@ def run_tasks(
     def work() -> View:
         tasks = tasks_of()
         results: list[Result] = []
-        with suppress(KeyboardInterrupt):  # between two tasks; what is known is shown
-            results.extend(_results(tasks, is_json=is_json, shows_all=shows_all))
+        with suppress(KeyboardInterrupt), stops_observed() as stop:  # between two tasks; what is known is shown
+            results.extend(_results(tasks, stop, is_json=is_json, shows_all=shows_all))
         view = _view(results, len(tasks), noun)
         states = [result.fields.get("state") for result in results]
         return replace(view, lines=lambda style: (*view.lines(style), *next_lines(states))) if next_lines else view
@@ -125,8 +125,10 @@ def _found_below(folder: bytes) -> list[bytes]:
     return found
 
 
-def _results(tasks: Sequence[Task], *, is_json: bool, shows_all: bool) -> Iterator[Result]:
+def _results(tasks: Sequence[Task], stop: Stop, *, is_json: bool, shows_all: bool) -> Iterator[Result]:
     for task in tasks:
+        if stop.is_requested:
+            return
         try:
             view = task.view_of()
             try:

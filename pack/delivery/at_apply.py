@@ -166,6 +166,7 @@ def _delivered(target: Target, workers: Workers) -> DeliveredAtApply:
     found = _wanted(target)
     if found is None:
         return DeliveredAtApply()
+    from qa2pack.pack.delivery.lock import locked_delivery
     from qa2pack.tarsplit.deliver import Destination, deliver
     from qa2pack.tarsplit.place.folder import Folder
     from qa2pack.tarsplit.plan import CutRequest, plan_cut
@@ -176,7 +177,8 @@ def _delivered(target: Target, workers: Workers) -> DeliveredAtApply:
     with reading(package, workers, output=place.path) as engine:
         cut = plan_cut(CutRequest(name), members, workers.progress)
         destination = Destination(package.path, place, is_replacing)
-        outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
+        with locked_delivery(name, place):
+            outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
     return DeliveredAtApply([join(place.path, row.name) for row in outcome.chunks], outcome.problems)
 
 

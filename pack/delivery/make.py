@@ -1,15 +1,17 @@
 """Write a delivery: cut a package into tars, or write its delivery sets."""
 
 import os
+from contextlib import nullcontext
 
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.delivery_row import CHECKSUMS
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
-from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.path import is_within, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.signature.ssh_keygen import check_key
+from qa2pack.pack.delivery.lock import locked_delivery, made_lock
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import check_delivered_whole
@@ -19,7 +21,6 @@ from qa2pack.pack.target import Target
 from qa2pack.tarsplit.contents import Delivered, choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import SIGNED_CHECKSUM, DeliveryName
-from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.place.address import check_address
 from qa2pack.tarsplit.place.folder import Folder
@@ -75,10 +76,11 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     check_delivered_whole(package, state, target.opened, os.fsencode(options.member))
     request, members = _request(target, options)
     destination = Destination(package.path, place, options.is_replacing, options.key, options.is_taking_over)
-    lock = _lock(request.name, place.path) if workers.cluster and not options.is_dry else b""
+    lock = made_lock(request.name, place.folder) if workers.cluster and not options.is_dry else b""
     with reading(package, workers, output=place.path, lock=lock) as engine:
         cut = plan_cut(request, members, workers.progress)
-        outcome = None if options.is_dry else deliver(cut, destination, engine=engine, progress=workers.progress)
+        with nullcontext() if lock or options.is_dry else locked_delivery(request.name, place):
+            outcome = None if options.is_dry else deliver(cut, destination, engine=engine, progress=workers.progress)
     lost = tuple(state.lost.values())
     return ShownDelivery(target, cut, outcome, place.path, options.defaults, lost, is_signed=bool(options.key))
 
@@ -121,12 +123,6 @@ def _checksums(options: DeliveryOptions) -> tuple[str, ...]:
     """Return the checksums, of a signed delivery with one of which no forgery is known: md5 has been forged."""
     wanted = {*options.checksums, SIGNED_CHECKSUM} if options.key else {*options.checksums}
     return tuple(name for name in CHECKSUMS if name in wanted)
-
-
-def _lock(name: DeliveryName, output: bytes) -> bytes:
-    """Return the path of the lock against a second cluster run of this delivery; its folder exists."""
-    make_folder(output)
-    return join(output, b".%s.lock" % name.stem)
 
 
 def _output(package: Package, options: DeliveryOptions) -> bytes:

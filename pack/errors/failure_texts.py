@@ -134,7 +134,7 @@ REQUESTS: Mapping[Code, Row] = {
     Code.OUTPUT_BUSY: Row(
         "Another process writes the same delivery.",
         "The command was given twice, here or on another machine.",
-        "Wait for it, or choose another folder with --output",
+        "Wait for it, or choose another folder with --output or --to",
     ),
     Code.STORE_BUSY: Row(
         "Another run sends the same delivery to this store.",

@@ -60,6 +60,7 @@ def apply(
     lock = lock_path(package)
     # The lock comes first: processes forked under it inherit it, and must end before it is released.
     with stopping() as stop, nullcontext() if is_locked else _locked(package, workers, opened, stop):
+        stop.check()  # asked for while it was planned: no transaction begins
         origin = tuple(_origin(package, opened))
         # Of the package one file: what else is in its control folder is looked at later, between safe points.
         folders, reads = (package.parent, *origin), (package.plan, *origin)

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.file_kind import kind_in_words
@@ -13,7 +13,7 @@ from qa2pack.manifest.path import join
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.place.folder_tree import FolderTree
 from qa2pack.tarsplit.place.folder_version import FolderVersion
-from qa2pack.tarsplit.place.place import PlaceError, Seen, Tree, Upload
+from qa2pack.tarsplit.place.place import A_FILE, PlaceError, Seen, Tree, Upload
 from qa2pack.tarsplit.state import FinishedChunk
 
 _BLOCK_BYTES = 512  # as `st_blocks` counts
@@ -28,6 +28,11 @@ class Folder:
     """
 
     path: bytes
+
+    @property
+    def folder(self) -> bytes:
+        """Its path."""
+        return self.path
 
     @property
     def goes_on(self) -> bool:
@@ -94,9 +99,16 @@ class Folder:
         """Write a small file; its name and content are synced when this returns."""
         outfile.write_durably(join(self.path, name), data)
 
-    def alone(self, name: bytes, *, is_taking_over: bool) -> AbstractContextManager[Callable[[], None]]:
-        """Do nothing: the lock of the sidecar, which is written here, keeps others out."""
-        return nullcontext(lambda: None)
+    @contextmanager
+    def alone(self, name: bytes, *, is_taking_over: bool) -> Iterator[Callable[[], None]]:
+        """Rely on locks, that of the sidecar, which is written here, and that of whoever calls.
+
+        When the block ends, the file that a stopped run left which named this folder by an address is removed.
+        """
+        yield lambda: None
+        left = self.seen(name)
+        if left and left.kind == A_FILE:
+            self.remove([name])
 
     def remove(self, names: Iterable[bytes]) -> None:
         """Remove files and trees; that is synced when this returns."""

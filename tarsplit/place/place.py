@@ -166,6 +166,10 @@ class Place(Protocol):
         """Its path, or its address."""
 
     @property
+    def folder(self) -> bytes:
+        """Its path on a disk of this machine; empty for a store elsewhere."""
+
+    @property
     def goes_on(self) -> bool:
         """Whether an upload that was stopped goes on with what is there of it."""
 

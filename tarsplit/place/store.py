@@ -18,7 +18,7 @@ from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.tarsplit.place.address import check_address, missing_library
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
-from qa2pack.tarsplit.place.plain_upload import OF_SSH, PlainUpload, checksum_of, in_blocks, protocols_of
+from qa2pack.tarsplit.place.plain_upload import OF_SSH, PlainUpload, checksum_of, in_blocks, is_of_disk, protocols_of
 from qa2pack.tarsplit.place.s3_upload import S3Upload
 from qa2pack.tarsplit.place.sender import sole_sender
 from qa2pack.tarsplit.place.store_tree import StoreTree
@@ -46,6 +46,12 @@ class Store:
     def path(self) -> bytes:
         """The address, without a slash at its end."""
         return os.fsencode(self.address.rstrip("/"))
+
+    @property
+    def folder(self) -> bytes:
+        """The path on this machine that an address `file:///FOLDER` has; empty for any other."""
+        with self._opened() as (fs, root):
+            return os.fsencode(root) if is_of_disk(fs) else b""
 
     @property
     def goes_on(self) -> bool:
