@@ -38,8 +38,8 @@ REQUESTS: Mapping[Code, Row] = {
         "old script left it, is given one by adopting it.",
     ),
     Code.LIST_UNUSABLE: Row(
-        "The list of jobs is not understood, so none of them was begun.",
-        "A key or value is misspelt, a job has no origin or package, or two jobs want the same place.",
+        "The list of jobs cannot be used, so none of them was begun.",
+        "A key or value is misspelt, a job has no origin or package, two jobs want the same place, or it is no file.",
         "Correct the list. Its keys are the options of:",
         ("pack plan --help",),
     ),
