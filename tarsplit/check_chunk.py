@@ -24,6 +24,7 @@ from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, 
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
+from qa2pack.tarsplit.place.read_problem import read_problem
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taken_before import Beginning, nothing_before, taken_before
 from qa2pack.tarsplit.taker import NOBODY, Taker
@@ -84,7 +85,7 @@ def check_chunk(batch: CheckBatch, taker: Taker = NOBODY) -> CheckResult:
         result.problems.append(Problem(Code.MISSING, name))
         return result
     except PlaceError as error:
-        result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
+        result.problems.append(read_problem(error, batch.place, name))
         return result
     with opened as file:
         if file.byte_count != batch.row.byte_count:
@@ -92,7 +93,7 @@ def check_chunk(batch: CheckBatch, taker: Taker = NOBODY) -> CheckResult:
         try:
             _compare(file, batch, taker, result)
         except PlaceError as error:
-            result.problems.append(Problem(Code.UNREADABLE, name, found=error.text))
+            result.problems.append(read_problem(error, batch.place, name))
     return result
 
 
@@ -100,7 +101,7 @@ def _check_tree(batch: CheckBatch, taker: Taker) -> CheckResult:
     try:
         return CheckResult(batch, tree_problems(batch.place, batch.row, batch.part, batch.shape(), taker))
     except PlaceError as error:
-        return CheckResult(batch, [Problem(Code.UNREADABLE, batch.row.name, found=error.text)])
+        return CheckResult(batch, [Problem(error.code, batch.row.name, found=error.text)])
     except InventoryError as error:
         if not batch.place.names(batch.row.name):
             return CheckResult(batch, [Problem(Code.MISSING, batch.row.name)])

@@ -5,12 +5,15 @@ name is never beside the checksums or the signature of another one, wherever the
 """
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from qa2pack.manifest.fs.control_file import read_control
+from qa2pack.manifest.fs.control_file import ControlFileError, read_control
 from qa2pack.manifest.fs.digest import blocks_of
+from qa2pack.manifest.fs.file_kind import kind_in_words
+from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
@@ -19,6 +22,7 @@ from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.naming import BEFORE, checksum_line, checksum_name
+from qa2pack.tarsplit.place.place import A_FILE
 from qa2pack.tarsplit.sidecar import NotSignedError, Sidecar
 
 _MOST_BYTES = 1 << 16  # of a checksum file
@@ -114,8 +118,18 @@ def checksum_file_problems(folder: bytes, name: bytes, line: bytes, what: str) -
             yield Problem(Code.CHANGED, name, what)
     except FileNotFoundError:
         raise
+    except ControlFileError as error:
+        yield _refused_problem(join(folder, name), name, what, error)
     except OSError as error:
         yield Problem(Code.UNREADABLE, name, found=error.strerror or "")
+
+
+def _refused_problem(path: bytes, name: bytes, what: str, error: ControlFileError) -> Problem:
+    """Return the problem of a checksum file that is no file, or larger than any."""
+    status = status_of(path)
+    if status is None or stat.S_ISREG(status.st_mode):
+        return Problem(Code.CHANGED, name, what, error.strerror or "")
+    return Problem(Code.WRONG_TYPE, name, A_FILE, kind_in_words(status.st_mode))
 
 
 def _sums_of(fd: int, checksums: Sequence[str]) -> Sums:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pytest
 
-from qa2pack.executor.casa.child_process import ChildDiedError, _hosts, run_in_child, start_host
+from qa2pack.executor.casa.child_process import ChildDiedError, HostDiedError, _hosts, run_in_child, start_host
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.fs.meter import Meter, metered
 from support.hosts import end_hosts, hosts_as_before
@@ -185,6 +185,30 @@ def test_host_that_is_killed_takes_its_child_along_and_is_replaced(pipe: Path) -
     assert os.waitstatus_to_exitcode(status) == 1, "ChildDiedError ended it"
     assert_ends(child)
     assert run_in_child(os.getpid, seconds=600) != os.getpid()
+
+
+def kill_host() -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+def test_host_that_is_killed_is_told_with_the_signal_where_that_is_known(pipe: Path) -> None:
+    end_hosts()
+    start_host()
+    with pytest.raises(HostDiedError, match="crashed with SIGKILL"):
+        run_in_child(kill_host, seconds=600)
+    end_hosts()
+    start_host()  # by this process: one that is forked cannot know how it ends
+    forked = os.fork()
+    if forked == 0:
+        try:
+            run_in_child(kill_host, seconds=600)
+        except HostDiedError as error:
+            pipe.write_text(str(error))
+        finally:
+            os._exit(0)
+    assert pipe.read_text() == "ended without an answer"
+    os.waitpid(forked, 0)
 
 
 def test_questions_of_forked_processes_go_to_one_host() -> None:

@@ -227,7 +227,12 @@ def test_memory_is_short_only_where_the_system_killed_for_it(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize(
-    "module", ["def table(*_, **__):\n    raise RuntimeError('not today')", "raise ImportError('not today')"]
+    "module",
+    [
+        "def table(*_, **__):\n    raise RuntimeError('not today')",
+        "raise ImportError('not today')",
+        "import sys\nsys.exit('not today')",
+    ],
 )
 def test_casacore_that_opens_no_table_at_all_is_no_fault_of_the_table(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
@@ -238,6 +243,18 @@ def test_casacore_that_opens_no_table_at_all_is_no_fault_of_the_table(
     monkeypatch.syspath_prepend(tmp_path / "stand-in")
     with pytest.raises(CasacoreEnvironmentError, match="not today"):
         describe_table(os.fsencode(table))
+
+
+def test_casacore_that_ends_its_host_is_told_as_it_was(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No signal is named that nobody sent."""
+    (tmp_path / "stand-in/casacore").mkdir(parents=True)
+    (tmp_path / "stand-in/casacore/__init__.py").write_text("import os\nos._exit(7)")
+    monkeypatch.syspath_prepend(tmp_path / "stand-in")
+    with pytest.raises(CasacoreEnvironmentError, match="the process ended with exit code 7") as caught:
+        describe_table(os.fsencode(table))
+    assert caught.value.code is Code.CASACORE_UNUSABLE
 
 
 def test_no_folder_for_temporary_files_is_no_fault_of_the_table(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

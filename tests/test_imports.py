@@ -40,7 +40,7 @@ pack       views/
 pack       errors/ protected_paths
 pack       jobs/
 pack       settings/
-pack       terminal/ target exit_codes
+pack       terminal/ target exit_codes named_path
 
 executor   apply
 executor   rollback engine/

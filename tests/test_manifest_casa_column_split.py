@@ -12,6 +12,9 @@ from qa2pack.manifest.casa.column_split import (
     TableBrokenError,
     TableShape,
     Weights,
+    is_table_file,
+    manager_files,
+    own_files,
     plan_split,
     weight_pairs,
 )
@@ -107,6 +110,39 @@ def test_all_files_of_the_columns_that_go_are_dropped_and_no_others() -> None:
         b"table.f2_TSM1",
     )
     assert spec.drop == ("DATA", "MODEL_DATA")
+
+
+OTHERS = dict.fromkeys(
+    (
+        b"table.notes.txt",
+        b"table.png",
+        b"table.f23.bak",
+        b"table.f23_TSM0.md5",
+        b"table.f23 (copy)",
+        b"table.f21_old",
+        b"table.f21\n",
+        b"table.figure",
+        b"table.mfx",
+        b"table.dat.orig",
+    ),
+    7,
+)
+
+
+def test_file_of_the_user_is_not_the_tables_whatever_its_name_begins_with() -> None:
+    by_files = plan_split(CASA, files_of(CASA) | OTHERS, "DATA")
+    assert by_files == planned(CASA, "DATA")
+    shared = shape_of(tiled(21, "DATA", "MODEL_DATA"), tiled(23, "FLAG"))
+    assert plan_split(shared, files_of(shared) | OTHERS, "DATA") == planned(shared, "DATA")
+    assert not any(map(is_table_file, OTHERS))
+
+
+@pytest.mark.parametrize("name", ["i", "_TSM0", "_TSM12", "-shapes", "data", "meta", "seqnr", ".bp"])
+def test_what_a_manager_adds_to_its_name_is_the_tables(name: str) -> None:
+    files = (b"table.f12" + name.encode(), b"table.f1" + name.encode())
+    assert set(own_files((*OTHERS, *files))) == set(files)
+    assert manager_files(tiled(1), files) == files[1:]
+    assert all(map(is_table_file, files))
 
 
 def test_headers_of_the_columns_that_go_are_placeholders() -> None:

@@ -272,6 +272,9 @@ def test_root_that_is_not_there_is_refused_and_nothing_is_gone(shelf: Shelf) -> 
     shelf.audit()
     shelf.path.rename(shelf.path.with_name("unmounted"))
     assert [problem.code for problem in refused(shelf, shelf.path)] == [Code.PATH_MISSING]
+    shelf.path.touch()
+    assert [problem.code for problem in refused(shelf, shelf.path)] == [Code.PATH_OTHER]
+    shelf.path.unlink()
     shelf.path.with_name("unmounted").rename(shelf.path)
     assert shelf.changes(shelf.audit()) == []
 

@@ -1,12 +1,14 @@
 """Lists of jobs: TOML and CSV, the places of what is wrong, and files that are no lists."""
 
 import os
+import socket
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.fs.control_file import SMALL_BYTES, ControlFileError
-from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.fs.control_file import SMALL_BYTES
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.jobs.job_list import JobList, read_job_list
 
 _KEYS = ("origin", "package", "mode", "exclude", "strict")
@@ -69,11 +71,42 @@ def test_file_that_is_no_list_is_refused(tmp_path: Path, name: str, text: str) -
     assert [problem.code for problem in refused.value.problems] == [Code.LIST_UNUSABLE]
 
 
-def test_list_is_opened_as_control_files_are(tmp_path: Path) -> None:
-    _read(tmp_path, "list.csv", "origin\na\n")
-    (tmp_path / "link.csv").symlink_to("list.csv")
+@pytest.mark.parametrize("link", ["link.csv", "link"])
+def test_link_to_a_list_is_followed_and_its_paths_are_of_the_list(tmp_path: Path, link: str) -> None:
+    (tmp_path / "lists").mkdir()
+    found = _read(tmp_path / "lists", "list.csv", "origin\na\n")
+    (tmp_path / link).symlink_to("lists/list.csv")
+    assert read_job_list(os.fsencode(tmp_path / link), _KEYS) == found
+    assert found.folder == os.fsencode(tmp_path / "lists")
+
+
+@pytest.mark.parametrize("text", ["origin\na\n", '# one\n[[job]]\norigin = "a"\n'], ids=["csv", "toml"])
+def test_pipe_of_a_shell_is_read(text: str) -> None:
+    reads, writes = os.pipe()
+    try:
+        os.write(writes, text.encode())
+        os.close(writes)
+        found = read_job_list(b"/dev/fd/%d" % reads, _KEYS)
+    finally:
+        os.close(reads)
+    assert ([row.values for row in found.rows], found.faults, found.folder) == ([{"origin": "a"}], (), b"")
+
+
+def test_what_cannot_be_a_list_is_refused_as_a_list(tmp_path: Path) -> None:
     (tmp_path / "large.csv").write_bytes(b"#" * (SMALL_BYTES + 1))
+    (tmp_path / "folder.csv").mkdir()
     os.mkfifo(tmp_path / "pipe.csv")
-    for name in ("link.csv", "large.csv", "pipe.csv"):
-        with pytest.raises(ControlFileError):
+    (tmp_path / "device.csv").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as bound, chdir(tmp_path):
+        bound.bind("socket.csv")
+    for name, found in (
+        ("large.csv", "a file of 1.0 MiB, more than the 1.0 MiB that are read"),
+        ("folder.csv", "a folder, not a regular file"),
+        ("pipe.csv", "a named pipe, not a regular file"),
+        ("device.csv", "a device, not a regular file"),
+        ("socket.csv", "a socket, not a regular file"),
+    ):
+        with pytest.raises(Refused) as refused:
             read_job_list(os.fsencode(tmp_path / name), _KEYS)
+        assert refused.value.problems == (Problem(Code.LIST_UNUSABLE, os.fsencode(tmp_path / name), found=found),)
+        assert "at most" in refused.value.remedies[0].text

@@ -207,16 +207,21 @@ def _flipped(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "words", "code", "advice"),
     [
-        (lambda data: data[:-1], "truncated"),
-        (_flipped, "damaged"),
-        (lambda data: b"something else", "is not a plan or manifest"),
-        (lambda data: data[:8] + b"\xff\x00" + data[10:], "use a newer one"),
+        (lambda data: data[:-1], "truncated", "plan-damaged", "pack plan ORIGIN"),
+        (_flipped, "damaged", "plan-damaged", "pack plan ORIGIN"),
+        (lambda data: b"something else", "is not a plan or manifest", "plan-damaged", "pack plan ORIGIN"),
+        (
+            lambda data: data[:8] + b"\xff\x00" + data[10:],
+            "use a newer one",
+            "plan-newer",
+            "Install the newest version",
+        ),
     ],
 )
 def test_unusable_plan_is_refused(
-    capsys: Capsys, delivery: Delivery, damage: Callable[[bytes], bytes], words: str
+    capsys: Capsys, delivery: Delivery, damage: Callable[[bytes], bytes], words: str, code: str, advice: str
 ) -> None:
     delivery.plan()
     plan = Path(os.fsdecode(delivery.package.plan))
@@ -224,8 +229,9 @@ def test_unusable_plan_is_refused(
     ran = run_here(capsys, "apply", delivery.path)
     assert ran.code == Exit.FAILED
     assert [
-        word for word in (words, str(plan), "Nothing was changed.", "pack plan ORIGIN") if word not in ran.err
+        word for word in (words, str(plan), "Nothing was changed.", f"{code}: ", advice) if word not in ran.err
     ] == []
+    assert ("pack plan ORIGIN" in ran.err) == (advice == "pack plan ORIGIN"), "it would replace what a newer one made"
     assert not delivery.path.exists()
 
 

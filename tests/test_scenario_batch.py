@@ -229,6 +229,20 @@ def test_all_that_is_wrong_in_a_list_is_told_before_anything_is_done(capsys: Cap
     assert not list(project.glob("*.pack"))
 
 
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [(_LIST, "  pack batch apply LIST --mode=copy --jobs=1\n"), ("origin,x\nsb1,2\n", "line 1: there is no key x")],
+    ids=["right", "wrong"],
+)
+def test_list_out_of_a_pipe_is_read_once(given: str, words: str) -> None:
+    plan = [sys.executable, "-m", "qa2pack.pack", "batch", "plan", "/dev/stdin", "--mode", "copy", "--jobs", "1"]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(plan, input=given, env=variables, capture_output=True, text=True, check=False)
+    assert words in ran.stdout + ran.stderr
+    assert "is a link" not in ran.stderr
+
+
 def test_all_that_is_wrong_in_one_job_is_told(capsys: Capsys, project: Path) -> None:
     Path("list.toml").write_text(
         '[[job]]\norigin = "sb1"\npackage = "P.S"\nmode = "soft"\nstrict = "maybe"\nappend = "all"\n'

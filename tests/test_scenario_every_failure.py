@@ -445,6 +445,19 @@ def _(world: World) -> Words:
     return ["report", world.made(), "--delivery", world.folder / "nowhere"]
 
 
+@fails(Code.PATH_OTHER)
+def _(world: World) -> Words:
+    return ["report", world.made(), "--delivery", write(world.folder / "file", b"x")]
+
+
+@fails(Code.PLAN_NEWER)
+def _(world: World) -> Words:
+    world.delivery.plan()
+    plan = Path(os.fsdecode(world.delivery.package.plan))
+    plan.write_bytes(plan.read_bytes()[:8] + b"\x02\x00" + plan.read_bytes()[10:])
+    return ["apply", world.path]
+
+
 @fails(Code.PLAN_DAMAGED)
 def _(world: World) -> Words:
     world.delivery.plan()

@@ -12,6 +12,7 @@ from qa2pack.manifest.layout.load import known_layouts, load_layout
 from qa2pack.manifest.problem import Refused
 from support.commands import ROOT, run_here
 from support.in_process import UID, Delivery, add_measurement_sets, age
+from support.measurement_sets import Recipe, Shared, write_measurement_set
 from support.stock_origins import first_place, make_stock_origin
 from support.trees import make_tree
 
@@ -77,6 +78,24 @@ def test_include_with_a_wildcard_does_not_reach_files_of_other_programs(delivery
     delivery.make(include=(Include("*.fits*", "product"), Include("kept.fits~", "product")))
     assert not (delivery.member / "product/._good.fits").exists()
     assert (delivery.member / "product/kept.fits~").exists()
+
+
+_IN_ONE = Recipe(shared=(Shared("StandardStMan", ("DATA", "MODEL_DATA", "CORRECTED_DATA")),))
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), _IN_ONE], ids=["files", "whole"])
+def test_files_of_the_user_in_a_table_are_packaged_however_it_is_split(delivery: Delivery, recipe: Recipe) -> None:
+    """A name like those of the table's own files does not make them part of the table, which is written anew."""
+    write_measurement_set(delivery.origin / TABLE, recipe)
+    managers = [path.name for path in (delivery.origin / TABLE).glob("table.f*")]
+    names = {"notes.txt", "table.notes.txt", "table.png", *(f"{name}.bak" for name in managers)}
+    make_tree(delivery.origin, [f"{TABLE}/{name}\t7" for name in names])
+    age(delivery.origin)
+    delivery.make(Mode.COPY)
+    packaged = delivery.member / f"raw/{UID}.ms.split"
+    for name in names:
+        assert (packaged / name).read_bytes() == (delivery.origin / TABLE / name).read_bytes()
+    assert delivery.problems() == []
 
 
 def test_what_casacore_writes_is_no_file_of_another_program() -> None:

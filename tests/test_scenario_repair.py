@@ -44,6 +44,11 @@ def test_copies_that_are_not_there_are_no_missing_reduction(capsys: Capsys, deli
     delivery.make(Mode.COPY)
     assert run("repair", delivery.path, "--from", "nowhere") == Exit.FAILED
     assert f"{Code.PATH_MISSING}:" in capsys.readouterr().err
+    os.mkfifo(delivery.path.with_name("pipe"))
+    assert run("repair", delivery.path, "--from", delivery.path.with_name("pipe")) == Exit.FAILED
+    err = capsys.readouterr().err
+    assert f"{Code.PATH_OTHER}:" in err
+    assert "expected a folder with a delivery, found a named pipe" in err
 
 
 def test_part_of_a_split_table_comes_from_a_copy_only(capsys: Capsys, tmp_path: Path, delivery: Delivery) -> None:

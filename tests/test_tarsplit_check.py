@@ -13,7 +13,7 @@ from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.check import compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
@@ -132,11 +132,41 @@ def test_checksum_file_of_another_algorithm_is_not_of_the_delivery(delivery: Pat
     assert found(delivery) == [(Code.EXTRA, f"{STEM}.manifest.sha256sum")]
 
 
-def test_link_in_place_of_a_chunk_is_not_followed(delivery: Path) -> None:
+def replace_by(kind: str, path: Path) -> None:
+    """Put something else in the place of a file."""
+    path.rename(path.parent.parent / "elsewhere")
+    match kind:
+        case "a link":
+            path.symlink_to("../elsewhere")
+        case "a named pipe":
+            os.mkfifo(path)
+        case "a folder":
+            path.mkdir()
+
+
+@pytest.mark.parametrize("kind", ["a link", "a named pipe", "a folder"])
+def test_what_is_in_place_of_a_chunk_is_named_and_not_followed(delivery: Path, kind: str) -> None:
     chunk = tars(delivery)[0]
-    chunk.rename(delivery / "elsewhere")
-    chunk.symlink_to("elsewhere")
-    assert found(delivery) == [(Code.UNREADABLE, chunk.name)]
+    replace_by(kind, chunk)
+    problem = Problem(Code.WRONG_TYPE, os.fsencode(chunk.name), "a file", kind)
+    assert check(delivery) == [problem]
+
+
+@pytest.mark.parametrize("kind", ["a link", "a named pipe", "a folder"])
+@pytest.mark.parametrize("of", ["*.tar.md5sum", "*.manifest.md5sum"])
+def test_what_is_in_place_of_a_checksum_file_is_named(delivery: Path, kind: str, of: str) -> None:
+    sums = next(iter(sorted(delivery.glob(of))))
+    replace_by(kind, sums)
+    problem = Problem(Code.WRONG_TYPE, os.fsencode(sums.name), "a file", kind)
+    assert check(delivery) == [problem]
+
+
+def test_huge_checksum_file_is_not_that_of_the_chunk(delivery: Path) -> None:
+    sums = next(iter(sorted(delivery.glob("*.tar.md5sum"))))
+    os.truncate(sums, 1 << 40)
+    (problem,) = check(delivery)
+    assert (problem.code, problem.path) == (Code.CHANGED, os.fsencode(sums.name))
+    assert "a file of 1.0 TiB" in str(problem.found)
 
 
 def test_damaged_sidecar_is_refused(delivery: Path) -> None:

@@ -44,6 +44,10 @@ class ChildDiedError(Exception):
     """The child process ended without an answer; str() says how."""
 
 
+class HostDiedError(ChildDiedError):
+    """The casacore host ended, and its children with it: no question is at fault; str() says how, if known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What the host is asked.
@@ -73,6 +77,7 @@ def run_in_child(
 
     Raises:
         ChildDiedError: a signal ended the child, or it needed more than `seconds`.
+        HostDiedError: the host ended before the child did.
         Exception: of the meter, which is looked at while the child works: the run was stopped; the child is ended.
     """
     from multiprocessing.connection import Connection  # slow to import, and most packages never need it
@@ -86,8 +91,10 @@ def run_in_child(
         except BaseException:
             _give_up(receiver)
             raise
+    if answer is None and status is None:
+        raise HostDiedError(_cause_of_host())
     if answer is None:
-        raise ChildDiedError(_cause(status, seconds))
+        raise ChildDiedError(_cause(status or 0, seconds))
     if answer[1] is not None:
         raise answer[1]
     return cast(Answer, answer[0])
@@ -167,8 +174,8 @@ def _in_memory(value: object) -> Iterator[int]:
 
 def _received(
     receiver: "Connection", written_bytes: Callable[[], int]
-) -> tuple[tuple[object, Exception | None] | None, int]:
-    """Return the answer, None if there is none, and the status of the child, which has ended."""
+) -> tuple[tuple[object, Exception | None] | None, int | None]:
+    """Return the answer, None if there is none, and the status of the ended child; None where its host ended."""
     meter, counted_bytes = current_meter(), 0
     answer = None
     while True:
@@ -180,7 +187,7 @@ def _received(
         try:
             found = receiver.recv()
         except EOFError:
-            return answer, signal.SIGKILL  # the host was killed, and its children with it
+            return answer, None  # the host ended, and its children with it
         if isinstance(found, int):
             return answer, found
         answer = found
@@ -195,6 +202,14 @@ def _give_up(receiver: "Connection") -> None:
             pass
 
 
+def _cause_of_host() -> str:
+    """Return how the host ended; only the process that started it can know that."""
+    process = _hosts[-1].process
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(LOOK_SECONDS)
+    return _ending(process.returncode) if process.returncode else "ended without an answer"
+
+
 def _cause(status: int, seconds: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU:
@@ -204,4 +219,8 @@ def _cause(status: int, seconds: int) -> str:
         return f"no answer in {seconds} seconds of computing"
     if code == -signal.SIGALRM:
         return "no answer at all"
+    return _ending(code)
+
+
+def _ending(code: int) -> str:
     return f"crashed with {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

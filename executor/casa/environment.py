@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qa2pack.executor.casa.child_process import TIME_LIMIT, ChildDiedError, run_in_child
+from qa2pack.executor.casa.child_process import TIME_LIMIT, ChildDiedError, HostDiedError, run_in_child
 from qa2pack.executor.casa.table import create_table, opened_table
 from qa2pack.executor.memory import is_memory_short, killed_count, limit_words, low_limit
 from qa2pack.manifest.casa.column_split import CasacoreEnvironmentError
@@ -126,7 +126,7 @@ def _raise_environment_error(error: Exception, space_bytes: int, *, is_for_memor
         raise _unusable(_words(error)) from error
     if low_limit() is not None and (is_memory_short(error) or _is_lost(error)):
         raise _memory_short(limit_words()) from error
-    if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
+    if _is_killed(error):
         raise (_memory_short if is_for_memory else _unusable)(f"the process {text}") from error
     if isinstance(error, ImportError) or TIME_LIMIT in text:
         raise _unusable(_words(error)) from error
@@ -136,7 +136,13 @@ def _raise_environment_error(error: Exception, space_bytes: int, *, is_for_memor
 
 def _is_lost(error: Exception) -> bool:
     """Return whether a process ended as OpenBLAS and the loader end one that gets no memory, or its host did."""
-    return isinstance(error, ChildDiedError) and ("exit code" in str(error) or signal.SIGKILL.name in str(error))
+    return _is_killed(error) or (isinstance(error, ChildDiedError) and "exit code" in str(error))
+
+
+def _is_killed(error: Exception) -> bool:
+    """Return whether something else than the question ended the process: it was killed, or its host ended."""
+    is_signal = isinstance(error, ChildDiedError) and signal.SIGKILL.name in str(error)
+    return is_signal or isinstance(error, HostDiedError)
 
 
 def _words(error: Exception) -> str:

@@ -59,7 +59,7 @@ def _load() -> None:
     """Import casacore, with nothing that it could read; where that fails, each child finds out why."""
     os.environ |= {"HOME": os.devnull, "CASARCFILES": os.devnull}
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the threads of NumPy take address space, and have no work here
-    with suppress(Exception):
+    with suppress(Exception, SystemExit):
         from casacore import tables  # noqa: F401
 
 
@@ -110,8 +110,8 @@ class _Children:
         with open(question, "rb") as file:
             try:
                 asked: Question | Exception = pickle.load(file)
-            except Exception as error:
-                asked = error
+            except (Exception, SystemExit) as error:
+                asked = _as_answer(error)
         host, pid = os.getpid(), os.fork()
         if pid == 0:
             _answer(asked, connection, host)
@@ -148,13 +148,20 @@ def _answer(asked: Question | Exception, connection: socket.socket, host: int) -
         os.environ.clear()
         os.environ.update(asked.variables)
         answer: tuple[object, Exception | None] = asked.call(), None
-    except Exception as error:
-        answer = None, error
+    except (Exception, SystemExit) as error:
+        answer = None, _as_answer(error)
     try:
         _send(connection, answer)
         os._exit(0)
     finally:
         os._exit(1)
+
+
+def _as_answer(error: Exception | SystemExit) -> Exception:
+    """Return the error; a module that ends the program while it is imported cannot be loaded."""
+    if isinstance(error, SystemExit):
+        return ImportError(f"a Python module ends the program when it is loaded: sys.exit({error.code!r})")
+    return error
 
 
 def _send(connection: socket.socket, value: object) -> None:

@@ -17,7 +17,7 @@ from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, space_for
 from qa2pack.executor.casa.table import Values, opened_table, read_shape
-from qa2pack.manifest.casa.column_split import SplitSpec, TableShape, final_name, manager_files, own_files
+from qa2pack.manifest.casa.column_split import SplitSpec, TableShape, final_name, manager_files
 from qa2pack.manifest.path import join
 
 _NEW = ".split"  # in the folder of the staged table, to be on its file system; removed by the next try
@@ -36,7 +36,7 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
     run_isolated(
         partial(_write_beside, staged, spec), space_bytes=space_for(staged), written_bytes=partial(_bytes_in, new)
     )
-    for name in own_files(file_names(staged)):
+    for name in spec.written:
         os.unlink(join(staged, name))
     for name in file_names(new):
         os.rename(join(new, name), join(staged, name))
@@ -58,10 +58,9 @@ def _write_beside(staged: bytes, spec: SplitSpec, scratch: Path) -> None:
     _write(view, here / _NEW, spec)
 
 
-def trial_bytes(table: bytes) -> int:
+def trial_bytes(table: bytes, spec: SplitSpec) -> int:
     """Return the maximum number of bytes that a trial takes."""
-    sizes = (os.stat(join(table, name)).st_size for name in own_files(file_names(table)))
-    return space_for(table) + min(sum(sizes), _TRIAL_BYTES)
+    return space_for(table) + min(sum(_sizes(table, spec).values()), _TRIAL_BYTES)
 
 
 def measure_whole(table: bytes, spec: SplitSpec) -> Callable[[Path], SplitSpec]:
@@ -70,7 +69,7 @@ def measure_whole(table: bytes, spec: SplitSpec) -> Callable[[Path], SplitSpec]:
 
 
 def _measure(table: bytes, spec: SplitSpec, most_bytes: int, scratch: Path) -> SplitSpec:
-    before = {name: os.stat(join(table, name)).st_size for name in own_files(file_names(table))}
+    before = _sizes(table, spec)
     estimated = sum(before.values()) > most_bytes
     view, new = scratch / "table", scratch / "new"
     make_view(table, view)
@@ -85,6 +84,11 @@ def _measure(table: bytes, spec: SplitSpec, most_bytes: int, scratch: Path) -> S
         sizes=tuple(sorted(sizes.items())),
         estimated=estimated,
     )
+
+
+def _sizes(table: bytes, spec: SplitSpec) -> dict[bytes, int]:
+    """Return the sizes of the table's own files; what else lies in its folder is not touched."""
+    return {name: os.stat(join(table, name)).st_size for name in spec.written}
 
 
 def _write(view: Path, new: Path, spec: SplitSpec, *, rows: "Values | None" = None) -> None:

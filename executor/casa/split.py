@@ -75,7 +75,7 @@ def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
     table = os.path.abspath(table)
     measure = measure_whole(table, spec) if spec.whole else partial(_measure, table, spec)
     with _of_table(table):
-        space = trial_bytes(table) if spec.whole else space_for(table, spec.written)
+        space = trial_bytes(table, spec) if spec.whole else space_for(table, spec.written)
     return _asked(table, measure, space=space, seconds=_MEASURE_SECONDS)
 
 

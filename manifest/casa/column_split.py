@@ -1,8 +1,9 @@
 """Table split as a value: which files change when all data columns but one are dropped from a measurement set.
 
 A casacore table is a folder: `table.dat` describes it, and each storage manager keeps its columns in files of its
-own, `table.f<number>` and names that begin with that. CASA gives every data column a manager of its own, so dropping
-a column means leaving files out, not rewriting the visibilities. This module decides which files; it never opens one.
+own, `table.f<number>` and names that add something to that. CASA gives every data column a manager of its own, so
+dropping a column means leaving files out, not rewriting the visibilities. This module decides which files; it never
+opens one. What else lies in the folder, whatever its name begins with, is of the user and stays.
 """
 
 import re
@@ -27,9 +28,12 @@ _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
 _EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan"}
 CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
 
-_NEEDED_FILE = re.compile(rb"table\.(?:dat|lock|f\d.*|mf.*)", re.DOTALL)  # the lock tells how many rows there are
-_MANAGER_FILE = re.compile(rb"table\.f(\d+)(?:\D.*)?", re.DOTALL)
-_ALWAYS_WRITTEN = (b"table.dat", b"table.info", b"table.lock")
+# What managers add to the name of their first file: for arrays (StandardStMan, IncrementalStMan, StManAipsIO), for
+# tiles, and what SiscoStMan, LofarStMan and Adios2StMan add. No manager adds anything else: `table.f1.bak`.
+_MANAGER_FILE = re.compile(rb"table\.f(\d+)(?:i|_TSM\d+|-shapes|data|meta|seqnr|\.bp)?")
+_NEEDED = (b"table.dat", b"table.lock")  # the lock tells how many rows there are
+_ALWAYS_WRITTEN = (*_NEEDED, b"table.info")
+_LEFTOVER = b"table.dat_tmp"  # of a casacore that was stopped while it wrote table.dat
 
 
 class Weights(StrEnum):
@@ -267,12 +271,17 @@ def manager_files(manager: Manager, files: Iterable[bytes]) -> tuple[bytes, ...]
 
 def own_files(files: Iterable[bytes]) -> tuple[bytes, ...]:
     """Return the names among `files` that belong to the table itself, sorted."""
-    return tuple(sorted(name for name in files if name.startswith(b"table.")))
+    return tuple(sorted(name for name in files if is_manager_file(name) or name in (*_ALWAYS_WRITTEN, _LEFTOVER)))
 
 
 def is_table_file(name: bytes) -> bool:
     """Tell whether a table does not open without its file of this name."""
-    return _NEEDED_FILE.fullmatch(name) is not None
+    return name in _NEEDED or is_manager_file(name)
+
+
+def is_manager_file(name: bytes) -> bool:
+    """Tell whether a storage manager writes a file of this name."""
+    return name in CONTAINERS or _sequence(name) is not None
 
 
 def _sequence(name: bytes) -> int | None:

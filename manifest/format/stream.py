@@ -63,12 +63,13 @@ class StreamError(PackError):
     """
 
     code = Code.MANIFEST_DAMAGED
+    plan_code = Code.PLAN_DAMAGED
 
     def __init__(self, path: bytes, reason: str) -> None:
         super().__init__(f"{shown(path)}: {reason}")
         self.path = path
         self.reason = reason
-        code = Code.PLAN_DAMAGED if os.path.basename(path) == b"plan" else self.code
+        code = self.plan_code if os.path.basename(path) == b"plan" else self.code
         self.problems = (Problem(code, path, found=f"one that {reason}"),)
 
 
@@ -76,6 +77,7 @@ class NewerFormatError(StreamError):
     """A plan or manifest in a newer format than this program can read."""
 
     code = Code.MANIFEST_NEWER
+    plan_code = Code.PLAN_NEWER
 
 
 class StreamWriter:

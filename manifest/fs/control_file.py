@@ -76,7 +76,7 @@ def read_named(path: bytes, *, limit_bytes: int) -> bytes:
         ControlFileError: it is neither a regular file nor such a pipe, or there is more than the limit.
         OSError: as `open` and `read` do.
     """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _USER_FLAGS)) as file:
+    with _opened_named(path) as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISREG(mode):
             return read_bounded(file, path, limit_bytes=limit_bytes)
@@ -86,6 +86,15 @@ def read_named(path: bytes, *, limit_bytes: int) -> bytes:
     if len(data) > limit_bytes:
         raise ControlFileError(errno.EFBIG, f"more than the {human_bytes(limit_bytes)} that are read", path)
     return data
+
+
+def _opened_named(path: bytes) -> BinaryIO:
+    try:
+        return open(path, "rb", opener=lambda name, flags: os.open(name, flags | _USER_FLAGS))
+    except OSError as error:
+        if error.errno not in (errno.ENXIO, errno.EISDIR):  # of a socket, and of a folder
+            raise
+        raise _refused(path, kind_in_words(os.stat(path).st_mode)) from error
 
 
 def _read_pipe(fd: int, most_bytes: int) -> bytes:

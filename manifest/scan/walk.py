@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain
 from typing import TypeVar
 
-from qa2pack.manifest.casa.column_split import is_table_file
+from qa2pack.manifest.casa.column_split import is_manager_file, is_table_file
 from qa2pack.manifest.casa.table_dat import TableNames, read_table_names
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
@@ -262,9 +262,7 @@ def _may_refer(
     An earlier plan looked into those that are known; not so what globs leave out now. Selections and concatenations
     are few and have no storage managers, so these are looked into every time: what they need may have gone.
     """
-    if options.exclude or (
-        _INFO in entries and not any(name.startswith((b"table.f", b"table.mf")) for name in entries)
-    ):
+    if options.exclude or (_INFO in entries and not any(map(is_manager_file, entries))):
         return True
     source = join(subtree.source, DESCRIPTION)
     return known is None or known.digest(source, state_of(entries[DESCRIPTION].stat(follow_symlinks=False))) is None

@@ -6,11 +6,12 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_file
 from qa2pack.manifest.fs.scratch import DISK_FULL
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Refused
 from qa2pack.pack.audit.catalogue import opened_catalogue
 from qa2pack.pack.audit.facts import facts_of, look_of
 from qa2pack.pack.audit.page import STANDING_WORDS
 from qa2pack.pack.audit.shelved import Shelved, Standing
+from qa2pack.pack.named_path import path_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def last_audit(package: Package, catalogue: bytes, *, is_wanted: bool) -> LastAu
 def _last_audit(package: Package, catalogue: bytes, *, is_wanted: bool) -> LastAudit | None:
     if not is_file(catalogue):
         if is_wanted:
-            raise Refused(Problem(Code.PATH_MISSING, catalogue, "a catalogue of pack audit"))
+            raise Refused(path_problem(catalogue, "a catalogue of pack audit"))
         return None
     with opened_catalogue(catalogue) as opened:
         shelved = opened.at(package.path)

@@ -7,7 +7,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.presence import is_folder
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Problem, Refused
 from qa2pack.manifest.signature.signature import NOBODY, Trust
 from qa2pack.pack.audit import metrics, page
 from qa2pack.pack.audit.catalogue import opened_catalogue
@@ -17,6 +17,7 @@ from qa2pack.pack.audit.stock import Change, take_stock
 from qa2pack.pack.audit.verify_in_turn import Clock, Verifying, verify_in_turn
 from qa2pack.pack.jobs.engines import Workers, stopping
 from qa2pack.pack.jobs.packages_below import is_control
+from qa2pack.pack.named_path import path_problem
 
 _CLOCK = Clock()
 _ANY = b""
@@ -142,6 +143,4 @@ def _check_roots(roots: tuple[bytes, ...]) -> None:
     """Refuse a root that is not there: every package below it would seem to be gone."""
     missing = [root for root in roots if not is_folder(root) and not is_control(root + _CONTROL)]
     if missing:
-        raise Refused(
-            *(Problem(Code.PATH_MISSING, root, "a folder that holds packages, or a package") for root in missing)
-        )
+        raise Refused(*(path_problem(root, "a folder that holds packages, or a package") for root in missing))

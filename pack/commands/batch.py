@@ -83,18 +83,29 @@ class BatchCommand(Command):
 def _rows(context: Any) -> "Rows":
     """Return the jobs as they are given; read once, so that the jobs are those with which the log was compared.
 
+    A pipe can be read only once, so what is wrong with it is kept, too.
+
     Raises:
         Refused, OSError: as `rows_of_list`.
     """
-    from qa2pack.pack.commands.batch_rows import rows_of_folders, rows_of_list
+    from qa2pack.manifest.problem import Refused
 
     if _ROWS not in context.meta:
-        source, each = os.fsencode(context.params["source"]), context.params["each"]
-        context.meta[_ROWS] = (
-            rows_of_folders(source, each, context.params["package_template"]) if each else rows_of_list(source)
-        )
-    rows: Rows = context.meta[_ROWS]
+        try:
+            context.meta[_ROWS] = _rows_as_given(context)
+        except (Refused, OSError) as error:
+            context.meta[_ROWS] = error
+    rows: Rows | Refused | OSError = context.meta[_ROWS]
+    if isinstance(rows, Exception):
+        raise rows
     return rows
+
+
+def _rows_as_given(context: Any) -> "Rows":
+    from qa2pack.pack.commands.batch_rows import rows_of_folders, rows_of_list
+
+    source, each = os.fsencode(context.params["source"]), context.params["each"]
+    return rows_of_folders(source, each, context.params["package_template"]) if each else rows_of_list(source)
 
 
 command_class = BatchCommand
@@ -126,6 +137,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     Example: pack batch plan blocks.toml --mode hard
     """
     from qa2pack.executor.apply import ApplyOptions
+    from qa2pack.manifest.fs.control_file import is_shell_pipe
     from qa2pack.pack.commands.batch_rows import jobs_of, row_options
     from qa2pack.pack.commands.batch_tasks import BatchRun, tasks_of
     from qa2pack.pack.commands.several import Task, run_tasks
@@ -135,7 +147,8 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     if bool(each) != bool(package_template):
         raise typer.BadParameter("--each and --package go together")
     words = words_for_each(context, {str(option.name) for option in row_options().values()})
-    given = quoted(os.fsencode(source)) + typed_text(context, _given_names(context))
+    target, is_pipe = target_of(source), is_shell_pipe(os.fsencode(source))
+    given = ("LIST" if is_pipe else quoted(os.fsencode(source))) + typed_text(context, _given_names(context))
     how = BatchRun(
         run_options,
         trust.users(),
@@ -150,7 +163,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
         return tasks_of(step, [replace(job, given=given) for job in jobs_of(_rows(context), words)], how)
 
     run_tasks(
-        Attempt("batch", target_of(source), noun="list"),
+        Attempt("batch", replace(target, is_link=target.is_link and not is_pipe), noun="list"),
         tasks,
         noun="package" if step is Step.VERIFY else "job",
         is_json=run_options.json,

@@ -100,11 +100,10 @@ def rows_of_list(path: bytes) -> Rows:
     """Return the rows of a list.
 
     Raises:
-        Refused: the file is not a list at all.
-        OSError: it cannot be read.
+        Refused, OSError: as `read_job_list`.
     """
     found = read_job_list(path, (*_PATHS, *row_options()))
-    return Rows(path, found.rows, found.faults, os.path.dirname(path))
+    return Rows(path, found.rows, found.faults, found.folder)
 
 
 def rows_of_folders(folder: bytes, glob: str, package: str) -> Rows:

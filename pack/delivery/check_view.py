@@ -50,9 +50,11 @@ def _lines(checked: Checked, trust: Trust, style: Style) -> Iterator[str]:
             yield "Extra: it is not of this delivery. If it does not belong there, move it away; else do nothing."
         if Code.UNREADABLE in codes:
             yield f"Unreadable: {WORDS[Code.UNREADABLE].remedy} Then give the same command again."
+        if Code.STORE_FAILED in codes:
+            yield "Store failed: give the same command again."
         for code in sorted(codes & OF_SIGNATURES):
             yield from folded(f"{WORDS[code].what} {WORDS[code].remedy}")
-        if codes - EXTRAS - OF_SIGNATURES - {Code.UNREADABLE}:
+        if codes - EXTRAS - OF_SIGNATURES - {Code.UNREADABLE, Code.STORE_FAILED}:
             yield "Do: have the listed tars or files delivered or unpacked again."
     else:
         yield f"{style.good('All as delivered')}: {checked.scope}"

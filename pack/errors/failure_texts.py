@@ -38,8 +38,8 @@ REQUESTS: Mapping[Code, Row] = {
         "old script left it, is given one by adopting it.",
     ),
     Code.LIST_UNUSABLE: Row(
-        "The list of jobs is not understood, so none of them was begun.",
-        "A key or value is misspelt, a job has no origin or package, or two jobs want the same place.",
+        "The list of jobs cannot be used, so none of them was begun.",
+        "A key or value is misspelt, a job has no origin or package, two jobs want the same place, or it is no file.",
         "Correct the list. Its keys are the options of:",
         ("pack plan --help",),
     ),
@@ -433,6 +433,11 @@ STOPS: Mapping[Code, Row] = {
         "The path is mistyped, or something was removed while the command ran.",
         "Check the path.",
     ),
+    Code.PATH_OTHER: Row(
+        "There is something else at this path.",
+        "The path is mistyped, or a file was named for a folder, or a folder for a file.",
+        "Check the path: name what is expected.",
+    ),
     Code.SYSTEM_ERROR: Row(
         "The system reports an error.",
         "What was found is the text of the system.",
@@ -440,9 +445,14 @@ STOPS: Mapping[Code, Row] = {
     ),
     Code.PLAN_DAMAGED: Row(
         "The plan cannot be used.",
-        "The file was cut short or changed, or another version of this program wrote it.",
+        "The file was cut short or changed, or another program wrote it.",
         "Make a new plan:",
         (_PLAN,),
+    ),
+    Code.PLAN_NEWER: Row(
+        "The plan is in a newer format than this program reads.",
+        "A newer version of the program made it. The plan itself is good.",
+        "Install the newest version of qa2pack and type the command again. A plan that this one makes replaces it.",
     ),
     Code.JOURNAL_NEWER: Row(
         "The journal of the package has a record that this program does not know.",

@@ -19,6 +19,7 @@ from qa2pack.manifest.plan.copy_search import paths_in_copy
 from qa2pack.manifest.problem import Code, Problem, refuse_any
 from qa2pack.manifest.signature.signature import Signed, Trust, Verifier, signature_problems
 from qa2pack.pack.jobs.signed_sidecar import look_at_sidecar, signed_sidecar
+from qa2pack.pack.named_path import path_problem
 from qa2pack.tarsplit import plain_copy
 from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.content_copy import Located, Wanted
@@ -66,7 +67,7 @@ def _missing(place: Place) -> Iterator[Problem]:
         if not place.names():
             yield Problem(Code.COPIES_MISSING, place.path)
     elif not is_folder(place.path):
-        yield Problem(Code.PATH_MISSING, place.path, "a folder with a delivery")
+        yield path_problem(place.path, "a folder with a delivery")
 
 
 def _opened(place: Place, verifier: Verifier, copies: ExitStack) -> Iterator[DeliveredCopy]:

@@ -1,21 +1,28 @@
 """Reading a list of jobs: TOML with a table `[[job]]` for each, or CSV with a line for each and the keys on top.
 
-A list may be written by anyone who can write to its folder, so it is opened as control files are. What the values of
+A list is a file that the user names: a link to one is followed, and the pipe of a shell is read. What the values of
 the keys mean is checked by the command that they are options of (`pack.commands.batch_rows`).
 """
 
 import csv
+import os
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from io import StringIO
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, ControlFileError, is_shell_pipe, read_named
+from qa2pack.manifest.fs.presence import is_link, real_path
 from qa2pack.manifest.fs.toml_text import parse_toml
+from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.layout.toml_lines import table_lines
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
 _JOB = "job"
+_MOST = Remedy(
+    f"Name a file that holds the list, of at most {human_bytes(SMALL_BYTES)}; what is longer, as several lists."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,12 @@ class JobList:
 
     Attributes:
         faults: each begins with its place.
+        folder: to which paths in the list are relative: where the file lies; empty for the current one.
     """
 
     rows: tuple[Row, ...]
     faults: tuple[str, ...] = ()
+    folder: bytes = b""
 
 
 def list_problem(path: bytes, fault: str) -> Problem:
@@ -51,23 +60,46 @@ def list_problem(path: bytes, fault: str) -> Problem:
 def read_job_list(path: bytes, keys: Collection[str]) -> JobList:
     """Return the rows of a list; unknown keys are faults, and not in the rows.
 
+    What comes out of a pipe has no ending that tells its form: it is TOML if a line of it begins with `[[job]]`.
+
     Args:
+        path: of a file, or of a link to one: then the list is what it leads to; or of the pipe of `<(command)`.
         keys: the known keys.
 
     Raises:
-        Refused: the file is not a list at all.
-        OSError: it cannot be read; `ControlFileError` if it is not a regular file, or too large.
+        Refused: it is not a list at all, not a regular file, or too large.
+        OSError: it cannot be read.
     """
-    data = read_control(path, limit_bytes=SMALL_BYTES)
+    text, is_pipe = _read_text(path), is_shell_pipe(path)
+    file = real_path(path) if is_link(path) else path
     try:
-        text = data.decode("utf-8-sig")
-        if path.endswith(b".csv"):
-            return _csv_list(text, keys)
-        if path.endswith(b".toml"):
-            return _toml_list(text, keys)
+        found = _toml_list(text, keys) if _is_toml(text, path, file, is_pipe=is_pipe) else _csv_list(text, keys)
     except (ValueError, csv.Error) as error:
         raise Refused(list_problem(path, str(error))) from error
-    raise Refused(list_problem(path, "its name ends neither in .toml nor in .csv"))
+    return found if is_pipe else replace(found, folder=os.path.dirname(file))
+
+
+def _is_toml(text: str, *names: bytes, is_pipe: bool) -> bool:
+    """Tell whether a list is TOML, not CSV.
+
+    Raises:
+        ValueError: it cannot be known.
+    """
+    if is_pipe:
+        return any(line.startswith(f"[[{_JOB}]]") for line in text.splitlines())
+    endings = {name.rpartition(b".")[2] for name in names}
+    if endings.isdisjoint((b"toml", b"csv")):
+        raise ValueError("its name ends neither in .toml nor in .csv")
+    return b"toml" in endings
+
+
+def _read_text(path: bytes) -> str:
+    try:
+        return read_named(path, limit_bytes=SMALL_BYTES).decode("utf-8-sig")
+    except ControlFileError as error:
+        raise Refused(list_problem(path, str(error.strerror)), remedies=(_MOST,)) from error
+    except ValueError as error:
+        raise Refused(list_problem(path, str(error))) from error
 
 
 def _toml_list(text: str, keys: Collection[str]) -> JobList:

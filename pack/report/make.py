@@ -23,6 +23,7 @@ from qa2pack.pack.audit.last import LastAudit, last_audit
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import Member, members_of
 from qa2pack.pack.jobs.read import existing_package, held
+from qa2pack.pack.named_path import path_problem
 from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.report.bundles import INSIDE_BYTES, INSIDE_OF_MEMBER_BYTES, Room
 from qa2pack.pack.report.deliveries import deliveries_in
@@ -225,7 +226,7 @@ def _place(package: Package, options: ReportOptions) -> bytes:
         parent = os.path.dirname(output)
         raise folder_missing(parent)
     if options.delivery is not None and not is_folder(options.delivery):
-        raise Refused(Problem(Code.PATH_MISSING, options.delivery, "the folder of the tar files"))
+        raise Refused(path_problem(options.delivery, "the folder of the tar files"))
     if is_there(output) and not is_report(output):
         raise Refused(Problem(Code.OUTPUT_EXISTS, output, found="a file that is not a report"))
     return output

@@ -10,7 +10,8 @@ from qa2pack.manifest.fs.presence import is_file
 from qa2pack.manifest.layout.given import parse_value
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.layout.load import load_layout
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Refused
+from qa2pack.pack.named_path import path_problem
 from qa2pack.pack.settings.cluster_address import check_address
 from qa2pack.pack.settings.keys import Value
 from qa2pack.pack.settings.known_signers import check_known
@@ -62,4 +63,4 @@ def _is_on(value: Value | None) -> bool:
 def _check_files(paths: Iterable[str]) -> None:
     for path in map(os.fsencode, paths):
         if not is_file(path):
-            raise Refused(Problem(Code.PATH_MISSING, path, "a file"))
+            raise Refused(path_problem(path, "a file"))

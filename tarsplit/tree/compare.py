@@ -19,6 +19,7 @@ from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.reader import EndedError, Reader, summed
 from qa2pack.tarsplit.place.place import Place, PlaceError
 from qa2pack.tarsplit.place.read_ahead import Opening, opening
+from qa2pack.tarsplit.place.read_problem import read_problem
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taker import Taker
 from qa2pack.tarsplit.tree.shape import Beside, Shape
@@ -168,7 +169,7 @@ class _Tree:
             yield Problem(Code.MISSING, path)
             return
         except PlaceError as error:
-            yield Problem(Code.UNREADABLE, path, found=error.text)
+            yield read_problem(error, self._place, path)
             return
         with file:
             if file.byte_count != size:
@@ -179,7 +180,7 @@ class _Tree:
             except EndedError:
                 yield Problem(Code.TRUNCATED, path, "all of the file")
             except PlaceError as error:
-                yield Problem(Code.UNREADABLE, path, found=error.text)
+                yield read_problem(error, self._place, path)
             else:
                 if not _is_right(record, index, sums):
                     yield Problem(Code.CHANGED, path, Digest(record.digest(index).hex()), Digest(sums.result()))
@@ -212,7 +213,7 @@ class _Tree:
         except FileNotFoundError:
             yield Problem(Code.MISSING, path)
         except PlaceError as error:
-            yield Problem(Code.UNREADABLE, path, found=error.text)
+            yield read_problem(error, self._place, path)
         else:
             if found.result(checksum) != digest:
                 yield Problem(Code.CHANGED, path, "the checksums of the delivery", "others")
