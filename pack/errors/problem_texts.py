@@ -173,9 +173,10 @@ PLANNING: Mapping[Code, Row] = {
         "Use --mode copy, or choose a destination on another disk.",
     ),
     Code.NO_SYMLINKS: Row(
-        "A disk of the origin has no symbolic links.",
-        "Its file system (exFAT, FAT, some network shares) has none, which was tried out; a move leaves one in the "
-        "place of each file.",
+        "A disk of the origin has no absolute symbolic links, or none that can be followed.",
+        "Its file system (exFAT, FAT, some network shares) has none, does not give absolute ones back as they were "
+        "made (sshfs with some options), or follows none (mount option nosymfollow), which was tried out; a move "
+        "leaves one in the place of each file.",
         "Use --mode copy, which writes nothing into the origin.",
     ),
     Code.NAME_REFUSED: Row(
