@@ -13,7 +13,7 @@ from qa2pack.manifest.fs.control_file import read_control
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, unreadable
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
@@ -115,7 +115,7 @@ def checksum_file_problems(folder: bytes, name: bytes, line: bytes, what: str) -
     except FileNotFoundError:
         raise
     except OSError as error:
-        yield Problem(Code.UNREADABLE, name, found=error.strerror or "")
+        yield unreadable(name, error)
 
 
 def _sums_of(fd: int, checksums: Sequence[str]) -> Sums:

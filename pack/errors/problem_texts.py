@@ -45,7 +45,10 @@ PLANNING: Mapping[Code, Row] = {
         "This cannot be read.",
         "It belongs to another user, a folder on the way may not be entered, or the disk has an error.",
         "Get permission: chmod u+rX, or ask its owner.",
-        others=(Remedy("Or leave it out of a plan: --exclude GLOB", verbs=("plan", "diff")),),
+        others=(
+            Remedy("If it is an error of the disk or its server: have that checked, or mounted again."),
+            Remedy("Or leave it out of a plan: --exclude GLOB", verbs=("plan", "diff")),
+        ),
     ),
     Code.BUNDLE_UNREADABLE: Row(
         "A rule of the layout takes files out of this tar or compressed file, and it cannot be read as one.",
