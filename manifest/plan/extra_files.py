@@ -24,8 +24,11 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
 
+_SECOND_NS = 10**9
 # Units in which file systems keep an mtime, cutting off the rest: NTFS, exFAT, ext3 and NFS, FAT.
 _MTIME_UNITS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
+# First and last second of file systems that count them in 32 bits: ext3 and XFS with a sign, NFSv3 without.
+_MTIME_LIMITS_S = ((-(1 << 31), (1 << 31) - 1), (0, (1 << 32) - 1))
 _OUTSIDE = "PATH lies where no repair works. Move it out of the package, or remove it if nobody needs it:"
 _PERHAPS = "PATH lies where no repair works. If it is a member whose manifest is gone, adopt it with its layout:"
 _MEMBER = "PATH is, or holds, a member whose manifest is gone. If it is known to be right, adopt it with its layout"
@@ -110,8 +113,14 @@ def _is_as_packaged(record: FolderRecord, index: int, status: os.stat_result) ->
     if record.actions[index] == Action.DUMMY or not record.sizes[index]:
         return status.st_size == 0  # of an empty file the time tells nothing; those that are written get none
     expected, found = record.mtimes[index], status.st_mtime_ns
-    is_same_time = expected == found or any(expected - expected % unit == found for unit in _MTIME_UNITS_NS)
+    is_same_time = expected == found or found in _kept_mtimes(expected)
     return status.st_size == record.sizes[index] and is_same_time
+
+
+def _kept_mtimes(mtime_ns: int) -> Iterator[int]:
+    """Yield what may become of an mtime on a file system that cannot hold it as it is."""
+    yield from (mtime_ns - mtime_ns % unit for unit in _MTIME_UNITS_NS)
+    yield from (min(max(mtime_ns, first * _SECOND_NS), last * _SECOND_NS) for first, last in _MTIME_LIMITS_S)
 
 
 def foreign_remedies(package: Package, state: PackageState, opened: OpenedFiles) -> tuple[Remedy, ...]:
