@@ -10,6 +10,7 @@ Which fields count in which comparison is decided here, and nowhere else:
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from operator import attrgetter
 
@@ -26,6 +27,9 @@ fields_of = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_de
 
 # Units in which file systems keep an mtime, cutting off the rest: NTFS, exFAT, ext3 and NFS, FAT.
 _MTIME_UNITS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
+# First and last second of file systems that count them in 32 bits: ext3 and XFS with a sign, NFSv3 without.
+_MTIME_LIMITS_S = ((-(1 << 31), (1 << 31) - 1), (0, (1 << 32) - 1))
+_SECOND_NS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,13 @@ class FileState:
 
 def is_same_time(expected_ns: int, found_ns: int) -> bool:
     """Return whether an mtime is the expected one, as some file system keeps it; ns since the epoch."""
-    return found_ns == expected_ns or any(found_ns == expected_ns - expected_ns % unit for unit in _MTIME_UNITS_NS)
+    return found_ns == expected_ns or found_ns in _kept_mtimes(expected_ns)
+
+
+def _kept_mtimes(mtime_ns: int) -> Iterator[int]:
+    """Yield what may become of an mtime on a file system that cannot hold it as it is."""
+    yield from (mtime_ns - mtime_ns % unit for unit in _MTIME_UNITS_NS)
+    yield from (min(max(mtime_ns, first * _SECOND_NS), last * _SECOND_NS) for first, last in _MTIME_LIMITS_S)
 
 
 def state_of(status: os.stat_result) -> FileState:

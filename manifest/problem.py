@@ -4,6 +4,7 @@ Planning, preflight and verifying collect all problems and then report them toge
 one table (`pack.errors.problem_texts`), never in the code that finds the problem.
 """
 
+import errno
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -236,6 +237,8 @@ class Code(StrEnum):
 Value = str | FileState | Quantity
 
 
+# Errors of reading that are none of what is read: open files, memory, a signal.
+_OF_THE_MACHINE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR))
 # What is there though no manifest knows it.
 EXTRAS = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 # A file is there, and its content is not that which was packaged.
@@ -275,6 +278,26 @@ class Problem:
 def size_problem(path: bytes, expected: int, found: int) -> Problem:
     """Return the problem of a file that has another size in bytes than expected."""
     return Problem(Code.TRUNCATED if found < expected else Code.GROWN, path, Size(expected), Size(found))
+
+
+def unreadable(path: bytes, error: OSError) -> Problem:
+    """Return the problem of a file or folder that cannot be read.
+
+    Raises:
+        OSError: as `path_fault` does.
+    """
+    return Problem(Code.UNREADABLE, path, found=path_fault(error))
+
+
+def path_fault(error: OSError) -> str:
+    """Return what the system says is wrong with a path that could not be read.
+
+    Raises:
+        OSError: the error itself, where it is none of the path: of every other path it would be said as well.
+    """
+    if error.errno in _OF_THE_MACHINE:
+        raise error
+    return error.strerror or str(error)
 
 
 @dataclass(frozen=True, slots=True)

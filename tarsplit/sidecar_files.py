@@ -16,7 +16,7 @@ from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, unreadable
 from qa2pack.manifest.signature.names import signature_name
 from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
@@ -121,7 +121,7 @@ def checksum_file_problems(folder: bytes, name: bytes, line: bytes, what: str) -
     except ControlFileError as error:
         yield _refused_problem(join(folder, name), name, what, error)
     except OSError as error:
-        yield Problem(Code.UNREADABLE, name, found=error.strerror or "")
+        yield unreadable(name, error)
 
 
 def _refused_problem(path: bytes, name: bytes, what: str, error: ControlFileError) -> Problem:

@@ -19,7 +19,7 @@ from qa2pack.manifest.fs.at_once import ahead
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem, size_problem
+from qa2pack.manifest.problem import Code, Problem, size_problem, unreadable
 from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.checksums import threaded_sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
@@ -310,7 +310,7 @@ def _problem(error: _DiffersError | OtherContentError | OSError, path: bytes, ex
         case FileNotFoundError():
             return Problem(Code.MISSING, path, expected)
         case _:
-            return Problem(Code.UNREADABLE, path, found=error.strerror or "")
+            return unreadable(path, error)
 
 
 def _on_disk(batch: ChunkBatch, path: bytes) -> bytes:

@@ -14,7 +14,11 @@ SECOND_NS = 10**9
 @pytest.fixture
 def copied(delivery: Delivery) -> Delivery:
     """A package of copies; one of them has this mtime in the manifest."""
-    os.utime(delivery.origin / "scriptForImaging.py", ns=(MTIME_NS, MTIME_NS))
+    return packaged_with(delivery, MTIME_NS)
+
+
+def packaged_with(delivery: Delivery, mtime_ns: int) -> Delivery:
+    os.utime(delivery.origin / "scriptForImaging.py", ns=(mtime_ns, mtime_ns))
     delivery.make(Mode.COPY)
     return delivery
 
@@ -29,6 +33,23 @@ def differing(delivery: Delivery, mtime_ns: int) -> list[bytes]:
 @pytest.mark.parametrize("unit_ns", [1, 100, 10**7, SECOND_NS, 2 * SECOND_NS])
 def test_mtime_that_the_file_system_cuts_is_no_difference(copied: Delivery, unit_ns: int) -> None:
     assert differing(copied, MTIME_NS - MTIME_NS % unit_ns) == []
+
+
+LIMITS_S = (-(1 << 31), 0, (1 << 31) - 1, (1 << 32) - 1)
+EARLY_NS, LATE_NS = -3_000_000_000 * SECOND_NS + 5, 5_000_000_000 * SECOND_NS + 5
+
+
+@pytest.mark.parametrize(
+    ("mtime_ns", "limit_s"),
+    [*((EARLY_NS, limit) for limit in LIMITS_S[:2]), *((LATE_NS, limit) for limit in LIMITS_S[2:])],
+)
+def test_mtime_that_the_file_system_limits_is_no_difference(delivery: Delivery, mtime_ns: int, limit_s: int) -> None:
+    assert differing(packaged_with(delivery, mtime_ns), limit_s * SECOND_NS) == []
+
+
+@pytest.mark.parametrize("limit_s", LIMITS_S)
+def test_mtime_within_the_limits_that_becomes_one_is_a_difference(copied: Delivery, limit_s: int) -> None:
+    assert differing(copied, limit_s * SECOND_NS) == [b"scriptForImaging.py"]
 
 
 @pytest.mark.parametrize("mtime_ns", [MTIME_NS + 1, MTIME_NS - 3 * SECOND_NS, MTIME_NS + SECOND_NS])

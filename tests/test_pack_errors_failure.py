@@ -131,6 +131,14 @@ def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) 
             Code.SYSTEM_ERROR,
             "the system is short of something, mostly of processes or threads that you may",
         ),
+        (
+            errno.EMFILE,
+            Code.SYSTEM_ERROR,
+            "this program may open no more files at once. Raise the limit first (ulimit -n).",
+        ),
+        (errno.ENFILE, Code.SYSTEM_ERROR, "this machine opens no more files at once. End other programs first"),
+        (errno.EINTR, Code.SYSTEM_ERROR, "a call of the system was interrupted. It may work the next time."),
+        (errno.ESTALE, Code.DISK_ERROR, "the server of the disk does not know a file or folder any more"),
         (errno.EMLINK, Code.LINK_LIMIT, "a file has as many hard links as its file system takes. Use --mode copy."),
         (
             errno.EXDEV,

@@ -25,7 +25,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_disk, overlay
+from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_disk, mounted, overlay
 from support.in_process import Delivery, make_reduction, write
 from support.origin_bytes import read_files, roll_back
 
@@ -50,6 +50,13 @@ class Unbending(Disk):
 
     def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
         raise OSError(38, "Function not implemented")
+
+
+class Rewriting(Disk):
+    """A disk that rewrites absolute symbolic links, as sshfs does with transform_symlinks."""
+
+    def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
+        super().symlink(os.path.relpath(target, os.readlink(b"/proc/self/fd/%d" % dir_fd)), name, dir_fd=dir_fd)
 
 
 class Choosy(Disk):
@@ -98,6 +105,44 @@ def test_move_is_refused_by_the_plan_on_a_disk_without_symlinks(delivery: Delive
     found = refused(delivery, Unbending(), Mode.MOVE)
     assert [code for code, _ in found] == [Code.NO_SYMLINKS]
     assert found[0][1].startswith(os.fsencode(delivery.origin))
+
+
+def test_move_is_refused_by_the_plan_on_a_disk_that_rewrites_symlinks(delivery: Delivery) -> None:
+    assert [code for code, _ in refused(delivery, Rewriting(), Mode.MOVE)] == [Code.NO_SYMLINKS]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.ENOSYS])
+def test_move_is_refused_by_the_plan_on_a_disk_that_does_not_give_absolute_symlinks_back(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    read_link = os.readlink
+
+    def refusing(path: bytes, *, dir_fd: int | None = None) -> bytes:
+        target = read_link(path, dir_fd=dir_fd)
+        if dir_fd is not None and target.startswith(b"/"):
+            raise OSError(number, os.strerror(number), path)
+        return target
+
+    monkeypatch.setattr(os, "readlink", refusing)
+    assert [code for code, _ in refused(delivery, Disk(), Mode.MOVE)] == [Code.NO_SYMLINKS]
+
+
+def test_broken_disk_is_not_taken_for_one_that_does_not_give_symlinks_back(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "readlink", Failing("readlink", errno.EIO).readlink)  # type: ignore[attr-defined]
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO):
+        refused(delivery, Disk(), Mode.MOVE)
+
+
+def test_move_is_refused_by_the_plan_where_the_origin_follows_no_symlinks(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "nosymfollow", "tmpfs") as disk:
+        delivery = Delivery(make_reduction(disk / "sb1"), tmp_path / "2011.0.00229.S")
+        before = state_of(delivery.origin)
+        with pytest.raises(Refused) as caught:
+            delivery.plan(Mode.MOVE)
+        assert [problem.code for problem in caught.value.problems] == [Code.NO_SYMLINKS]
+        assert state_of(delivery.origin) == before
 
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.FAKE, Mode.TICKET])

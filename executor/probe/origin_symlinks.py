@@ -1,10 +1,13 @@
 """Probe for symlinks: whether a move can leave its links in the origin, before a plan that relies on it is kept.
 
 The last thing that a move does is to put a symbolic link in the place of each file. A disk that has none would say so
-only then, when the package is published already. There is no other way to ask a disk than to make one: it stands for
-an instant in one folder of each disk of the origin, and the folder gets its time back.
+only then, when the package is published already. One that takes links and does not give them back (sshfs refuses to
+read absolute ones, or rewrites them; nosymfollow) would not say so at all: the names of the origin could not be read
+any more, nor put back by a rollback. There is no other way to ask a disk than to make one and look at it: it stands
+for an instant in one folder of each disk of the origin, and the folder gets its time back.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +19,8 @@ from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.path import path_in
 from qa2pack.manifest.problem import Code, Problem
 
+_CANNOT_FOLLOW = (*CANNOT_LINK, errno.EACCES, errno.ELOOP)  # of a link that we made a moment ago
+_EXPECTED = "a disk that has absolute symbolic links and follows them"
 _PROBE = b".qa2pack.probe"  # what a plan that was killed leaves: never packaged, and removed by the next
 
 
@@ -23,12 +28,14 @@ class Leaving:
     """The disks of an origin, each tried out once.
 
     Args:
+        target: absolute path of something that is there, to which links are tried.
         known: by number of a file system, whether it has symbolic links.
     """
 
-    def __init__(self, disk: Disk, origin: bytes, known: dict[int, bool]) -> None:
+    def __init__(self, disk: Disk, origin: bytes, target: bytes, known: dict[int, bool]) -> None:
         self._disk = disk
         self._origin = origin
+        self._target = target
         self._known = known
         self._reported: set[int] = set()
 
@@ -44,27 +51,46 @@ class Leaving:
         if not self._known[record.device]:
             self._reported.add(record.device)
             where = path_in(self._origin, folder)
-            yield Problem(Code.NO_SYMLINKS, where, "a disk that has symbolic links", "one that has none")
+            yield Problem(Code.NO_SYMLINKS, where, _EXPECTED, "one that has none")
 
     def _is_linkable(self, folder: bytes) -> bool:
         with opened_beneath(self._origin, folder) as fd:
             before = os.fstat(fd)
             try:
-                return takes_symlinks(self._disk, fd)
+                return has_symlinks(self._disk, fd, self._target)
             finally:
                 with suppress(PermissionError):  # somebody else's folder, in which one may write
                     self._disk.set_times(fd, before.st_mtime_ns)
 
 
-def takes_symlinks(disk: Disk, fd: int) -> bool:
-    """Find out whether a symbolic link can be made in the open folder; nothing is left there."""
+def has_symlinks(disk: Disk, fd: int, target: bytes) -> bool:
+    """Find out whether a symbolic link in the open folder leads to where it was made to; nothing is left there.
+
+    Args:
+        target: absolute path of something that is there.
+    """
     with suppress(FileNotFoundError):
         disk.unlink(_PROBE, dir_fd=fd)
     try:
-        disk.symlink(b"probe", _PROBE, dir_fd=fd)
+        disk.symlink(target, _PROBE, dir_fd=fd)
     except OSError as error:
         if error.errno not in CANNOT_LINK:
             raise
         return False
-    disk.unlink(_PROBE, dir_fd=fd)
+    try:
+        return _leads_to(target, fd)
+    finally:
+        disk.unlink(_PROBE, dir_fd=fd)
+
+
+def _leads_to(target: bytes, fd: int) -> bool:
+    """Whether the link reads as it was made, and can be followed."""
+    try:
+        if os.readlink(_PROBE, dir_fd=fd) != target:
+            return False
+        os.stat(_PROBE, dir_fd=fd)
+    except OSError as error:
+        if error.errno not in _CANNOT_FOLLOW:
+            raise
+        return False
     return True

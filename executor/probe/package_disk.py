@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.probe.file_sizes import largest_file_bytes, too_large_files
-from qa2pack.executor.probe.origin_symlinks import Leaving, takes_symlinks
+from qa2pack.executor.probe.origin_symlinks import Leaving, has_symlinks
 from qa2pack.executor.probe.overlay_renames import unmovable
 from qa2pack.executor.transaction.paths import probe_folder
 from qa2pack.manifest.actions import Action, Mode
@@ -72,7 +72,8 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
         problems = [*_refused_package(package, disk, fd), *_unmovable_package(package, header, disk)]
         is_plain = has_links and not is_choosy and not is_folding and limit is None
         device = os.fstat(fd).st_dev
-        leaving = Leaving(disk, header.origin, {device: takes_symlinks(disk, fd)})
+        target = probe_folder(package)
+        leaving = Leaving(disk, header.origin, target, {device: has_symlinks(disk, fd, target)})
         tried: dict[bytes, bool] = {}
         for _, blob in () if is_plain and header.mode is not Mode.MOVE else blobs:
             record = decode_record(blob)

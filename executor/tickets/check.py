@@ -27,7 +27,7 @@ from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.roles import has_ticket_files
 from qa2pack.manifest.path import path_in, shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def check_tickets(package: Package, opened: OpenedFiles, *, is_quick: bool) -> I
         except ControlFileError as error:
             yield Problem(Code.TICKET_DAMAGED, shown_path, found=error.strerror or "")
         except OSError as error:
-            yield Problem(Code.UNREADABLE, shown_path, found=error.strerror or "")
+            yield unreadable(shown_path, error)
         else:
             yield from (Problem(Code.TICKET_DAMAGED, shown_path, found=fault) for fault in faults)
 

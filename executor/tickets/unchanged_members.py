@@ -21,7 +21,7 @@ from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_problem
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_problem, unreadable
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
 
@@ -89,7 +89,7 @@ def _difference_of_content(file: "TicketFile") -> Iterator[Problem]:
     try:
         found = _digest(file)  # also of a placeholder: it must be possible to open it
     except OSError as error:
-        yield Problem(Code.UNREADABLE, file.path, found=error.strerror or str(error))
+        yield unreadable(file.path, error)
     else:
         if file.digest not in (NO_DIGEST, found):
             yield Problem(Code.CHANGED, file.path, Digest(file.digest.hex()), Digest(found.hex()))

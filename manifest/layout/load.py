@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.table import Table, is_layout_path, refuse_layout
+from qa2pack.manifest.problem import path_fault
 
 if TYPE_CHECKING:
     from qa2pack.manifest.layout.rules import Layout
@@ -85,7 +86,7 @@ def _table(name: str) -> Table:
         data = _file_of(name)
         values = parse_toml(data)
     except OSError as error:
-        refuse_layout(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
+        refuse_layout(name, expected="a file that can be read", found=path_fault(error).lower())
     except ValueError as error:
         refuse_layout(name, expected="TOML", found=str(error))
     return Table(name, values, data.decode())

@@ -11,6 +11,7 @@ from qa2pack.manifest.layout.table import Table, has_readme
 from qa2pack.manifest.layout.template import BUNDLE_MARK, PROJECT
 from qa2pack.manifest.layout.text_template import FACTS, TextTemplate, TextTemplateError, parse_text_template
 from qa2pack.manifest.layout.write import Write
+from qa2pack.manifest.problem import path_fault
 
 _WRITE_KEYS = frozenset({"to", "text", "template", "from", "needed", "newline", "if_missing"})
 _OF_THE_PACKAGE = frozenset({"{project}", "{project}.pack", "{project}.ticket.tar", "{project}.ticket.zip"})
@@ -47,7 +48,7 @@ def readme_header(top: Table, beside: FileBeside) -> bytes | None:
         text.decode()
     except OSError as error:
         expected = "a file beside the layout that can be read for readme"
-        top.refuse(expected=expected, found=f"{name}: {error.strerror}", key="readme")
+        top.refuse(expected=expected, found=f"{name}: {path_fault(error)}", key="readme")
     except ValueError:
         top.refuse(expected="text in UTF-8 in the file for readme", found=name, key="readme")
     return text
@@ -119,7 +120,7 @@ def _template(table: Table, known: Known, beside: FileBeside) -> TextTemplate:
     try:
         return parse_text_template(beside(name).decode(), known.variables.keys() - known.paths)
     except OSError as error:
-        table.refuse(expected=f"a file {name} beside the layout", found=(error.strerror or str(error)).lower())
+        table.refuse(expected=f"a file {name} beside the layout", found=path_fault(error).lower())
     except UnicodeDecodeError:
         table.refuse(expected=f"text in UTF-8 in {name}", found="other bytes")
     except TextTemplateError as error:

@@ -17,7 +17,7 @@ from qa2pack.manifest.fs.at_once import each
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, path_fault
 
 # A table is any folder with this file in it.
 TABLE_MARK = b"table.dat"
@@ -94,6 +94,7 @@ def survey(
 
     Raises:
         Refused: the origin is missing, not a folder, or cannot be read.
+        OSError: the machine is short of something, which is the fault of no entry.
     """
     try:
         real = os.path.realpath(origin, strict=True)
@@ -187,4 +188,4 @@ def _fault(node: Node, kind: Kind, detail: str) -> Node:
 
 
 def _words(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return path_fault(error).lower()

@@ -18,7 +18,7 @@ from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.user_name import user_name
 from qa2pack.manifest.plan.written import Writes, with_texts
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, path_fault
 
 if TYPE_CHECKING:
     from qa2pack.manifest.layout.rules import Layout
@@ -60,7 +60,7 @@ def _header_text(path: bytes, read: Callable[..., bytes]) -> bytes:
     try:
         text = read(path, limit_bytes=SMALL_BYTES)
     except OSError as error:
-        raise Refused(Problem(Code.README_MISSING, path, found=error.strerror or "")) from error
+        raise Refused(Problem(Code.README_MISSING, path, found=path_fault(error))) from error
     if kind := _other_than_text(text):
         raise Refused(Problem(Code.README_NOT_TEXT, path, "text in UTF-8", kind))
     return text

@@ -36,7 +36,7 @@ from qa2pack.manifest.plan.grown_totals import grown
 from qa2pack.manifest.plan.plan import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.plan.written import paths_of_record, with_texts
-from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, size_problem
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, size_problem, unreadable
 from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.gathered import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
@@ -330,7 +330,7 @@ def _states(member: bytes, folder: bytes, problems: list[Problem]) -> dict[bytes
     except OSError as error:
         if error.errno in _NO_FOLDER:
             return {}
-        problems.append(Problem(Code.UNREADABLE, join(member, folder), found=error.strerror or ""))
+        problems.append(unreadable(join(member, folder), error))
         return {}
 
 

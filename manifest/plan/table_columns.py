@@ -33,7 +33,7 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, path_fault
 from qa2pack.manifest.scan.table_references import Reference, references
 
 Query = TypeVar("Query")
@@ -185,7 +185,7 @@ def _names(root: bytes, sources: Iterable[bytes]) -> tuple[dict[bytes, TableName
         try:
             names[source] = read_table_names(table)
         except OSError as error:
-            unreadable[source] = Problem(Code.UNREADABLE, table, found=f"{error.strerror}: table.dat")
+            unreadable[source] = Problem(Code.UNREADABLE, table, found=f"{path_fault(error)}: table.dat")
     return names, unreadable
 
 

@@ -27,7 +27,7 @@ from qa2pack.manifest.layout.template import PROJECT, NoPathError, NoValueError
 from qa2pack.manifest.layout.text_template import FACTS, FILES, TextTemplateError, render_text
 from qa2pack.manifest.layout.write import Write
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, path_fault
 
 if TYPE_CHECKING:
     from qa2pack.manifest.layout.rules import Layout
@@ -137,7 +137,7 @@ def _source_text(write: Write, values: Mapping[str, bytes]) -> bytes:
         return read_control(real_path(path), limit_bytes=TEXT_LIMIT_BYTES)
     except OSError as error:
         value = f"{write.source}=".encode() + path
-        found = (error.strerror or str(error)).lower()
+        found = path_fault(error).lower()
         raise Refused(Problem(Code.UNKNOWN_VARIABLE, value, "the path of a file", found)) from None
 
 

@@ -17,7 +17,7 @@ from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import OpenFile, opened_beneath, opened_file
 from qa2pack.manifest.path import is_within, shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, unreadable
 
 _SECOND_NS = 10**9
 # Of memory, for the files of a bundle: about a million, far more than any has; a hostile one has any number.
@@ -85,7 +85,7 @@ def read_origin_bundle(batch: BundleToRead) -> OriginBundle:
             files = tuple(sorted(_files_in(fd, batch.source, status.st_mtime_ns), key=lambda file: file.path))
             found = state_of(os.fstat(fd))
     except OSError as error:
-        return OriginBundle(batch.source, None, problem=Problem(Code.UNREADABLE, path, found=error.strerror or ""))
+        return OriginBundle(batch.source, None, problem=unreadable(path, error))
     except BundleError as error:
         problem = Problem(Code.BUNDLE_UNREADABLE, path, "a bundle that can be read", str(error))
         return OriginBundle(batch.source, None, problem=problem)

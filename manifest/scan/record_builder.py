@@ -19,7 +19,7 @@ from qa2pack.manifest.fs.mount import OTHER_MOUNT
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, unreadable
 from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.scan.broken_files import unsound_files
@@ -37,7 +37,7 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
     path_problems,
     stat_problems,
 )
-from qa2pack.manifest.scan.sources import changed, link_target, unreadable
+from qa2pack.manifest.scan.sources import changed, link_target
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 _LAST_NS = (1 << 63) - 1  # the maximum that a record can hold

@@ -5,7 +5,7 @@ import os
 
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, unreadable
 from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.scan.batches import ScanOptions
 
@@ -35,11 +35,6 @@ def link_target(options: ScanOptions, source: bytes) -> bytes | Problem:
 def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:
     """Return the problem of a file whose size changed while it was read."""
     return Problem(Code.ORIGIN_CHANGED, path, Size(error.expected_bytes), Size(error.found_bytes))
-
-
-def unreadable(path: bytes, error: OSError) -> Problem:
-    """Return the problem of a file or folder that cannot be read."""
-    return Problem(Code.UNREADABLE, path, found=error.strerror or str(error))
 
 
 def _link_problem(link: bytes, error: OSError) -> Problem:

@@ -25,7 +25,7 @@ from qa2pack.manifest.fs.presence import is_file, is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
 from qa2pack.manifest.layout.globs import first_match, matching
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, unreadable
 from qa2pack.manifest.scan.batches import (
     BatchGroup,
     BigFile,
@@ -39,7 +39,7 @@ from qa2pack.manifest.scan.batches import (
 from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
 from qa2pack.manifest.scan.known_folder import known_folder, records_within
 from qa2pack.manifest.scan.record_builder import Columns
-from qa2pack.manifest.scan.sources import changed, link_target, unreadable
+from qa2pack.manifest.scan.sources import changed, link_target
 from qa2pack.manifest.scan.table_references import DESCRIPTION, OF_IMAGES, references, torn_table
 
 BATCH_FILES = 4000

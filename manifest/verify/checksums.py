@@ -19,7 +19,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem, size_problem
+from qa2pack.manifest.problem import Code, Problem, size_problem, unreadable
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.table_lock import is_table_lock
@@ -167,4 +167,4 @@ def _sums_of(fd: int, algorithms: tuple[str, ...]) -> tuple[int, bytes, tuple[st
 def _unreadable(path: bytes, error: OSError) -> Problem:
     if isinstance(error, FileNotFoundError):
         return Problem(Code.MISSING, path)
-    return Problem(Code.UNREADABLE, path, found=error.strerror or "")
+    return unreadable(path, error)

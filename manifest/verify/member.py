@@ -30,7 +30,7 @@ from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath, opened_file
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem, size_problem
+from qa2pack.manifest.problem import Code, Problem, size_problem, unreadable
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
@@ -271,7 +271,7 @@ def _verify_file(
                 file = BigFileBatch(batch.root, path, size, digest, sha256)
                 _compare_content(file, record.names[index], fd, result)
     except OSError as error:
-        result.problems.append(Problem(Code.UNREADABLE, path, found=error.strerror or ""))
+        result.problems.append(unreadable(path, error))
     result.file_count += 1
 
 
@@ -325,7 +325,7 @@ def _verify_big_file(file: BigFileBatch, result: VerifyResult) -> None:
         with opened_beneath(file.root, folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
             _compare_digest(file, fd, result)
     except OSError as error:
-        result.problems.append(Problem(Code.UNREADABLE, file.path, found=error.strerror or ""))
+        result.problems.append(unreadable(file.path, error))
 
 
 def _compare_sizes(path: bytes, expected: int, found: int, result: VerifyResult) -> bool:
@@ -339,4 +339,4 @@ def _folder_problem(root: bytes, path: bytes, error: OSError) -> Problem:
         return Problem(Code.MISSING, path, "a folder")
     if error.errno in (errno.ENOTDIR, errno.ELOOP):
         return Problem(Code.WRONG_TYPE, path, "a folder", kind_in_words(os.lstat(os.path.join(root, path)).st_mode))
-    return Problem(Code.UNREADABLE, path, found=error.strerror or "")
+    return unreadable(path, error)

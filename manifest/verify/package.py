@@ -15,7 +15,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import folders_above, is_within, join
-from qa2pack.manifest.problem import HAS_OTHER_CONTENT, Code, Problem
+from qa2pack.manifest.problem import HAS_OTHER_CONTENT, Code, Problem, unreadable
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.beside import beside_problems
 from qa2pack.manifest.verify.check_rows import check_row_problems
@@ -149,7 +149,7 @@ def _inside_problems(root: bytes, folder: bytes, task: BundleTask) -> Iterator[P
         with opened_beneath(root, above) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
             differences = look_into(fd, task).differences
     except OSError as error:
-        yield Problem(Code.UNREADABLE, path, found=error.strerror or "")
+        yield unreadable(path, error)
         return
     for each in differences:
         yield Problem(Code.DAMAGED_INSIDE, path + b"!" + each.path, each.expected, each.found)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, path_fault
 from qa2pack.pack.jobs.packages_below import is_control
 
 _ENDING = b".pack"
@@ -40,7 +40,7 @@ def walk_packages(root: bytes, report: Callable[[Problem], None]) -> Iterator[by
 def unreadable(folder: bytes, error: OSError) -> Problem:
     """Return the problem of a folder that cannot be searched."""
     code = Code.ACCESS_DENIED if isinstance(error, PermissionError) else Code.DISK_ERROR
-    return Problem(code, folder, found=error.strerror or "")
+    return Problem(code, folder, found=path_fault(error))
 
 
 def _folders_in(folder: bytes) -> list[bytes]:

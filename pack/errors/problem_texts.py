@@ -45,7 +45,10 @@ PLANNING: Mapping[Code, Row] = {
         "This cannot be read.",
         "It belongs to another user, a folder on the way may not be entered, or the disk has an error.",
         "Get permission: chmod u+rX, or ask its owner.",
-        others=(Remedy("Or leave it out of a plan: --exclude GLOB", verbs=("plan", "diff")),),
+        others=(
+            Remedy("If it is an error of the disk or its server: have that checked, or mounted again."),
+            Remedy("Or leave it out of a plan: --exclude GLOB", verbs=("plan", "diff")),
+        ),
     ),
     Code.BUNDLE_UNREADABLE: Row(
         "A rule of the layout takes files out of this tar or compressed file, and it cannot be read as one.",
@@ -173,9 +176,10 @@ PLANNING: Mapping[Code, Row] = {
         "Use --mode copy, or choose a destination on another disk.",
     ),
     Code.NO_SYMLINKS: Row(
-        "A disk of the origin has no symbolic links.",
-        "Its file system (exFAT, FAT, some network shares) has none, which was tried out; a move leaves one in the "
-        "place of each file.",
+        "A disk of the origin has no absolute symbolic links, or none that can be followed.",
+        "Its file system (exFAT, FAT, some network shares) has none, does not give absolute ones back as they were "
+        "made (sshfs with some options), or follows none (mount option nosymfollow), which was tried out; a move "
+        "leaves one in the place of each file.",
         "Use --mode copy, which writes nothing into the origin.",
     ),
     Code.NAME_REFUSED: Row(

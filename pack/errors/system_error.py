@@ -26,6 +26,22 @@ _KNOWN = {
         "the system is short of something, mostly of processes or threads that you may start.",
         "Raise the limit (ulimit -u), or end other programs first.",
     ),
+    errno.EMFILE: (
+        Code.SYSTEM_ERROR,
+        "this program may open no more files at once.",
+        "Raise the limit first (ulimit -n).",
+    ),
+    errno.ENFILE: (
+        Code.SYSTEM_ERROR,
+        "this machine opens no more files at once.",
+        "End other programs first, or have the limit raised (sysctl fs.file-max).",
+    ),
+    errno.EINTR: (Code.SYSTEM_ERROR, "a call of the system was interrupted.", "It may work the next time."),
+    errno.ESTALE: (
+        Code.DISK_ERROR,
+        "the server of the disk does not know a file or folder any more, which was open or mounted.",
+        "Have the disk mounted again if that stays so.",
+    ),
     errno.EMLINK: (Code.LINK_LIMIT, "a file has as many hard links as its file system takes.", "Use --mode copy."),
     errno.EXDEV: (
         Code.CROSS_DEVICE,

@@ -10,6 +10,7 @@ from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath
 from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import path_fault
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.place.folder_tree import FolderTree
 from qa2pack.tarsplit.place.folder_version import FolderVersion
@@ -56,7 +57,7 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise PlaceError(join(self.path, below), error.strerror or "") from error
+            raise PlaceError(join(self.path, below), path_fault(error)) from error
 
     def seen(self, name: bytes) -> Seen | None:
         """Return size and kind."""
@@ -163,7 +164,7 @@ class _OpenedFile:
         os.close(self._fd)
 
     def _error(self, error: OSError) -> PlaceError:
-        return PlaceError(self._path, error.strerror or "")
+        return PlaceError(self._path, path_fault(error))
 
 
 @dataclass(frozen=True, slots=True)
