@@ -103,6 +103,8 @@ def test_command_line_that_makes_no_sense_is_refused(
     [
         (("-n", DAY, "--size", "5kB", PROJECT), "expected at least 10,240 bytes, found 5,000 bytes"),
         (("-n", DAY, "--output", f"{PROJECT}/tars", PROJECT), "  output-protected: "),
+        (("-n", DAY, "--to", "file://{home}/" + PROJECT, PROJECT), "  output-protected: "),
+        (("-n", DAY, "--to", "file://{home}/" + PROJECT + ".pack/x", PROJECT), "  output-protected: "),
         (("-n", DAY, "--member", "member_ouss_id7", PROJECT), "member_ouss_id7"),
         (("-n", DAY, "no_such_package"), "no_such_package"),
     ],
@@ -111,7 +113,7 @@ def test_what_cannot_be_done_is_refused_and_nothing_changes(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
     before = snapshot(home)
-    ran = run(capsys, *arguments)
+    ran = run(capsys, *(argument.format(home=home) for argument in arguments))
     assert (ran.code, words in ran.err) == (1, True)
     assert snapshot(home) == before
 

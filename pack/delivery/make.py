@@ -90,10 +90,13 @@ def _place(package: Package, options: DeliveryOptions) -> Place:
     if options.address:
         check_address(options.address, is_sent_to=True)
         store = Store(options.address)
+        if store.folder:
+            _check_outside(package, real_path(store.folder))
         if not options.is_dry:
             store.check()
         return store
-    output = _output(package, options)
+    output = real_path(os.fsencode(options.output))
+    _check_outside(package, output)
     if not options.is_dry:
         _check_can_be_written(output)
     return Folder(output)
@@ -125,12 +128,11 @@ def _checksums(options: DeliveryOptions) -> tuple[str, ...]:
     return tuple(name for name in CHECKSUMS if name in wanted)
 
 
-def _output(package: Package, options: DeliveryOptions) -> bytes:
-    output = real_path(os.fsencode(options.output))
+def _check_outside(package: Package, output: bytes) -> None:
+    """Refuse a folder in the package, or in its control folder: what is put there would be no part of it."""
     for folder in (package.path, package.control):
         if is_within(output, real_path(folder)):
             raise Refused(Problem(Code.OUTPUT_PROTECTED, output, found=f"a place in {shown(folder)}"))
-    return output
 
 
 _NAME_FOLDER = Remedy("Name a folder for the tars, which may not exist yet, with --output")
