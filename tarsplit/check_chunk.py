@@ -23,8 +23,7 @@ from qa2pack.tarsplit.container.framing import ChunkFraming, entries, framing_of
 from qa2pack.tarsplit.container.reader import DamagedError, EndedError, Gunzip, Reader, summed
 from qa2pack.tarsplit.made import Made
 from qa2pack.tarsplit.naming import in_tar
-from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
-from qa2pack.tarsplit.place.read_problem import read_problem
+from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError, read_problem
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taken_before import Beginning, nothing_before, taken_before
 from qa2pack.tarsplit.taker import NOBODY, Taker

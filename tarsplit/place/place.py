@@ -5,10 +5,11 @@ A place is only its path or address, so it can be given to workers. What has its
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Protocol, Self
 
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.state import FinishedChunk
 
@@ -253,3 +254,27 @@ def copy_file(name: bytes, source: Place, target: Place) -> None:
         while block := file.read(_COPY_BYTES):
             upload.write(block)
         upload.finish()
+
+
+def read_problem(error: PlaceError, place: Place, name: bytes) -> Problem:
+    """Return the problem of a file of this name that could not be opened or read; the place is looked at again.
+
+    The system says of a link only that there are too many, and nothing of a pipe. Neither is a lack of permission.
+    """
+    found = ""
+    if not isinstance(error, StoreError):  # which has neither links nor pipes
+        with suppress(OSError):  # what cannot be looked at either is as the error says
+            found = _in_its_place(place, name)
+    return Problem(Code.WRONG_TYPE, name, A_FILE, found) if found else Problem(error.code, name, found=error.text)
+
+
+def _in_its_place(place: Place, name: bytes) -> str:
+    """Return what is there and is no file, or what is in the place of a folder above it; empty if all is as named."""
+    end = name.find(b"/")
+    while end >= 0:
+        above = place.seen(name[:end])
+        if above and above.kind != A_FOLDER:
+            return f"{above.kind} in place of the folder {shown(name[:end])}"
+        end = name.find(b"/", end + 1)
+    seen = place.seen(name)
+    return seen.kind if seen and seen.kind != A_FILE else ""

@@ -17,9 +17,8 @@ from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.checksums import ALWAYS, Sums
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, shares
 from qa2pack.tarsplit.container.reader import EndedError, Reader, summed
-from qa2pack.tarsplit.place.place import Place, PlaceError
+from qa2pack.tarsplit.place.place import Place, PlaceError, read_problem
 from qa2pack.tarsplit.place.read_ahead import Opening, opening
-from qa2pack.tarsplit.place.read_problem import read_problem
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.taker import Taker
 from qa2pack.tarsplit.tree.shape import Beside, Shape
