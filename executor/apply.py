@@ -397,7 +397,7 @@ def _roll_forward(run: _Run, records: Sequence[Record], plan: Described | None) 
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)
         unsigned = _unsigned(transaction)
-        left_alone = _finish(run, transaction, commit, is_resumed=True)
+        left_alone = _finish(run, transaction, commit, is_resumed=is_done)
     return _applied(transaction, commit, plan=planned, resumed=phase, left_alone=left_alone, unsigned=unsigned)
 
 
@@ -441,7 +441,6 @@ _NAME_BACK = (
         "Give PACKAGE.pack its old name again, and PACKAGE too if it is there. Then go on with that:",
         ("mv PACKAGE.pack PATH.pack", "pack apply PATH"),
     ),
-    Remedy("Or give up what was stopped:", ("pack rollback PACKAGE",)),
 )
 
 

@@ -118,14 +118,23 @@ def _made_since(package: Package, plan: Described, state: PackageState, opened: 
         package, append = Package(join(package.parent, header.renamed_from)), Append.NOTHING
         state = read_state(package)
     going = Destination(package, state, header.member, header.base, opened, append)
-    if header.is_rebuilt:  # of what it is made of, staging finds each change
-        yield from _unplanned(package, plan, extra_going(going))
-        return
-    made = hand_made(going)
+    yield from _came_beside(going)
+    # Of what is made again of itself, staging finds each change.
+    made = extra_going(going) if header.is_rebuilt else hand_made(going)
+    yield from made.unreadable
     yield from _unplanned(package, plan, made.extra)
     for path in paths_of(not_linked_again(made.changed, plan.stream.blobs()), package):
         if path not in plan.notes.changed:
             yield Problem(Code.CHANGED_SINCE_PLAN, join(package.path, path))
+
+
+def _came_beside(going: Destination) -> Iterator[Problem]:
+    """Yield the members that came into the folder that goes: no manifest tells what is in them."""
+    known = {member for member, _ in going.base}
+    for member in going.state.members if going.going else ():
+        path = going.package.member(member)
+        if member not in known and is_within(path, going.folder_going):
+            yield Problem(Code.EXTRA_SINCE_PLAN, path)
 
 
 def _unplanned(package: Package, plan: Described, extra: Iterable[Problem]) -> Iterator[Problem]:

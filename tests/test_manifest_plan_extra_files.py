@@ -1,11 +1,18 @@
+import errno
 import os
+from contextlib import AbstractContextManager
 
 import pytest
 
+from qa2pack.executor.preflight import check_going
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.fs.safe_open import opened_beneath
+from qa2pack.manifest.plan import extra_files
 from qa2pack.manifest.plan.extra_files import differences_in_member
-from support.in_process import Delivery
+from qa2pack.manifest.problem import Code, Refused
+from support.in_process import Delivery, write
 
 MTIME_NS = 1_338_552_001_987_654_321
 SECOND_NS = 10**9
@@ -62,3 +69,27 @@ def test_link_in_the_place_of_a_file_is_a_difference(copied: Delivery) -> None:
     listing.unlink()
     listing.symlink_to("/etc/hostname")
     assert differing(copied, MTIME_NS) == [b"X8c.checklist.txt"]
+
+
+def test_folder_that_may_not_be_looked_into_hides_no_others(
+    copied: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = write(copied.member / "script/mine", b"mine")
+
+    def refusing(root: bytes, path: bytes) -> AbstractContextManager[int]:
+        if path == b"calibration":
+            raise error
+        return opened_beneath(root, path)
+
+    monkeypatch.setattr(extra_files, "opened_beneath", refusing)
+    manifest = open_manifest(copied.package.manifest(b"group_ouss_id/member_ouss_id"))
+    error: OSError = PermissionError(errno.EACCES, "Permission denied")
+    found = [(problem.code, problem.path) for problem in differences_in_member(copied.package, manifest)]
+    folder = os.fsencode(copied.member / "calibration")
+    assert found == [(Code.UNREADABLE, folder), (Code.EXTRA, os.fsencode(mine))]
+    with pytest.raises(Refused) as caught:
+        check_going(copied.package, copied.plan(Mode.COPY), OpenedFiles())
+    assert [(problem.code, problem.path) for problem in caught.value.problems] == [(Code.UNREADABLE, folder)]
+    error = OSError(errno.EMFILE, "Too many open files")
+    with pytest.raises(OSError, match="Too many open files"):
+        list(differences_in_member(copied.package, manifest))

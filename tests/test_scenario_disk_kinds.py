@@ -59,6 +59,13 @@ class Rewriting(Disk):
         super().symlink(os.path.relpath(target, os.readlink(b"/proc/self/fd/%d" % dir_fd)), name, dir_fd=dir_fd)
 
 
+class Short(Disk):
+    """A disk on which the path of the package is too long for a symlink."""
+
+    def symlink(self, target: bytes, name: bytes, *, dir_fd: int | None = None) -> None:
+        raise OSError(errno.ENAMETOOLONG, "File name too long", name)
+
+
 class Choosy(Disk):
     """A disk that takes no colons, and drops dots at the end without a word."""
 
@@ -150,6 +157,11 @@ def test_only_a_move_needs_symlinks(delivery: Delivery, mode: Mode) -> None:
     assert refused(delivery, Unbending(), mode) == []
 
 
+@pytest.mark.parametrize(("mode", "codes"), [(Mode.COPY, []), (Mode.MOVE, [Code.NO_SYMLINKS])])
+def test_disk_whose_symlinks_cannot_be_so_long_has_none(delivery: Delivery, mode: Mode, codes: list[Code]) -> None:
+    assert [code for code, _ in refused(delivery, Short(), mode)] == codes
+
+
 def test_exfat_takes_no_links_in_the_place_of_moved_files(disk: ExfatDisk, tmp_path: Path) -> None:
     delivery = Delivery(make_reduction(disk.path / "sb1"), tmp_path / "2011.0.00229.S")
     before = state_of(delivery.origin)
@@ -234,7 +246,7 @@ class Failing(Disk):
 @pytest.mark.parametrize("call", ["link", "symlink", "create"])
 def test_broken_disk_is_not_taken_for_one_that_cannot(delivery: Delivery, call: str) -> None:
     with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO):
-        refused(delivery, Failing(call, errno.EIO), Mode.HARD)
+        refused(delivery, Failing(call, errno.EIO), Mode.MOVE if call == "symlink" else Mode.HARD)
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG])

@@ -331,6 +331,15 @@ def folder_put_into(folder: Path) -> Iterator[None]:
     shutil.rmtree(mine)
 
 
+@contextmanager
+def member_put_beside(package: Path) -> Iterator[None]:
+    mine = package / "sg_ouss_id/group_ouss_id9/member_ouss_id/product/notes"
+    write(mine, b"mine")
+    yield
+    assert mine.read_bytes() == b"mine"
+    shutil.rmtree(mine.parents[2])
+
+
 def stops_before_the_old_goes(laid: Laid) -> Iterator[Path]:
     """Stop after the commit, and yield the package or member that is replaced while it is where people see it."""
     is_renamed = laid.world.scenario.change is Change.RENAME
@@ -349,6 +358,8 @@ GIVING_WAY = (
     *(scenario for scenario in SCENARIOS if scenario.change.can_keep),
     Scenario(Change.REPLACE_MEMBER, Mode.COPY, may_exchange=False),
     Scenario(Change.REMOVE_MEMBER, Mode.HARD),
+    Scenario(Change.REMOVE_GROUP, Mode.COPY),
+    Scenario(Change.REMOVE_BRANCH, Mode.HARD),
     Scenario(Change.RENAME, Mode.COPY),
 )
 
@@ -362,6 +373,9 @@ def test_what_comes_into_what_is_replaced_after_the_commit_does_not_go_with_it(
         inside = next(path for path in sorted(old.rglob("*")) if path.is_dir())
         for change in (put_into(old), folder_put_into(inside)):
             with change:
+                check_refused(laid, laid.world.apply, Code.EXTRA_SINCE_PLAN)
+        if scenario.change in (Change.REPLACE, Change.RENAME):  # a folder with the name of a member
+            with member_put_beside(old):
                 check_refused(laid, laid.world.apply, Code.EXTRA_SINCE_PLAN)
         if scenario.change is not Change.REBUILD:
             image = next(path for path in sorted(old.rglob("*.fits")) if path.stat().st_size)

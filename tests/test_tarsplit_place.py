@@ -133,6 +133,21 @@ def test_password_is_refused_and_not_repeated(end: str) -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("address", "folder"),
+    [
+        ("file:///out/box/", b"/out/box"),
+        ("local:///out#box", b"/out#box"),
+        ("file:///", b"/"),
+        ("s3://bucket/folder", b""),
+        ("nothing://x/y", b""),
+        ("gs://bucket", b""),
+    ],
+)
+def test_folder_of_this_machine_is_known_by_the_address_alone(address: str, folder: bytes) -> None:
+    assert Store(address).folder == folder
+
+
 def test_nothing_is_sent_to_what_is_only_read() -> None:
     with pytest.raises(Refused, match="store-unusable"):
         check_address("https://host/a", is_sent_to=True)

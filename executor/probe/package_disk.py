@@ -71,9 +71,10 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
         limit = largest_file_bytes(disk, fd)
         problems = [*_refused_package(package, disk, fd), *_unmovable_package(package, header, disk)]
         is_plain = has_links and not is_choosy and not is_folding and limit is None
-        device = os.fstat(fd).st_dev
-        target = probe_folder(package)
-        leaving = Leaving(disk, header.origin, target, {device: has_symlinks(disk, fd, target)})
+        device, target, known = os.fstat(fd).st_dev, probe_folder(package), dict[int, bool]()
+        if header.mode is Mode.MOVE:
+            known[device] = has_symlinks(disk, fd, target)
+        leaving = Leaving(disk, header.origin, target, known)
         tried: dict[bytes, bool] = {}
         for _, blob in () if is_plain and header.mode is not Mode.MOVE else blobs:
             record = decode_record(blob)

@@ -26,7 +26,7 @@ from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, r
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.tree import Tree, adds_folder
-from qa2pack.manifest.path import is_within, shown
+from qa2pack.manifest.path import folders_above, is_within, path_in, shown
 from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.other_paths import path_remedies
@@ -67,6 +67,17 @@ class Destination:
                 return ()
             case Append.REPLACE | Append.REMOVE:
                 return (self.member,)
+
+    @property
+    def folder_going(self) -> bytes:
+        """The absolute path of the folder that gives way: package, member, or what a removed one has for itself."""
+        if self.append is Append.NOTHING:
+            return self.package.path
+        folder = folder_of(self.member)
+        shared = folders_above(folder_of(member) for member, _ in self.base if member != self.member)
+        alone = [above for above in folders_above([folder]) if above and above not in shared]
+        is_with_group = self.append is Append.REMOVE and alone
+        return path_in(self.package.path, alone[0] if is_with_group else folder)
 
     @property
     def going_manifests(self) -> tuple[bytes, ...]:

@@ -6,8 +6,7 @@ The files that the manifest knows can be compared with it in the same pass: a fo
 import os
 import shlex
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from qa2pack.manifest.actions import Action
@@ -21,7 +20,7 @@ from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.layout.package_layouts import adopting, members_by_layout
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.problem import Code, Problem, Remedy
+from qa2pack.manifest.problem import Code, Problem, Remedy, unreadable
 from qa2pack.manifest.table_lock import is_table_lock
 
 _OUTSIDE = "PATH lies where no repair works. Move it out of the package, or remove it if nobody needs it:"
@@ -41,11 +40,11 @@ def extra_in_package(package: Package, state: PackageState) -> Iterator[Problem]
 
 
 def extra_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
-    """Yield a problem for each file and folder of a member that its manifest does not know; no file is looked at."""
-    member = package.member(manifest.header.member)
-    for record in map(decode_record, manifest.stream.blobs()):
-        with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(member, record.path) as fd:
-            yield from extra_in_folder(member, record, _kinds(listed(fd)))
+    """Yield a problem for each file and folder of a member that its manifest does not know; no file is looked at.
+
+    So is one for each folder that cannot be read.
+    """
+    return _in_member(package, manifest, lambda member, record, entries: ())
 
 
 def differences_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
@@ -54,12 +53,25 @@ def differences_in_member(package: Package, manifest: Described) -> Iterator[Pro
     Of the file that was packaged nothing is left there, so it is no loss that a file is missing. The values of a
     changed file are its states.
     """
+    return _in_member(package, manifest, _changed)
+
+
+def _in_member(
+    package: Package,
+    manifest: Described,
+    look: "Callable[[bytes, FolderRecord, dict[bytes, os.DirEntry[str]]], Iterable[Problem]]",
+) -> Iterator[Problem]:
     member = package.member(manifest.header.member)
     for record in map(decode_record, manifest.stream.blobs()):
-        with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(member, record.path) as fd:
-            entries = listed(fd)
-            yield from extra_in_folder(member, record, _kinds(entries))
-            yield from _changed(member, record, dict(entries))
+        try:
+            with opened_beneath(member, record.path) as fd:
+                entries = listed(fd)
+                yield from extra_in_folder(member, record, _kinds(entries))
+                yield from look(member, record, dict(entries))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            yield unreadable(join(member, record.path), error)
 
 
 def extra_in_folder(member: bytes, record: FolderRecord, found: Iterable[tuple[bytes, bool]]) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import is_within, shown
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.extra_files import differences_in_member, extra_in_member, extra_in_package
 from qa2pack.manifest.plan.request import PlanRequest
@@ -82,10 +82,12 @@ class HandMade:
     Attributes:
         extra: what no manifest knows.
         changed: files that are not as packaged; their values are the states.
+        unreadable: folders in which there may be more of both.
     """
 
     extra: tuple[Problem, ...]
     changed: tuple[Problem, ...]
+    unreadable: tuple[Problem, ...]
 
     def warnings(self, spool: RecordSpool) -> Iterator[Problem]:
         """Yield one warning for all extra files, and one for all changed ones that the new member does not have.
@@ -104,25 +106,31 @@ class HandMade:
 
 def hand_made(destination: Destination) -> HandMade:
     """Return what somebody made in that which is replaced; each folder is listed once, and no content is read."""
-    found = _found(destination, differences_in_member)
+    return _made(_found(destination, differences_in_member))
+
+
+def extra_going(destination: Destination) -> HandMade:
+    """Return the files and folders that are replaced and that no manifest knows; no file is looked at."""
+    return _made(_found(destination, extra_in_member))
+
+
+def _made(found: Iterable[Problem]) -> HandMade:
     return HandMade(
         tuple(each for each in found if each.code in EXTRAS),
-        tuple(each for each in found if each.code not in EXTRAS),
+        tuple(each for each in found if each.code is Code.CHANGED),
+        tuple(each for each in found if each.code is Code.UNREADABLE),
     )
-
-
-def extra_going(destination: Destination) -> Iterable[Problem]:
-    """Return a problem for each file and folder that is replaced and that no manifest knows; no file is looked at."""
-    return _found(destination, extra_in_member)
 
 
 def _found(destination: Destination, look: Callable[[Package, Described], Iterator[Problem]]) -> Iterable[Problem]:
     found: list[Problem] = []
+    beside = extra_in_package(destination.package, destination.state)
     if destination.going == destination.state.members:
-        found += extra_in_package(destination.package, destination.state)
+        found += beside
+    elif destination.append is Append.REMOVE:  # its group may go with it
+        found += (each for each in beside if is_within(each.path, destination.folder_going))
     for path in destination.going_manifests:
-        # A manifest or folder that cannot be read is reported by those who need it.
-        with suppress(StreamError, OSError):
+        with suppress(StreamError, FileNotFoundError):  # reported by those who need it
             found += look(destination.package, destination.opened.manifest(path))
     return dict.fromkeys(found)  # package and member both know what lies beside the role folders
 

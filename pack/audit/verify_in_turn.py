@@ -14,7 +14,7 @@ from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.problem import Code, path_fault
 from qa2pack.manifest.signature.signature import Trust, Verifier
 from qa2pack.pack.audit.catalogue import Catalogue
 from qa2pack.pack.audit.shelved import MOST_FINDINGS, Finding, Outcome, Shelved, Standing
@@ -154,6 +154,8 @@ def _outcome(target: Target, how: Verifying) -> Outcome | None:
     except LockedError:
         return None
     except Exception as error:  # what one package fails with keeps nobody from the others
+        if isinstance(error, OSError):
+            path_fault(error)  # raises what the machine is short of
         failure = failure_of(error, Attempt("verify", target), Style())
         if _OF_THE_RUN.intersection(each.code for each in failure.problems):
             raise

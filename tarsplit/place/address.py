@@ -38,6 +38,12 @@ def check_address(address: str, *, is_sent_to: bool = False) -> None:
         raise Refused(Problem(Code.STORE_UNUSABLE, os.fsencode(address), found=reason), remedies=(_CORRECT,))
 
 
+def folder_of(address: str) -> bytes:
+    """Return the folder of this machine that an address is of; empty for a store elsewhere. Nothing is opened."""
+    protocol, _, path = address.partition("://")
+    return os.fsencode(path.rstrip("/") or "/") if protocol in _OF_DISK else b""
+
+
 def _reason(address: str, *, is_sent_to: bool) -> str:
     """Return why it cannot be the address of a store; empty if it can."""
     protocol, _, path = address.partition("://")

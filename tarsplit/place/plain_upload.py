@@ -87,7 +87,7 @@ class PlainUpload:
             self._file.discard()
 
     def _give_name(self) -> None:
-        if is_of_disk(self._fs):
+        if self._protocols & _OF_DISK:
             outfile.rename(os.fsencode(self._part), os.fsencode(self._path))  # fsspec would move it into a folder
             return
         if not self._protocols & _RENAMES_OVER:
@@ -111,11 +111,6 @@ def in_blocks(fs: Any, size: int) -> dict[str, int]:
     None by SSH: there it is the size of a packet, and OpenSSH ends the connection at one of more than 256 KiB.
     """
     return {} if protocols_of(fs) & OF_SSH else {"block_size": size}
-
-
-def is_of_disk(fs: Any) -> bool:
-    """Return whether a file system is that of this machine."""
-    return bool(protocols_of(fs) & _OF_DISK)
 
 
 def protocols_of(fs: Any) -> set[str]:

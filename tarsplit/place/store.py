@@ -15,10 +15,10 @@ from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.private_folder import private_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
-from qa2pack.tarsplit.place.address import check_address, missing_library
+from qa2pack.tarsplit.place.address import check_address, folder_of, missing_library
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
-from qa2pack.tarsplit.place.plain_upload import OF_SSH, PlainUpload, checksum_of, in_blocks, is_of_disk, protocols_of
+from qa2pack.tarsplit.place.plain_upload import OF_SSH, PlainUpload, checksum_of, in_blocks, protocols_of
 from qa2pack.tarsplit.place.s3_upload import S3Upload
 from qa2pack.tarsplit.place.sender import sole_sender
 from qa2pack.tarsplit.place.store_tree import StoreTree
@@ -50,8 +50,7 @@ class Store:
     @property
     def folder(self) -> bytes:
         """The path on this machine that an address `file:///FOLDER` has; empty for any other."""
-        with self._opened() as (fs, root):
-            return os.fsencode(root) if is_of_disk(fs) else b""
+        return folder_of(self.address)
 
     @property
     def goes_on(self) -> bool:
