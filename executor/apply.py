@@ -431,7 +431,7 @@ def _look_again(run: _Run, begin: Begin, plan: Described | None, unpublished: Co
 
 
 _KEEP_OR_GIVE_UP = (
-    Remedy("Move what came out of the package, put back what was changed, then:", ("pack apply PACKAGE",)),
+    Remedy("Take out of the package what came into it, put back what was changed, then:", ("pack apply PACKAGE",)),
     Remedy("Or give up what was stopped, and plan again; the plan says what would go:", ("pack rollback PACKAGE",)),
 )
 

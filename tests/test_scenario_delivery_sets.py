@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tarfile
 from dataclasses import replace
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from qa2pack.executor.stop_signals import stop_on_signals
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.delivery.lock import locked_delivery
@@ -24,6 +22,7 @@ from qa2pack.tarsplit.state import State, encode_state
 from support.commands import run_here
 from support.delivered_sets import RULES, checked_delivery, extract_safely
 from support.in_process import write
+from support.late_stop import stopped_too_late
 from support.receiver import Receiver, paths_in, rewrite, spoil
 from support.signatures import Key
 
@@ -620,16 +619,8 @@ def test_set_of_each_apply_that_another_run_writes_is_written_by_the_next_apply(
 def test_set_of_each_apply_is_not_begun_after_a_stop_that_the_apply_is_too_far_for(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    apply = apply_job.apply
-
-    def stopped_too_late(*arguments: Any, **options: Any) -> object:
-        applied = apply(*arguments, **options)
-        with stop_on_signals():
-            signal.raise_signal(signal.SIGTERM)
-        return applied
-
     with monkeypatch.context() as patch:
-        patch.setattr(apply_job, "apply", stopped_too_late)
+        patch.setattr(apply_job, "apply", stopped_too_late(apply_job.apply))
         code, said = packaged(tmp_path, capsys, "1")
     assert isinstance(said["delivery_problems"], list)
     assert (code, [each["code"] for each in said["delivery_problems"]]) == (4, [Code.INTERRUPTED])

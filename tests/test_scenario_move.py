@@ -412,14 +412,11 @@ def test_stop_beside_a_name_keeps_the_file_that_the_package_does_not_have_any_mo
     delivery.plan(Mode.MOVE)
     with pytest.raises(Stopped):
         delivery.apply(StoppingAtUnlink())
-    (script,) = (path for path in delivery.member.rglob("*") if path.name in map(os.path.basename, turned(delivery)))
-    replace_by_file(script)
+    (link,) = links_below(delivery.origin)
+    (packaged,) = delivery.member.rglob(os.path.basename(link))
+    replace_by_file(packaged)
     assert len(delivery.apply().left_alone) == 1
     assert read_files(delivery.origin) == before
-
-
-def turned(delivery: Delivery) -> list[str]:
-    return list(links_below(delivery.origin))
 
 
 # --- across file systems

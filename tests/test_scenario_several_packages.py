@@ -2,18 +2,16 @@
 
 import json
 import shutil
-import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from qa2pack.executor.stop_signals import stop_on_signals
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import verify as verify_job
 from support.commands import run_here
 from support.in_process import Delivery, make_reduction
+from support.late_stop import stopped_too_late
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -107,15 +105,7 @@ def test_interrupt_keeps_the_results_so_far(capsys: Capsys, project: Path, monke
 def test_stop_that_one_package_is_too_far_for_ends_the_run_before_the_next(
     capsys: Capsys, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verify = verify_job.verify
-
-    def stopped_too_late(*arguments: Any, **options: Any) -> object:
-        found = verify(*arguments, **options)
-        with stop_on_signals():
-            signal.raise_signal(signal.SIGTERM)
-        return found
-
-    monkeypatch.setattr(verify_job, "verify", stopped_too_late)
+    monkeypatch.setattr(verify_job, "verify", stopped_too_late(verify_job.verify))
     ran = run_here(capsys, "verify", "--jobs", "1", "one/one.S", "two/two.S")
     assert (ran.code, ran.out.splitlines()[-2:]) == (
         Exit.RESUMABLE,

@@ -7,7 +7,6 @@ nobody has to catch the moment.
 import fcntl
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -17,13 +16,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pytest
 
 from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.status import State, read_status
-from qa2pack.executor.stop_signals import stop_on_signals
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, holder, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Mode
@@ -37,6 +34,7 @@ from qa2pack.pack.jobs.control_folder import locked_control, made_control
 from support.commands import ROOT, run_here, run_in_child
 from support.deliveries import DAY, PROJECT, make_package
 from support.in_process import Delivery, make_reduction, write
+from support.late_stop import stopped_too_late
 
 Capsys = pytest.CaptureFixture[str]
 _PIPE_BYTES = 4096
@@ -267,17 +265,9 @@ def test_stopped_inside_the_apply_it_names_apply_to_go_on(two: Two, tmp_path: Pa
 def test_stop_that_planning_is_too_far_for_ends_the_command_before_the_apply(
     capsys: Capsys, two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = plan_job.plan
-
-    def stopped_too_late(*arguments: Any, **options: Any) -> object:
-        made = plan(*arguments, **options)
-        with stop_on_signals():
-            signal.raise_signal(signal.SIGTERM)
-        return made
-
     words = ("package", two.ours.origin, two.path, *_WHOLE)
     with monkeypatch.context() as patch:
-        patch.setattr(plan_job, "plan", stopped_too_late)
+        patch.setattr(plan_job, "plan", stopped_too_late(plan_job.plan))
         assert run_here(capsys, *words).code == Exit.RESUMABLE
     assert not two.path.exists()
     assert run_here(capsys, *words).code == Exit.DONE
