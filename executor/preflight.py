@@ -27,7 +27,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.mount import OTHER_MOUNT, mount_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import UnsafePathError, is_within, join, shown
-from qa2pack.manifest.plan.destination import Destination, base_of
+from qa2pack.manifest.plan.destination import Destination, base_of, nested
 from qa2pack.manifest.plan.extra_files import extra_in_package, paths_of
 from qa2pack.manifest.plan.obstacles import renamed_by_hand, taken_beside, ticket_obstacles
 from qa2pack.manifest.plan.replacement import extra_going, hand_made, not_linked_again
@@ -62,9 +62,8 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
     if header.renamed_from:
         yield from _renaming_problems(package, plan, opened)
         return
-    is_nested = is_within(header.origin, package.path) or is_within(package.path, header.origin)
-    if _needs_origin(header) and is_nested:
-        yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
+    if _needs_origin(header):
+        yield from nested(header.origin, package)
     yield from ticket_obstacles(package)
     state = read_state(package)
     yield from taken_beside(package, state, header.beside, opened)

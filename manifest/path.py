@@ -100,6 +100,12 @@ def folders_above(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
     return {folder: sorted(found[folder]) for folder in sorted(found, key=sort_key)}
 
 
+def alone_above(path: bytes, others: Iterable[bytes]) -> bytes:
+    """Return the topmost folder above a relative path that is above none of the others; empty if there is none."""
+    shared = folders_above(others)
+    return next((folder for folder in folders_above([path]) if folder and folder not in shared), b"")
+
+
 def is_within(path: bytes, folder: bytes) -> bool:
     """Return whether absolute `path` is `folder` or below it; both must be resolved already."""
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")

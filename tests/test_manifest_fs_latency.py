@@ -48,7 +48,7 @@ def test_layers_of_a_container_are_not_measured(tmp_path: Path) -> None:
 def test_kind_that_may_be_behind_a_network_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str | None
 ) -> None:
-    mount = None if kind is None else Mount(b"1", b"0:50", b"/", kind, "server:/export", "rw")
+    mount = None if kind is None else Mount(b"1", b"0:50", b"/", b"/", kind, "server:/export", "rw")
     monkeypatch.setattr(latency, "mount_of", lambda _: mount)
     with small_disk(tmp_path / "disk") as disk:
         assert is_late(disk)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.fs.mount import OtherMounts, mount_of, mount_points_in, other_mounts
+from qa2pack.manifest.fs.mount import OtherMounts, leads_into, mount_of, mount_points_in, other_mounts
 from support.file_systems import mounted, small_disk
 
 
@@ -53,3 +53,17 @@ def test_path_that_is_not_there_is_on_the_mount_of_the_folder_above(tmp_path: Pa
         assert mount is not None
         assert (mount.point, mount.kind, mount.source) == (os.fsencode(disk), "tmpfs", "tmpfs")
         assert "size=1024k" in mount.options
+
+
+def test_path_leads_into_a_folder_by_its_name_and_by_another_mount_of_it(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        inner = disk / "folder a/inner"
+        inner.mkdir(parents=True)
+        (tmp_path / "link").symlink_to(inner)
+        with mounted(tmp_path / "again", "--bind", os.fspath(inner.parent)) as again:
+            for path in (inner, inner / "no/such", tmp_path / "link", again, again / "inner", again / "no/such"):
+                assert leads_into(os.fsencode(path), os.fsencode(inner.parent)), path
+                assert leads_into(os.fsencode(path), os.fsencode(again)), path
+            for path in (disk, disk / "folder a2", disk / "inner", tmp_path):
+                assert not leads_into(os.fsencode(path), os.fsencode(inner.parent)), path
+                assert not leads_into(os.fsencode(path), os.fsencode(again)), path

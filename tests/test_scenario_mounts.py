@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,24 @@ def test_plan_that_replaces_what_something_is_mounted_in_is_refused(
     delivery.make(Mode.COPY)
     with mounted_copy(delivery.path / inner, tmp_path / "aside"):
         assert refused(lambda: delivery.plan(Mode.COPY, **choices)) == in_the_way(delivery.path / inner)
+
+
+@pytest.mark.parametrize("inner", ["", "X8c"])
+def test_package_in_another_mount_of_the_origin_is_in_the_origin(
+    delivery: Delivery, tmp_path: Path, inner: str
+) -> None:
+    with mounted(tmp_path / "again", "--bind", os.fspath(delivery.origin / inner)) as again:
+        inside = replace(delivery, path=again / PACKAGE)
+        assert refused(lambda: inside.plan(Mode.COPY)) == [(Code.NESTED, os.fspath(inside.path))]
+
+
+def test_package_is_not_made_where_the_origin_was_mounted_after_the_plan(delivery: Delivery, tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    inside = replace(delivery, path=tmp_path / "again" / PACKAGE)
+    inside.plan(Mode.COPY)
+    shutil.move(os.fsdecode(inside.package.control), delivery.origin)
+    with mounted(tmp_path / "again", "--bind", os.fspath(delivery.origin)):
+        assert (Code.NESTED, os.fspath(inside.path)) in refused(inside.apply)
 
 
 @pytest.mark.parametrize("beside", [".pack", ".pack/finished", ".ticket.tar", ".ticket.zip"])

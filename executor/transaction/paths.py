@@ -8,7 +8,7 @@ from qa2pack.manifest.alma.member_ids import Append, folder_of
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import Header
-from qa2pack.manifest.path import folders_above, join
+from qa2pack.manifest.path import alone_above, folders_above, join
 
 LOCK_SUFFIX = b".lock"
 
@@ -238,10 +238,9 @@ def folder_above(header: Header) -> bytes:
 
     Empty for the folder in which the member is, and for the member itself.
     """
-    staying = folders_above(folder_of(member) for member, _ in header.staying)
     folder = folder_of(header.member)
-    found = [above for above in folders_above([folder]) if above and above not in staying]
-    return found[0] if staying and found and found[0] != os.path.dirname(folder) else b""
+    alone = alone_above(folder, (folder_of(member) for member, _ in header.staying))
+    return alone if header.staying and alone != os.path.dirname(folder) else b""
 
 
 def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:

@@ -23,6 +23,7 @@ class Mount:
 
     Attributes:
         number: of the mount; device: `major:minor`, of the file system.
+        root: the folder of the file system that is mounted, `/` unless it is a bind mount, or a subvolume.
         point: the path that it is mounted at.
         kind: as `ext4` or `nfs4`.
         source: the device, or the export of a server.
@@ -31,6 +32,7 @@ class Mount:
 
     number: bytes
     device: bytes
+    root: bytes
     point: bytes
     kind: str
     source: str
@@ -83,6 +85,21 @@ def other_mounts(folder: bytes) -> OtherMounts:
     return OtherMounts(own.point)
 
 
+def leads_into(path: bytes, folder: bytes) -> bool:
+    """Return whether a path is that folder or in it, by its name, through links, or by another mount of it."""
+    path, folder = real_path(path), real_path(folder)
+    return is_within(path, folder) or is_within(_place(path), _place(folder))
+
+
+def _place(path: bytes) -> bytes:
+    """Return the device of a resolved path and the path there, as one; the path itself where no mount is shown."""
+    mount = mount_of(path)
+    if mount is None or not is_within(path, mount.point):
+        return path
+    inside = path.removeprefix(mount.point.rstrip(b"/"))
+    return mount.device + mount.root.rstrip(b"/") + inside
+
+
 def _is_visible(mount: Mount) -> bool:
     """Return whether a path leads to the mount: another one may be mounted over it, or over a folder above it."""
     with suppress(OSError):
@@ -114,9 +131,10 @@ def _mounts() -> Iterator[Mount]:
     with open("/proc/self/mountinfo", "rb") as file:
         for line in file:
             own, _, rest = line.partition(b" - ")
-            number, _, device, _, point, options, *_ = own.split(b" ")
+            number, _, device, *paths, options = own.split(b" ")[:6]
+            root, point = map(_unescaped, paths)
             kind, source, more, *_ = (*rest.decode(errors="backslashreplace").rstrip("\n").split(" "), "", "")
-            yield Mount(number, device, _unescaped(point), kind, source, f"{options.decode('ascii')},{more}")
+            yield Mount(number, device, root, point, kind, source, f"{options.decode('ascii')},{more}")
 
 
 def _unescaped(field: bytes) -> bytes:

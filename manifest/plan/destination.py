@@ -21,12 +21,12 @@ from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
-from qa2pack.manifest.fs.mount import mount_points_in
+from qa2pack.manifest.fs.mount import leads_into, mount_points_in
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.tree import Tree, adds_folder
-from qa2pack.manifest.path import folders_above, is_within, path_in, shown
+from qa2pack.manifest.path import alone_above, path_in, shown
 from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.other_paths import path_remedies
@@ -74,10 +74,9 @@ class Destination:
         if self.append is Append.NOTHING:
             return self.package.path
         folder = folder_of(self.member)
-        shared = folders_above(folder_of(member) for member, _ in self.base if member != self.member)
-        alone = [above for above in folders_above([folder]) if above and above not in shared]
-        is_with_group = self.append is Append.REMOVE and alone
-        return path_in(self.package.path, alone[0] if is_with_group else folder)
+        others = (folder_of(member) for member, _ in self.base if member != self.member)
+        alone = alone_above(folder, others) if self.append is Append.REMOVE else b""
+        return path_in(self.package.path, alone or folder)
 
     @property
     def going_manifests(self) -> tuple[bytes, ...]:
@@ -220,11 +219,13 @@ def origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
         return
     if not is_folder(origin):
         yield Problem(Code.ORIGIN_NOT_FOLDER, origin)
-    destination = os.path.join(real_path(package.parent), package.project)
-    for place in (destination, destination + b".pack"):
-        if is_within(origin, place) or is_within(place, origin):
-            yield Problem(Code.NESTED, package.path, found=os.fsdecode(origin))
-            break
+    yield from nested(origin, package)
+
+
+def nested(origin: bytes, package: Package) -> Iterator[Problem]:
+    """Yield a problem if the package or its control folder lies in the origin, or the origin in one of them."""
+    if any(leads_into(origin, place) or leads_into(place, origin) for place in (package.path, package.control)):
+        yield Problem(Code.NESTED, package.path, found=os.fsdecode(origin))
 
 
 def writing_problems(package: Package, opened: OpenedFiles, *, force: bool) -> Iterator[Problem]:
