@@ -45,7 +45,7 @@ class Status:
             the new one.
         member_count: number of members.
         plan: the waiting plan, if it can be read; of an unfinished transaction, only a newer one.
-        plan_fault: why the waiting plan cannot be read; empty if it can, or if there is none.
+        plan_fault: why the waiting plan cannot be read; None if it can, or if there is none.
         plan_problems: why the waiting plan would be refused: what it relies on has changed.
         rollback_problems: why the last apply cannot be rolled back, the reason first, as far as it shows without
             reading content.
@@ -64,7 +64,7 @@ class Status:
     standing: DestinationKind = DestinationKind.ABSENT
     member_count: int = 0
     plan: Described | None = None
-    plan_fault: str = ""
+    plan_fault: StreamError | None = None
     plan_problems: tuple[Problem, ...] = ()
     rollback_problems: tuple[Problem, ...] = ()
     lost_problems: tuple[Problem, ...] = ()
@@ -119,7 +119,7 @@ def _quiet_status(package: Package, opened: OpenedFiles, working: str | None) ->
     except FileNotFoundError:
         return Status(State.NONE if last_finished(package) is None else State.FINISHED)
     except StreamError as error:
-        return Status(State.PLANNED, plan_fault=error.reason)
+        return Status(State.PLANNED, plan_fault=error)
 
 
 def _status_under_way(
@@ -155,16 +155,16 @@ def _status_under_way(
     )
 
 
-def _newer_plan(package: Package, begin: Begin, opened: OpenedFiles) -> tuple[Described | None, str]:
+def _newer_plan(package: Package, begin: Begin, opened: OpenedFiles) -> tuple[Described | None, StreamError | None]:
     """Return the plan that is newer than an unfinished transaction, or why it cannot be applied."""
     try:
         if opened.peek(package.plan).digest == begin.plan:
-            return None, ""
-        return opened.plan(package.plan), ""
+            return None, None
+        return opened.plan(package.plan), None
     except FileNotFoundError:
-        return None, ""
+        return None, None
     except StreamError as error:
-        return None, error.reason
+        return None, error
 
 
 def staged_amount(paths: TransactionPaths) -> tuple[int, int] | None:

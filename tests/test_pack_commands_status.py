@@ -93,6 +93,17 @@ def test_damaged_plan_does_not_wait_to_be_applied(capsys: Capsys, delivery: Deli
     assert fields(capsys, delivery)["plan_fault"] != ""
 
 
+def test_plan_of_a_newer_version_is_not_replaced_without_a_word(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    plan = Path(os.fsdecode(delivery.package.plan))
+    data = plan.read_bytes()
+    plan.write_bytes(data[:8] + b"\xff\x00" + data[10:])
+    out = status(capsys, delivery)
+    assert "install the newest version of qa2pack, which can apply it; or, to replace it:\n  pack plan ORIGIN" in out
+    assert "next:" not in out
+    assert "newer" in str(fields(capsys, delivery)["plan_fault"])
+
+
 def test_status_of_a_package_that_was_removed_by_hand(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     shutil.rmtree(delivery.path)

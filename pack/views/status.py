@@ -9,6 +9,7 @@ from qa2pack.manifest.alma.package import DestinationKind, PackageState, read_st
 from qa2pack.manifest.dataclass import asdict
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.stream import NewerFormatError
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PackError, Problem, Remedy
@@ -27,6 +28,7 @@ from qa2pack.pack.views.view import View
 
 _NEXT = "next"
 _SAME_OPTIONS = f"{_NEXT}, with the same options as before"
+_OF_NEWER = "install the newest version of qa2pack, which can apply it; or, to replace it"
 _Way = tuple[str, str]  # what a command is for, and the command
 
 
@@ -74,8 +76,9 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
             again = _ways_again(state, target)
             yield from _next(style, adopt, ("or, to plan", plan)) if adopt else _next(style, plan, *again)
         case State.PLANNED if status.plan_fault:
-            yield style.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault)}")
-            yield from _next(style, plan, *_ways_again(state, target))
+            yield style.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault.reason)}")
+            words = _OF_NEWER if isinstance(status.plan_fault, NewerFormatError) else _NEXT
+            yield from _next(style, plan, *_ways_again(state, target), words=words)
         case State.PLANNED if status.plan and status.plan_problems:
             yield from _refused_plan_lines(status.plan, status, target, style)
         case State.PLANNED:
@@ -184,7 +187,7 @@ def _after_change(status: Status, target: Target, style: Style) -> Iterator[str]
         yield from _ways(remedies_after_stop(status.phase), target, style)
         return
     if status.plan_fault:
-        yield style.bad(f"  a newer plan waits that cannot be applied: the file {shown(status.plan_fault)}")
+        yield style.bad(f"  a newer plan waits that cannot be applied: the file {shown(status.plan_fault.reason)}")
     yield from _ways(remedies_after_stop(status.phase, is_origin_changed=True), target, style)
 
 
@@ -220,12 +223,13 @@ def _change(header: Header) -> str:
 def _fields(status: Status) -> Fields:
     plan = status.plan
     rollback_fault = _sentence(status.rollback_problems)
+    simple = replace(status, plan=None, plan_fault=None, plan_problems=(), rollback_problems=(), lost_problems=())
     return {
-        **asdict(replace(status, plan=None, plan_problems=(), rollback_problems=(), lost_problems=())),
+        **asdict(simple),
         **path_fields("member", status.member),
         "holder": shown(status.holder),
         "plan": _plan_fields(plan) if plan and not status.plan_problems else None,
-        "plan_fault": status.plan_fault or _sentence(status.plan_problems),
+        "plan_fault": status.plan_fault.reason if status.plan_fault else _sentence(status.plan_problems),
         "plan_problems": problem_fields(status.plan_problems),
         "undo_fault": rollback_fault,  # its name in the first releases
         "rollback_fault": rollback_fault,
