@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -91,6 +92,27 @@ def test_work_is_done_here_where_no_more_processes_or_threads_may_be_started(
             assert set(engine.run(process_of, deque(range(3)))) == {os.getpid()}
         assert multiprocessing.active_children() == []
     assert calls
+
+
+def test_work_is_done_here_where_a_thread_of_the_pool_may_not_start_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As under `ulimit -u`, with one thread too few: the one that feeds the workers is started by another."""
+    real, refused = threading.Thread.start, []
+
+    def start(thread: threading.Thread) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    with PoolEngine(2) as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            assert set(engine.run(process_of, deque(range(3)))) == {os.getpid()}
+        assert multiprocessing.active_children() == []
+    assert refused
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_batches_that_are_added_on_the_way_are_run_too() -> None:

@@ -8,8 +8,9 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
@@ -24,6 +25,7 @@ Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1
+_LOOK_SECONDS = 0.05  # between looks whether a thread has failed, which happens where there is none to spare
 _COUNTERS_PER_JOB = 4  # more than the engine submits at a time
 
 
@@ -101,12 +103,37 @@ class ProcessPool:
                     initializer=_become_worker,
                     initargs=(os.getpid(), self._counters),
                 )
-                with suppress(BrokenProcessPool):  # which is found again by what is submitted next
-                    self._pool.submit(_nothing)  # starts all workers, and the thread that looks after them
+                _await_start(self._pool)
             except (OSError, RuntimeError):  # no semaphores (/dev/shm), no more processes or threads (ulimit -u)
                 _end(set(multiprocessing.active_children()) - others)
                 self._pool = _InThisProcess()
         return self._pool
+
+
+def _await_start(pool: Executor) -> None:
+    """Start all workers, and the threads that look after them, and wait for the first answer.
+
+    One of these threads is started by the other. Where that fails, nobody else would ever know, and no batch end.
+
+    Raises:
+        RuntimeError: a thread could not be started.
+    """
+    faults: list[BaseException | None] = []
+    usual, others = threading.excepthook, threading.enumerate()
+
+    def note(fault: threading.ExceptHookArgs) -> None:
+        usual(fault) if fault.thread in others else faults.append(fault.exc_value)
+
+    threading.excepthook = note
+    try:
+        with suppress(BrokenProcessPool):  # which is found again by what is submitted next
+            first = pool.submit(_nothing)
+            while not (faults or first in wait([first], _LOOK_SECONDS).done):
+                pass
+    finally:
+        threading.excepthook = usual
+    if faults:
+        raise RuntimeError("a thread of the pool ended") from faults[0]
 
 
 def _end(workers: set[BaseProcess]) -> None:
