@@ -89,6 +89,7 @@ class Code(StrEnum):
     BESIDE_TAKEN = "beside-taken"
     BESIDE_DAMAGED = "beside-damaged"
     ORIGIN_CHANGED = "origin-changed"
+    SPLIT_DIFFERS = "split-differs"
     JOURNAL_DAMAGED = "journal-damaged"
     # what a command is asked for
     USAGE = "usage"

@@ -15,7 +15,14 @@ from casacore import tables
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
 from qa2pack.executor.casa.table_reader import TableReader
 from qa2pack.executor.casa.weights import _CHUNK_ROWS
-from qa2pack.manifest.casa.column_split import Manager, SplitSpec, TableBrokenError, TableShape, plan_split
+from qa2pack.manifest.casa.column_split import (
+    Manager,
+    OtherFilesError,
+    SplitSpec,
+    TableBrokenError,
+    TableShape,
+    plan_split,
+)
 from support.inotify import writes_noted
 from support.measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
 from support.remembered_tables import RememberingReader
@@ -342,6 +349,40 @@ def test_names_of_an_estimated_split_are_exact(tmp_path: Path, monkeypatch: pyte
     assert spec.estimated
     assert sizes.keys() == file_sizes(staged).keys()
     assert sum(sizes.values()) == pytest.approx(sum(file_sizes(staged).values()), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "shapes", [(None, (8, 2)), ((4, 2), (8, 2), None, (4, 2), (2, 2))], ids=["undefined", "other"]
+)
+def test_names_of_an_estimated_split_are_exact_whatever_shape_the_first_rows_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shapes: tuple[tuple[int, int] | None, ...]
+) -> None:
+    monkeypatch.setattr("qa2pack.executor.casa.rewrite._TRIAL_BYTES", 0)
+    table, staged = tmp_path / "u.ms", tmp_path / "staged"
+    write_measurement_set(table, Recipe(rows=30, unfilled_rows=30, shared=WHOLE["tiles of all"].shared))
+    with tables.table(str(table), readonly=False, ack=False) as opened:
+        opened.putcol("DATA_DESC_ID", np.zeros(30, dtype=np.int32))
+        for row, shape in enumerate(shapes):
+            if shape is not None:
+                opened.putcell("FLAG", row, np.ones(shape, dtype=bool))
+    spec = split_table(table, staged, "DATA")
+    assert dict(spec.sizes).keys() == file_sizes(staged).keys()
+    assert read_cells(staged)["FLAG"] == read_cells(table)["FLAG"]
+
+
+def test_files_that_were_not_foreseen_are_not_put_into_the_table(tmp_path: Path) -> None:
+    table, staged = tmp_path / "u.ms", tmp_path / "staged"
+    write_measurement_set(table, WHOLE["tiles of all"])
+    spec = measured_spec(table, "DATA")
+    unforeseen = next(each for each in spec.sizes if b"_TSM" in each[0])
+    stage_table(table, staged, spec)
+    before = contents(staged)
+    with pytest.raises(OtherFilesError) as caught:
+        split_staged_table(
+            os.fsencode(staged), replace(spec, sizes=tuple(each for each in spec.sizes if each != unforeseen))
+        )
+    assert (caught.value.expected, caught.value.found) == ("no other file", os.fsdecode(unforeseen[0]))
+    assert before.items() <= contents(staged).items()
 
 
 def test_big_files_that_stay_are_the_origins_own(table: Path, tmp_path: Path) -> None:

@@ -16,18 +16,20 @@ from pathlib import Path
 from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, space_for
-from qa2pack.executor.casa.table import Values, opened_table, read_shape
-from qa2pack.manifest.casa.column_split import SplitSpec, TableShape, final_name, manager_files
+from qa2pack.executor.casa.table import Table, Values, cell_shapes, opened_table, read_shape
+from qa2pack.manifest.casa.column_split import OtherFilesError, SplitSpec, TableShape, final_name, manager_files
 from qa2pack.manifest.path import join
 
 _NEW = ".split"  # in the folder of the staged table, to be on its file system; removed by the next try
 _TRIAL_BYTES = 128 << 20
+_CHUNK_ROWS = 1 << 16
 
 
 def split_whole(staged: bytes, spec: SplitSpec) -> None:
     """Rewrite the staged table without the dropped columns; its subtables do not change.
 
     Raises:
+        OtherFilesError: casacore makes other files than `spec` says; the staged files are as they were.
         RuntimeError: casacore cannot.
         OSError: a file cannot be written.
     """
@@ -36,6 +38,9 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
     run_isolated(
         partial(_write_beside, staged, spec), space_bytes=space_for(staged), written_bytes=partial(_bytes_in, new)
     )
+    if {*file_names(new)} != {name for name, _ in spec.sizes}:
+        # Published, a file that the plan does not have would be one that nobody knows: in no delivery, and removed.
+        raise OtherFilesError(tuple(sorted(name for name, _ in spec.sizes)), tuple(file_names(new)))
     for name in spec.written:
         os.unlink(join(staged, name))
     for name in file_names(new):
@@ -74,7 +79,7 @@ def _measure(table: bytes, spec: SplitSpec, most_bytes: int, scratch: Path) -> S
     view, new = scratch / "table", scratch / "new"
     make_view(table, view)
     make_empty_subtables(table, view)
-    _write(view, new, spec, rows=_one_row_of_each_shape(view) if estimated else None)
+    _write(view, new, spec, rows=_rows_of_each_shape(view, spec) if estimated else None)
     sizes = {name: os.stat(join(os.fsencode(new), name)).st_size for name in file_names(os.fsencode(new))}
     if estimated:
         sizes |= _scaled(sizes, before, _shape(view), _shape(new), renamed=spec.keep)
@@ -112,13 +117,29 @@ def _all_but(dropped: Iterable[str]) -> str:
     return ",".join(("*", *(f"!~p/{name}/" for name in dropped)))
 
 
-def _one_row_of_each_shape(view: Path) -> Values:
-    """Return rows for which casacore makes the same file names as for all rows."""
+def _rows_of_each_shape(view: Path, spec: SplitSpec) -> Values:
+    """Return rows for which casacore makes the same file names as for all rows.
+
+    Names depend on values only where a manager has a file for each shape: the first row of each shape is among them,
+    in the order of the table.
+    """
     import numpy as np
 
     with opened_table(str(view)) as table:
-        _, rows = np.unique(table.getcol("DATA_DESC_ID"), return_index=True)
-    return rows
+        columns = [name for each in read_shape(table).managers if each.has_file_per_shape for name in each.columns]
+        first = {row for name in columns if name not in spec.drop for row in _first_of_each_shape(table, name)}
+        return np.array(sorted(first | set(range(min(table.nrows(), 1)))), dtype=np.int64)
+
+
+def _first_of_each_shape(table: Table, column: str) -> Iterator[int]:
+    import numpy as np
+
+    seen: set[str] = set()
+    for start in range(0, table.nrows(), _CHUNK_ROWS):
+        rows = range(start, min(start + _CHUNK_ROWS, table.nrows()))
+        shapes, positions = np.unique(cell_shapes(table, column, rows), return_index=True)
+        yield from (start + int(at) for shape, at in zip(shapes, positions, strict=True) if shape not in seen)
+        seen.update(map(str, shapes))
 
 
 def _shape(table: Path) -> TableShape:

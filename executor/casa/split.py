@@ -89,6 +89,7 @@ def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
 
     Raises:
         OSError: a file cannot be read or written, also where casacore reports that as text.
+        OtherFilesError: a table that is rewritten has other files than planned.
         ValueError: a file to be written is staged as a link; nothing was changed.
     """
     staged = os.path.abspath(staged)

@@ -112,6 +112,24 @@ def tile_bytes(table: Table) -> dict[int, int]:
     }
 
 
+def cell_shapes(table: Table, column: str, rows: range) -> Values:
+    """Return the shape of every cell as text, empty for an undefined cell; no value is read."""
+    import numpy as np
+
+    try:
+        shapes = np.array(table.getcolshapestring(column, rows.start, len(rows)), dtype=np.str_)
+    except RuntimeError:  # casacore gives no shapes at all if one cell is undefined
+        return np.array([_shape_of_cell(table, column, row) for row in rows], dtype=np.str_)
+    return np.broadcast_to(shapes, len(rows))  # of a column of fixed shape it comes only once
+
+
+def _shape_of_cell(table: Table, column: str, row: int) -> str:
+    try:
+        return table.getcolshapestring(column, row, 1)[0] if table.iscelldefined(column, row) else ""
+    except RuntimeError:  # an incremental manager calls cells defined that are not
+        return ""
+
+
 def _cube_bytes(cube: Mapping[str, Any]) -> int:
     import numpy as np
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qa2pack.executor.casa.table import Table
+from qa2pack.executor.casa.table import Table, cell_shapes
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ def add_sigma_spectrum(table: Table, keep: str) -> None:
     table.addcols({"SIGMA_SPECTRUM": new}, manager)
     for start in range(0, table.nrows(), _CHUNK_ROWS["SIGMA_SPECTRUM"]):
         rows = range(start, min(start + _CHUNK_ROWS["SIGMA_SPECTRUM"], table.nrows()))
-        shapes = _shapes(table, "WEIGHT_SPECTRUM", rows)
+        shapes = cell_shapes(table, "WEIGHT_SPECTRUM", rows)
         for shape in np.unique(shapes[shapes != ""]):
             part = table.selectrows(rows.start + np.flatnonzero(shapes == shape))
             weights = part.getcol("WEIGHT_SPECTRUM")
@@ -71,8 +71,8 @@ def add_sigma_spectrum(table: Table, keep: str) -> None:
 def _fill_chunk(source: Table, target: Table, pair: tuple[str, str], rows: range) -> None:
     read, written = pair
     rule = weight_of if written.startswith("WEIGHT") else sigma_of
-    shapes = _shapes(source, read, rows)
-    fitting = (shapes == _shapes(target, written, rows)) & (shapes != "")
+    shapes = cell_shapes(source, read, rows)
+    fitting = (shapes == cell_shapes(target, written, rows)) & (shapes != "")
     for shape in np.unique(shapes[fitting]):
         chosen = np.flatnonzero(fitting & (shapes == shape))
         if chosen.size == len(rows):
@@ -81,21 +81,3 @@ def _fill_chunk(source: Table, target: Table, pair: tuple[str, str], rows: range
             # casacore reads a column by the shape of its first row, without a word where others differ.
             values = source.selectrows(rows.start + chosen).getcol(read)
             target.selectrows(rows.start + chosen).putcol(written, rule(values))
-
-
-def _shapes(table: Table, column: str, rows: range) -> NDArray[np.str_]:
-    """Return the shape of every cell as text, empty for an undefined cell."""
-    try:
-        shapes = np.array(table.getcolshapestring(column, rows.start, len(rows)), dtype=np.str_)
-    except RuntimeError:  # casacore gives no shapes at all if one cell is undefined
-        return np.array([_shape(table, column, row) for row in rows], dtype=np.str_)
-    return np.broadcast_to(shapes, len(rows))  # of a column of fixed shape it comes only once
-
-
-def _shape(table: Table, column: str, row: int) -> str:
-    if not table.iscelldefined(column, row):
-        return ""
-    try:
-        return str(list(np.shape(np.asarray(table.getcell(column, row)))))
-    except RuntimeError:  # an incremental manager calls cells defined that are not
-        return ""

@@ -14,6 +14,7 @@ from qa2pack.executor.stage.context import StagingContext, path_in_package
 from qa2pack.executor.stage.folder import copy_file, copy_lock
 from qa2pack.executor.stage.planned_source import SourceChangedError, as_change, denied_source, planned_source
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.casa.column_split import OtherFilesError
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
@@ -58,7 +59,12 @@ def split_batch(batch: SplitBatch) -> SplitResult:
     if problems:
         return SplitResult(batch.task.path, problems=tuple(problems))
     table = join(batch.context.member, batch.task.path)
-    batch.context.disk.split_table(table, batch.task.spec)
+    try:
+        batch.context.disk.split_table(table, batch.task.spec)
+    except OtherFilesError as error:
+        origin = os.path.join(batch.context.origin, batch.task.source)
+        problem = Problem(Code.SPLIT_DIFFERS, origin, error.expected, error.found)
+        return SplitResult(batch.task.path, problems=(problem,))
     return SplitResult(batch.task.path, encode_record(_measured(batch, table)))
 
 

@@ -21,6 +21,7 @@ SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
 # The managers whose files are known by name. Anything else (virtual columns, a manager from a plug-in, all
 # managers in one container file) is left to casacore as a whole.
 _TILED = frozenset({"TiledShapeStMan", "TiledColumnStMan", "TiledCellStMan", "TiledDataStMan"})
+_FILE_PER_SHAPE = frozenset({"TiledShapeStMan", "TiledDataStMan"})  # the latter is copied as the former
 _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
 # The managers that give back each value as it was put in, so that a table may be rewritten. The others
 # (DyscoStMan, CompressComplex, scaled columns, plug-ins) may round, and what is rounded twice is not what it was; a
@@ -134,6 +135,36 @@ class LossyManagerError(Exception):
         return f"{shown(self.kind)} keeps {', '.join(map(shown, self.columns))}"
 
 
+class OtherFilesError(Exception):
+    """A rewritten table has other files than were planned for it, so that the package would not hold all of it.
+
+    Attributes:
+        planned, made: names of files, sorted.
+    """
+
+    def __init__(self, planned: tuple[bytes, ...], made: tuple[bytes, ...]) -> None:
+        super().__init__(planned, made)
+        self.planned = planned
+        self.made = made
+
+    def __str__(self) -> str:
+        return f"expected {self.expected}; found {self.found}"
+
+    @property
+    def expected(self) -> str:
+        """The files that were not made, in words."""
+        return _listed(self.planned, self.made)
+
+    @property
+    def found(self) -> str:
+        """The files that were not planned, in words."""
+        return _listed(self.made, self.planned)
+
+
+def _listed(names: tuple[bytes, ...], others: tuple[bytes, ...]) -> str:
+    return ", ".join(shown(name) for name in names if name not in others) or "no other file"
+
+
 @dataclass(frozen=True, slots=True)
 class Manager:
     """A storage manager: the columns that share its files.
@@ -152,6 +183,11 @@ class Manager:
     def is_tiled(self) -> bool:
         """Return whether it has a small header file, and the values are in other files."""
         return self.kind in _TILED
+
+    @property
+    def has_file_per_shape(self) -> bool:
+        """Return whether it has a file for each shape of cells, also when casacore has copied it."""
+        return self.kind in _FILE_PER_SHAPE
 
     @property
     def header(self) -> bytes:

@@ -451,6 +451,14 @@ PLANNING: Mapping[Code, Row] = {
         "Let what writes there finish, then make a new plan, with the same options:",
         (_PLAN,),
     ),
+    Code.SPLIT_DIFFERS: Row(
+        "casacore makes other files of this table than the plan has, so it is not packaged.",
+        "The plan was made with another version of casacore, or by a version of this program that did not foresee "
+        "them.",
+        "If it comes again after this, package the table whole (--no-split) and report it. Else make a new plan, "
+        "with the same options and --rehash:",
+        (f"{_PLAN} --rehash",),
+    ),
     Code.JOURNAL_DAMAGED: Row(
         "The journal of an apply cannot be read to its end, so nothing is decided from it.",
         "The disk returns other bytes than were written, or the file was changed.",

@@ -14,7 +14,14 @@ from qa2pack.pack.target import Target, quoted
 _DEFAULTS = PlanRequest(b"", b"")
 # What happened to the plan of the package itself; an origin that is read from it is the one that is meant.
 _OF_THE_PLAN = frozenset(
-    (Code.PLAN_MISSING, Code.PLAN_STALE, Code.ORIGIN_CHANGED, Code.NOT_AS_APPLIED, Code.UNFINISHED)
+    (
+        Code.PLAN_MISSING,
+        Code.PLAN_STALE,
+        Code.ORIGIN_CHANGED,
+        Code.SPLIT_DIFFERS,
+        Code.NOT_AS_APPLIED,
+        Code.UNFINISHED,
+    )
 )
 
 

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.casa.split import measure_split
 from qa2pack.executor.errors import OriginChangedError
 from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.casa.column_split import SplitSpec
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.layout.include import parse_include
@@ -672,6 +674,24 @@ def _(world: World) -> Iterable[Problem]:
     with pytest.raises(OriginChangedError) as caught:
         world.delivery.apply()
     return caught.value.problems
+
+
+@breaks(Code.SPLIT_DIFFERS)
+def _(world: World) -> Iterable[Problem]:
+    shared = Shared("TiledShapeStMan", ("DATA", "MODEL_DATA"))
+    add_measurement_sets(world.delivery.origin, recipe=Recipe(rows=12, shared=(shared,)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qa2pack.executor.casa.split.measure_split", _without_tiles)
+        world.delivery.plan()
+    with pytest.raises((Refused, OriginChangedError)) as caught:
+        world.delivery.apply()
+    return caught.value.problems
+
+
+def _without_tiles(table: bytes, spec: SplitSpec) -> SplitSpec:
+    """Measure as a version of casacore that keeps tiles in one file."""
+    measured = measure_split(table, spec)
+    return replace(measured, sizes=tuple(each for each in measured.sizes if not each[0].endswith(b"_TSM1")))
 
 
 @breaks(Code.W_RAW_IS_CALIBRATED)
