@@ -68,6 +68,7 @@ class Code(StrEnum):
     SCRATCH_FULL = "scratch-full"
     CASACORE_UNUSABLE = "casacore-unusable"
     TABLE_LOSSY = "table-lossy"
+    TABLE_NOT_REWRITTEN = "table-not-rewritten"
     TABLE_REFERS = "table-refers"
     TABLE_PART_EXCLUDED = "table-part-excluded"
     NOT_WRITABLE = "not-writable"

@@ -23,8 +23,9 @@ from qa2pack.manifest.casa.column_split import (
     TableShape,
     plan_split,
 )
+from qa2pack.manifest.problem import Code
 from support.inotify import writes_noted
-from support.measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
+from support.measurement_sets import Recipe, Shared, rename_subtable, write_calibration_table, write_measurement_set
 from support.remembered_tables import RememberingReader
 from support.staged_tables import file_sizes, measured_spec, read_arrays, read_cells, split_table, stage_table
 
@@ -104,7 +105,9 @@ def test_rows_that_were_added_to_a_closed_table_are_there(tmp_path: Path, recipe
     assert after["DATA"] == before["CORRECTED_DATA"]
 
 
-@pytest.mark.parametrize("name", ["T", "A-B", "ANTENNA1*2", "a, b", "'q'", "%", "\u00fc", "(p)", "-x"])
+@pytest.mark.parametrize(
+    "name", ["T", "A-B", "ANTENNA1*2", "a, b", "'q'", "%", "\u00fc", "(p)", "-x", "x.y", "MODEL_DATA\n"]
+)
 def test_column_whose_name_is_a_formula_stays_what_it_is(tmp_path: Path, name: str) -> None:
     table, staged = tmp_path / "u.ms", tmp_path / "staged"
     write_measurement_set(table, WHOLE["tiles of DATA and MODEL_DATA"])
@@ -136,14 +139,63 @@ def test_odd_column_that_shares_files_with_dropped_ones_keeps_its_values(
     assert {each: after[each] for each in (name, "DATA")} == {each: before[each] for each in (name, "DATA")}
 
 
-@pytest.mark.parametrize("name", ["x.y", "MODEL_DATA\n"])
-def test_column_that_cannot_be_named_is_no_other_one(tmp_path: Path, name: str) -> None:
-    table = tmp_path / "u.ms"
-    write_measurement_set(table, WHOLE["tiles of DATA and MODEL_DATA"])
+def test_column_of_records_beside_shared_ones_keeps_its_values(tmp_path: Path) -> None:
+    table, staged = tmp_path / "u.ms", tmp_path / "staged"
+    write_measurement_set(table, WHOLE["buckets of all"])
     with tables.table(str(table), readonly=False, ack=False) as opened:
-        opened.addcols(tables.maketabdesc([tables.makescacoldesc(name, 0)]))
-    with pytest.raises(TableBrokenError):
+        opened.addcols(tables.maketabdesc([tables.makescacoldesc("REC", {}, valuetype="record")]))
+        opened.putcell("REC", 2, {"a": {"b": 1}})
+    split_table(table, staged, "DATA")
+    with tables.table(str(staged), ack=False) as opened:
+        assert opened.getcell("REC", 2) == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), WHOLE["buckets of all"]], ids=["files", "rewritten"])
+def test_keywords_name_the_tables_that_they_named(tmp_path: Path, recipe: Recipe) -> None:
+    table, staged = tmp_path / "u.ms", tmp_path / "packaged" / "u.ms"
+    staged.parent.mkdir()
+    write_measurement_set(table, recipe)
+    for path in (table / "ANTENNA" / "NEST", table / "FOLDER" / "DEEP", tmp_path / "beside.tab"):
+        path.parent.mkdir(exist_ok=True)
+        write_calibration_table(path)
+    with tables.table(str(table), readonly=False, ack=False) as opened:
+        opened.putkeyword("R", {"n": 3, "x": f"Table: {table}/FIELD", "inner": {"x": f"Table: {table}/ANTENNA/NEST"}})
+        opened.putkeyword("OTHER_NAME", f"Table: {table}/FIELD")
+        opened.putkeyword("NEST", f"Table: {table}/ANTENNA/NEST")
+        opened.putcolkeyword("UVW", "SUB", {"a": {"b": f"Table: {table}/FOLDER/DEEP"}})
+        opened.putcolkeyword("UVW", "BESIDE", f"Table: {tmp_path}/beside.tab")
+        opened.putcolkeyword("DATA", "SOURCE", f"Table: {table}/FIELD")
+    shutil.rmtree(table / "POINTING")  # it is packaged without it, with a warning
+    split_table(table, staged, "DATA")
+    before = keywords_of(table, ("", "UVW", "DATA"))
+    assert keywords_of(staged, ("", "UVW", "DATA")) == before.replace(f"{tmp_path}/", f"{staged.parent}/")
+    assert {path.name for path in staged.iterdir() if path.is_dir()} == {
+        path.name for path in table.iterdir() if path.is_dir()
+    }
+    assert len(read_arrays(staged / "ANTENNA" / "NEST", "CPARAM")) == 40
+
+
+def keywords_of(table: Path, columns: tuple[str, ...]) -> str:
+    with tables.table(str(table), ack=False) as opened:
+        return repr([opened.getcolkeywords(name) if name else opened.getkeywords() for name in columns])
+
+
+def test_folder_in_a_table_that_is_rewritten_may_have_any_name(tmp_path: Path) -> None:
+    table, staged = tmp_path / "u.ms", tmp_path / "staged"
+    write_measurement_set(table, WHOLE["buckets of all"])
+    write_calibration_table(tmp_path / "t")
+    os.rename(tmp_path / "t", os.fsencode(table) + b"/y\xfe")
+    split_table(table, staged, "DATA")
+    assert (b"y\xfe") in os.listdir(os.fsencode(staged))
+
+
+def test_table_that_opens_and_cannot_be_rewritten_is_not_called_broken(tmp_path: Path) -> None:
+    table = tmp_path / "u.ms"
+    write_measurement_set(table, WHOLE["buckets of all"])
+    rename_subtable(table, b"FIELD", b"FIEL\xfe")
+    with pytest.raises(TableBrokenError) as caught:
         measured_spec(table, "DATA")
+    assert caught.value.code is Code.TABLE_NOT_REWRITTEN
 
 
 def test_stored_values_of_a_virtual_column_go_with_it(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ WRITERS = {
     "manifest/fs/scratch.py",
     "executor/casa/skeleton.py",
     "executor/casa/split.py",
+    "executor/casa/subtables.py",
     "executor/casa/rewrite.py",
     # unnamed temporary files, archives written into them, reports of a crash, logs, closed streams, words at a signal
     # a pipe to a child process; prctl and statx are calls of the C library that change nothing

@@ -8,19 +8,21 @@ leaves uninitialised gaps in such files.
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import run_isolated
-from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, space_for
+from qa2pack.executor.casa.skeleton import file_names, make_view, space_for
+from qa2pack.executor.casa.subtables import make_empty_subtables, name_as_before, refuse_other_names, subtable_places
 from qa2pack.executor.casa.table import Table, Values, cell_shapes, opened_table, read_shape
 from qa2pack.manifest.casa.column_split import OtherFilesError, SplitSpec, TableShape, final_name, manager_files
 from qa2pack.manifest.path import join
 
 _NEW = ".split"  # in the folder of the staged table, to be on its file system; removed by the next try
+_TABLE = "table"
 _TRIAL_BYTES = 128 << 20
 _CHUNK_ROWS = 1 << 16
 
@@ -33,8 +35,9 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
         RuntimeError: casacore cannot.
         OSError: a file cannot be written.
     """
-    new = join(staged, os.fsencode(_NEW))
-    shutil.rmtree(new, ignore_errors=True)
+    folder = join(staged, os.fsencode(_NEW))
+    new = join(folder, os.fsencode(_TABLE))
+    shutil.rmtree(folder, ignore_errors=True)
     run_isolated(
         partial(_write_beside, staged, spec), space_bytes=space_for(staged), written_bytes=partial(_bytes_in, new)
     )
@@ -45,7 +48,7 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
         os.unlink(join(staged, name))
     for name in file_names(new):
         os.rename(join(new, name), join(staged, name))
-    shutil.rmtree(new)
+    shutil.rmtree(folder)
 
 
 def _bytes_in(folder: bytes) -> int:
@@ -56,11 +59,11 @@ def _bytes_in(folder: bytes) -> int:
 
 
 def _write_beside(staged: bytes, spec: SplitSpec, scratch: Path) -> None:
-    view, here = scratch / "table", scratch / "here"
+    view, here = scratch / _TABLE, scratch / "here"
     make_view(staged, view)
-    make_empty_subtables(staged, view)
     here.symlink_to(staged)  # a path that casacore accepts, whatever the name of the staged folder
-    _write(view, here / _NEW, spec)
+    (here / _NEW).mkdir()
+    _write(view, here / _NEW / _TABLE, spec)
 
 
 def trial_bytes(table: bytes, spec: SplitSpec) -> int:
@@ -76,9 +79,9 @@ def measure_whole(table: bytes, spec: SplitSpec) -> Callable[[Path], SplitSpec]:
 def _measure(table: bytes, spec: SplitSpec, most_bytes: int, scratch: Path) -> SplitSpec:
     before = _sizes(table, spec)
     estimated = sum(before.values()) > most_bytes
-    view, new = scratch / "table", scratch / "new"
+    view, new = scratch / _TABLE, scratch / "new" / _TABLE
+    new.parent.mkdir()
     make_view(table, view)
-    make_empty_subtables(table, view)
     _write(view, new, spec, rows=_rows_of_each_shape(view, spec) if estimated else None)
     sizes = {name: os.stat(join(os.fsencode(new), name)).st_size for name in file_names(os.fsencode(new))}
     if estimated:
@@ -97,24 +100,21 @@ def _sizes(table: bytes, spec: SplitSpec) -> dict[bytes, int]:
 
 
 def _write(view: Path, new: Path, spec: SplitSpec, *, rows: "Values | None" = None) -> None:
+    """Write the table `new`, in a folder of its own and with the name of the view."""
+    import numpy as np
+
+    make_empty_subtables(view)
     with opened_table(str(view)) as table:
-        staying = [name for name in table.colnames() if name not in spec.drop]
-        chosen = (table if rows is None else table.selectrows(rows)).select(_all_but(spec.drop))
-        if chosen.colnames() != staying:
-            lost = ", ".join(name for name in staying if name not in chosen.colnames())
-            raise RuntimeError(f"casacore does not tell the columns {lost} by their names")
+        places = subtable_places(table, view)
+        chosen = table.selectrows(np.arange(table.nrows()) if rows is None else rows)
+        if spec.drop:  # from the selection alone; in casacore's query language some columns cannot be named
+            chosen.removecols(spec.drop)
         chosen.copy(str(new), deep=True, valuecopy=True).close()
     with opened_table(str(new), writable=True) as written:
+        name_as_before(written, new, places)
         keep_one_column(written, replace(spec, drop=()))
         follow_weights(written, written, spec)
-
-
-def _all_but(dropped: Iterable[str]) -> str:
-    """Return the columns that stay, in casacore's query language, by the names of the dropped data columns alone.
-
-    Other columns may have names that cannot be written in that language.
-    """
-    return ",".join(("*", *(f"!~p/{name}/" for name in dropped)))
+    refuse_other_names(view, new)
 
 
 def _rows_of_each_shape(view: Path, spec: SplitSpec) -> Values:

@@ -20,7 +20,6 @@ from pathlib import Path
 
 from qa2pack.executor.casa.table import Table, create_table, opened_table, read_shape
 from qa2pack.manifest.casa.column_split import Manager, manager_files
-from qa2pack.manifest.fs.presence import is_file
 from qa2pack.manifest.path import join
 from qa2pack.manifest.table_lock import LOCK_BYTES, LOCK_NAME, without_requests
 
@@ -58,15 +57,6 @@ def make_view(table: bytes, view: Path) -> None:
             _copy(table, name, view)
         else:
             _link(table, name, view)
-
-
-def make_empty_subtables(table: bytes, view: Path) -> None:
-    """Put an empty table into the view for each subtable, which casacore finds and copies quickly."""
-    with os.scandir(table) as listing:
-        names = [entry.name for entry in listing if entry.is_dir()]
-    for name in names:
-        if is_file(os.path.join(table, name, b"table.dat")):
-            create_table(str(view / os.fsdecode(name)), {}, {})
 
 
 def make_skeleton(

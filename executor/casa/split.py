@@ -46,7 +46,7 @@ _OF_DAMAGE = (UnreadableTableError, RuntimeError, OSError, MemoryError, Arithmet
 # What the system or a server refuses or fails at, which says nothing of the table.
 _OF_SYSTEM = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN)
 _NUMBERS = {Code.SCRATCH_FULL: errno.ENOSPC, Code.MEMORY_SHORT: errno.ENOMEM}
-_IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/work/(?:table|skeleton|here|new)")
+_IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/work/(?:(?:new|here/\.split)/table|table|skeleton|here)")
 _OWN = (b"table.dat", b"table.info", b"table.lock")
 
 
@@ -76,7 +76,8 @@ def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
     measure = measure_whole(table, spec) if spec.whole else partial(_measure, table, spec)
     with _of_table(table):
         space = trial_bytes(table, spec) if spec.whole else space_for(table, spec.written)
-    return _asked(table, measure, space=space, seconds=_MEASURE_SECONDS)
+    fault = Code.TABLE_NOT_REWRITTEN if spec.whole else Code.TABLE_BROKEN
+    return _asked(table, measure, space=space, seconds=_MEASURE_SECONDS, fault=fault)
 
 
 def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
@@ -104,21 +105,28 @@ def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
         raise OSError(errno.EIO, _reason(staged, error), staged) from error
 
 
-def _asked(table: bytes, question: Callable[[Path], Answer], *, space: int, seconds: int) -> Answer:
+def _asked(
+    table: bytes,
+    question: Callable[[Path], Answer],
+    *,
+    space: int,
+    seconds: int,
+    fault: Code = Code.TABLE_BROKEN,
+) -> Answer:
     try:
         return run_isolated(question, space_bytes=space, seconds=seconds)
     except UnknownManagersError as error:
         raise TableBrokenError(table, str(error), Code.MANAGER_UNKNOWN) from error
     except (*_OF_DAMAGE, ChildDiedError) as error:
         check_casacore(space)
-        raise TableBrokenError(table, _reason(table, error), _code(error)) from error
+        raise TableBrokenError(table, _reason(table, error), _code(error, fault)) from error
 
 
-def _code(error: Exception) -> Code:
-    """Tell whether the table is at fault; casacore reports system errors as text."""
+def _code(error: Exception, fault: Code = Code.TABLE_BROKEN) -> Code:
+    """Return `fault` if the table is at fault; casacore reports system errors as text."""
     number = error.errno if isinstance(error, OSError) else None
     is_of_system = number in _OF_SYSTEM or any(os.strerror(each) in str(error) for each in _OF_SYSTEM)
-    return Code.UNREADABLE if is_of_system else Code.TABLE_BROKEN
+    return Code.UNREADABLE if is_of_system else fault
 
 
 def _reason(table: bytes, error: Exception) -> str:

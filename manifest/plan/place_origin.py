@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from qa2pack.manifest.scan.origin_bundle import OriginBundle
 
 # The warning that replaces a refusal where the table is packaged whole instead; default: unreadable.
-_LENIENT = {Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}
+_LENIENT = dict.fromkeys((Code.TABLE_LOSSY, Code.TABLE_NOT_REWRITTEN), Code.W_TABLE_WHOLE)
 
 
 @dataclass(frozen=True, slots=True)

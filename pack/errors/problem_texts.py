@@ -374,6 +374,13 @@ PLANNING: Mapping[Code, Row] = {
         "Package it whole: --no-split; or put a copy without compression in its place (made with CASA), "
         "or leave it out: --exclude GLOB",
     ),
+    Code.TABLE_NOT_REWRITTEN: Row(
+        "casacore opens this table, but cannot write it without the data columns that are dropped.",
+        "Dropped columns share files with others, or --casa-weights adds a column, so the table would have to be "
+        "rewritten; and some of its values cannot be read, or it holds what casacore does not copy.",
+        "Plan it without --casa-weights, if that was given, or package it whole: --no-split; or make the table "
+        "again, or leave it out: --exclude GLOB",
+    ),
     Code.NOT_WRITABLE: Row(
         "Nothing may be written here.",
         "The folder belongs to another user, its file system is read-only, or it is marked as immutable or "
@@ -617,7 +624,7 @@ WARNINGS: Mapping[Code, Row] = {
     Code.W_TABLE_WHOLE: Row(
         "This table is packaged whole, with all its data columns.",
         "It joins or selects from other tables, so it has no columns of its own to drop; or dropping them would "
-        "change the values that stay.",
+        "change the values that stay, or casacore cannot write it without them.",
         "Nothing, if that is wanted. Else put in its place what CASA's split makes of it.",
     ),
     Code.W_RAW_IS_CALIBRATED: Row(

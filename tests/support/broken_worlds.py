@@ -39,6 +39,7 @@ from support.in_process import UID, Delivery, add_measurement_sets, make_reducti
 from support.measurement_sets import (
     Recipe,
     Shared,
+    rename_subtable,
     select_rows,
     write_calibration_table,
     write_compressed_measurement_set,
@@ -518,6 +519,14 @@ def _(world: World) -> Iterable[Problem]:
 @breaks(Code.TABLE_LOSSY)
 def _(world: World) -> Iterable[Problem]:
     write_compressed_measurement_set(world.delivery.origin / f"X8c/{UID}.ms.split")
+    return refusal(world.delivery)
+
+
+@breaks(Code.TABLE_NOT_REWRITTEN)
+def _(world: World) -> Iterable[Problem]:
+    shared = Shared("TiledShapeStMan", ("DATA", "MODEL_DATA"))
+    add_measurement_sets(world.delivery.origin, recipe=Recipe(rows=12, shared=(shared,)))
+    rename_subtable(world.delivery.origin / f"X8c/{UID}.ms.split", b"FIELD", b"FIEL\xfe")
     return refusal(world.delivery)
 
 

@@ -5,6 +5,7 @@ Visibilities, weights and flags come from the recipe's seed, so the same recipe 
 the spectral windows alternate, as a correlator writes them.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,13 @@ def write_compressed_measurement_set(path: Path) -> None:
         for column in ("DATA", "CORRECTED_DATA"):
             for row in range(first.size):
                 table.putcell(column, row, _complex_noise(random, (8, 4)))
+
+
+def rename_subtable(table: Path, name: bytes, new: bytes) -> None:
+    """Give a subtable another name of the same length, which need not be text."""
+    main = table / "table.dat"
+    main.write_bytes(main.read_bytes().replace(b"././" + name, b"././" + new))
+    (table / os.fsdecode(name)).rename(table / os.fsdecode(new))
 
 
 def select_rows(table: Path, selection: Path) -> None:
