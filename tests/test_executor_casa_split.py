@@ -175,6 +175,18 @@ def test_keywords_name_the_tables_that_they_named(tmp_path: Path, recipe: Recipe
     assert len(read_arrays(staged / "ANTENNA" / "NEST", "CPARAM")) == 40
 
 
+def test_keyword_that_cannot_be_put_right_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "u.ms"
+    write_measurement_set(table, WHOLE["buckets of all"])
+    with tables.table(str(table), readonly=False, ack=False) as opened:
+        opened.putkeyword("R", {"KEY_NAME": f"Table: {table}/FIELD"})
+    main = table / "table.dat"
+    main.write_bytes(main.read_bytes().replace(b"KEY_NAME", b"KEY.NAME"))  # a dot divides the names of records
+    with pytest.raises(TableBrokenError) as caught:
+        measured_spec(table, "DATA")
+    assert caught.value.code is Code.TABLE_NOT_REWRITTEN
+
+
 def keywords_of(table: Path, columns: tuple[str, ...]) -> str:
     with tables.table(str(table), ack=False) as opened:
         return repr([opened.getcolkeywords(name) if name else opened.getkeywords() for name in columns])
