@@ -52,7 +52,7 @@ from qa2pack.executor.transaction.paths import (
     staging_path,
     transaction_paths,
 )
-from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, phase_of
+from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, is_stale, phase_of
 from qa2pack.executor.transaction.renaming import locked_old
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.control_folder_owner import check_owned
@@ -63,6 +63,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import NewerFormatError, StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.obstacles import renamed_by_hand
@@ -193,8 +194,8 @@ def apply_plan(  # noqa: PLR0913 - what an apply works with
     Raises:
         InterruptedByUser: a stop was requested; the same call resumes later.
         UnknownTreeError: it is not known whether the stopped transaction was published; nothing was changed.
-        Refused: there is no plan, it is not the expected one, or the state that it relies on has changed; nothing was
-            changed.
+        Refused: there is no plan, also of a transaction that was stopped while staging; it is not the expected one,
+            or the state that it relies on has changed; nothing was changed.
         OriginChangedError: sources are not as planned; nothing is visible.
         OriginAwayError: the package is published, and the origin whose files are to become links is not there; the
             same call resumes when it is.
@@ -248,7 +249,7 @@ class _Transaction:
 def _apply(run: _Run) -> Applied:
     """Read the journal and decide; then prepare, stage, commit, publish, finish."""
     records = read_journal(journal_path(run.package))
-    plan = _waiting_plan(run)
+    plan = _waiting_plan(run, records)
     step = decide(records, Facts(plan.stream.digest if plan else None), Goal.APPLY)
     if step is Step.FILE_JOURNAL:
         return _file_journal(run, begin_of(records), plan)
@@ -256,6 +257,9 @@ def _apply(run: _Run) -> Applied:
         return _roll_back(run, records)
     if step is Step.ROLL_FORWARD:
         return _roll_forward(run, records, plan)
+    if plan is None and records:
+        _check_expected(run, _of_journal(begin_of(records)))
+        raise Refused(Problem(Code.PLAN_MISSING, run.package.plan), remedies=_without_plan(records))
     if plan is None:
         return _done_before(run)
     planned = _of_plan(plan)
@@ -350,12 +354,36 @@ def _check_expected(run: _Run, plan: AppliedPlan) -> None:
         raise Refused(Problem(Code.PLAN_OTHER, run.package.plan, run.options.expected, found))
 
 
-def _waiting_plan(run: _Run) -> Described | None:
+def _waiting_plan(run: _Run, records: Sequence[Record]) -> Described | None:
     try:
         # It may have been opened before the lock was taken; a plan that replaced it since is another file.
         return run.opened.plan(run.package.plan)
     except FileNotFoundError:
         return None
+    except StreamError as error:
+        remedies = _without_plan(records)
+        if isinstance(error, NewerFormatError) or not remedies:
+            raise
+        raise Refused(*error.problems, remedies=remedies) from error
+
+
+def _without_plan(records: Sequence[Record]) -> tuple[Remedy, ...]:
+    """Return what to do where the plan is lost; none where a new one may be made, which is the usual advice."""
+    match phase_of(records):
+        case Phase.STAGING if not is_stale(records):
+            return (_GIVE_UP,)
+        case Phase.NONE | Phase.STAGING | Phase.ENDED:
+            return ()
+        case _:
+            return (_GO_ON_WITHOUT,)
+
+
+_GIVE_UP = Remedy(
+    "The apply was stopped and needs its plan: put it back if there is a copy, and give the same command again. Or "
+    "give up what is staged, and plan again:",
+    ("pack rollback PACKAGE",),
+)
+_GO_ON_WITHOUT = Remedy("What is left to do needs no plan. Take the file away, then:", ("pack apply PACKAGE",))
 
 
 def _file_journal(run: _Run, begin: Begin, plan: Described | None) -> Applied:

@@ -13,7 +13,7 @@ from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.journal_records import Begin, Record, Resume
 from qa2pack.executor.transaction.lock import holder
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path, lock_path, transaction_paths
-from qa2pack.executor.transaction.recovery import Phase, begin_of, needs_new_plan, phase_of
+from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, needs_new_plan, phase_of
 from qa2pack.executor.transaction.renaming import successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
@@ -23,7 +23,8 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.at_once import calls_at_once, each
 from qa2pack.manifest.fs.latency import useful_calls
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.problem import Code, Problem
 
 
 class State(StrEnum):
@@ -46,7 +47,8 @@ class Status:
         member_count: number of members.
         plan: the waiting plan, if it can be read; of an unfinished transaction, only a newer one.
         plan_fault: why the waiting plan cannot be read; None if it can, or if there is none.
-        plan_problems: why the waiting plan would be refused: what it relies on has changed.
+        plan_problems: why the waiting plan would be refused: what it relies on has changed; or that there is none,
+            where a transaction that stopped while staging needs it.
         rollback_problems: why the last apply cannot be rolled back, the reason first, as far as it shows without
             reading content.
         lost_problems: of members that have a manifest and no folder; none during an unfinished transaction.
@@ -137,10 +139,15 @@ def _status_under_way(
             staged = begin.file_count, byte_count
     files, size = staged or (None, None)
     plan, plan_fault = _newer_plan(package, begin, opened)
+    needs_plan = phase is Phase.STAGING and not is_stale(records)
+    if needs_plan and plan_fault is None:
+        plan_fault = _plan_fault(package, opened)
+    lost = (Problem(Code.PLAN_MISSING, package.plan),) if needs_plan and not is_there(package.plan) else ()
     return Status(
         state=State.INTERRUPTED if working is None else State.RUNNING,
         plan=plan,
         plan_fault=plan_fault,
+        plan_problems=lost,
         member=begin.member,
         phase=phase,
         is_origin_changed=needs_new_plan(records),
@@ -165,6 +172,17 @@ def _newer_plan(package: Package, begin: Begin, opened: OpenedFiles) -> tuple[De
         return None, None
     except StreamError as error:
         return None, error
+
+
+def _plan_fault(package: Package, opened: OpenedFiles) -> StreamError | None:
+    """Return why the plan cannot be read to its end; None if it can, or if there is none."""
+    try:
+        opened.plan(package.plan)
+    except FileNotFoundError:
+        return None
+    except StreamError as error:
+        return error
+    return None
 
 
 def staged_amount(paths: TransactionPaths) -> tuple[int, int] | None:

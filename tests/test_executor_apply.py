@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,11 +49,11 @@ def in_scripts(**columns: object) -> Callable[[FolderRecord], FolderRecord]:
     return lambda record: replace(record, **columns) if record.path == b"script" else record  # type: ignore[arg-type]
 
 
-def refusal(delivery: Delivery) -> list[Code]:
+def refusal(delivery: Delivery, **options: Any) -> list[Code]:
     """Apply, which must be refused without a trace, and return the reasons."""
     before = snapshot(delivery.path.parent)
     with pytest.raises(Refused) as caught:
-        delivery.apply()
+        delivery.apply(**options)
     assert _lasting(snapshot(delivery.path.parent)) == _lasting(before)
     return [problem.code for problem in caught.value.problems]
 
@@ -179,6 +180,36 @@ def test_damaged_journal_does_not_let_an_older_apply_pass_for_the_last(delivery:
     folder = Path(os.fsdecode(delivery.package.control), "finished")
     os.truncate(max(folder.iterdir()), 10)
     assert refusal(delivery) == [Code.PLAN_MISSING]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize(
+    ("harm", "code"), [(Path.unlink, Code.PLAN_MISSING), (lambda path: os.truncate(path, 99), Code.PLAN_DAMAGED)]
+)
+def test_stopped_staging_without_its_plan_is_refused_until_the_plan_is_back(
+    delivery: Delivery, is_first: bool, harm: Callable[[Path], None], code: Code
+) -> None:
+    if not is_first:  # whose journal must not pass for that of this one
+        delivery.make(Mode.COPY)
+    digest = delivery.plan(Mode.COPY).stream.digest.hex()
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("syncfs"))
+    plan = Path(os.fsdecode(delivery.package.plan))
+    saved = plan.read_bytes()
+    harm(plan)
+    assert refusal(delivery) == [code]
+    assert refusal(delivery, expected=digest) == [code]
+    plan.write_bytes(saved)
+    assert delivery.apply(expected=digest).resumed is Phase.STAGING
+    assert delivery.problems() == []
+
+
+def test_stopped_staging_without_its_plan_is_not_taken_for_the_expected_one(delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("syncfs"))
+    os.unlink(delivery.package.plan)
+    assert refusal(delivery, expected="0" * 32) == [Code.PLAN_OTHER]
 
 
 UNSAFE: dict[str, Callable[[FolderRecord], FolderRecord]] = {

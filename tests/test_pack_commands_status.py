@@ -20,7 +20,7 @@ from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, ReplaceStoppingDisk, Stopped
+from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, ReplaceStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write
 from support.origin_bytes import roll_back
 from support.printed_commands import mixed_lines
@@ -201,6 +201,71 @@ def test_staged_files_are_looked_at_with_many_calls_at_once_where_each_waits(
     monkeypatch.setattr("qa2pack.manifest.fs.latency.answers_late", lambda path: True)
     assert fields(capsys, delivery)["staged_files"]
     assert {*calls} == {32}
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (Path.unlink, "its plan is not there any more, so it cannot go on"),
+        (lambda path: os.truncate(path, path.stat().st_size - 9), "its plan cannot be used: the file is truncated"),
+    ],
+)
+def test_stopped_staging_without_its_plan_is_offered_a_rollback_only(
+    capsys: Capsys, delivery: Delivery, harm: Callable[[Path], None], words: str
+) -> None:
+    stop(delivery)
+    harm(Path(os.fsdecode(delivery.package.plan)))
+    out = status(capsys, delivery)
+    assert f"  {words}" in out
+    assert out.endswith(f"next:\n  pack rollback {delivery.path}\n")
+    ran = run_here(capsys, "apply", delivery.path)
+    assert (ran.code, ran.out, "Resuming" in ran.err) == (Exit.FAILED, "", False)
+    assert f"        pack rollback {delivery.path}\n" in ran.err
+    assert "pack plan" not in ran.err  # it would be refused
+    assert run_here(capsys, "rollback", delivery.path).code == Exit.DONE
+    assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy").code == Exit.DONE
+    assert run_here(capsys, "apply", delivery.path).code == Exit.DONE
+
+
+def test_json_of_a_stopped_staging_has_the_missing_plan(capsys: Capsys, delivery: Delivery) -> None:
+    stop(delivery)
+    assert fields(capsys, delivery)["plan_problems"] == []
+    os.unlink(delivery.package.plan)
+    assert '"plan-missing"' in json.dumps(fields(capsys, delivery)["plan_problems"])
+
+
+@pytest.mark.parametrize("command", ["plan", "verify"])
+def test_refused_command_does_not_send_to_an_apply_without_a_plan(
+    capsys: Capsys, delivery: Delivery, command: str
+) -> None:
+    stop(delivery)
+    os.unlink(delivery.package.plan)
+    ran = run_here(capsys, command, *([delivery.origin] if command == "plan" else []), delivery.path)
+    assert ran.code == Exit.FAILED
+    assert f"pack rollback {delivery.path}\n" in ran.err
+    assert "pack apply" not in ran.err
+
+
+def test_damaged_plan_does_not_keep_a_committed_apply_from_its_end(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("rename"))
+    os.truncate(delivery.package.plan, 99)
+    ran = run_here(capsys, "apply", delivery.path)
+    assert ran.code == Exit.FAILED
+    assert f"Take the file away, then:\n        pack apply {delivery.path}\n" in ran.err
+    os.unlink(delivery.package.plan)
+    assert run_here(capsys, "apply", delivery.path).code == Exit.DONE
+    assert run_here(capsys, "verify", delivery.path).code == Exit.DONE
+
+
+def test_rollback_that_an_apply_finishes_promises_no_plan_that_is_gone(capsys: Capsys, delivery: Delivery) -> None:
+    stop(delivery)
+    os.unlink(delivery.package.plan)
+    with pytest.raises(Stopped):
+        roll_back(delivery, StoppingDisk("rmdir"))
+    ran = run_here(capsys, "apply", delivery.path)
+    assert ran.out == "Rolled back: group_ouss_id/member_ouss_id is not there any more.\n"
 
 
 def test_all_is_staged_when_the_apply_stops_at_its_end(capsys: Capsys, delivery: Delivery) -> None:

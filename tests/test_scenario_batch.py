@@ -177,6 +177,19 @@ def test_killed_in_the_middle_it_goes_on(capsys: Capsys, project: Path, tmp_path
     assert run_here(capsys, "verify", "P.S", "--quiet").code == Exit.DONE
 
 
+def test_stopped_job_whose_plan_is_gone_is_not_reported_as_applied(
+    capsys: Capsys, project: Path, tmp_path: Path
+) -> None:
+    _batch(capsys, "plan")
+    with _held_apply(project, tmp_path / "held", "P.S.pack/staging") as process:
+        process.kill()
+    Path("P.S.pack/plan").unlink()
+    ran = _batch(capsys, "apply")
+    assert ran.code != Exit.DONE
+    assert ran.out.splitlines()[0] == "sb1 in P.S     not done: plan-missing"
+    assert Path("P.S.pack/staging").is_dir()
+
+
 def test_killed_in_an_added_member_it_goes_on_and_adds_it_once(capsys: Capsys, project: Path, tmp_path: Path) -> None:
     _batch(capsys, "plan")
     run_here(capsys, "apply", "P.S", "--quiet")

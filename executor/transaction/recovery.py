@@ -96,8 +96,8 @@ def decide(records: Sequence[Record], facts: Facts, goal: Goal) -> Step:
 
 
 def _step_from_staging(records: Sequence[Record], facts: Facts) -> Step:
-    if facts.plan is None:
-        return Step.ROLL_BACK
+    if facts.plan is None:  # lost, or taken away; a rollback is not what an apply was asked for
+        return Step.NO_PLAN
     if any(isinstance(record, SyncFailed) for record in records):
         return Step.START_OVER
     return Step.CONTINUE if facts.plan == begin_of(records).plan else Step.RESTAGE

@@ -17,7 +17,7 @@ from qa2pack.executor.status import State, Status, read_status
 from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, when_free
 from qa2pack.executor.transaction.paths import journal_path, lock_path
-from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
+from qa2pack.executor.transaction.recovery import Phase, begin_of
 from qa2pack.manifest.alma.member_ids import Append, member_named, named_so
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.dataclass import dataclass
@@ -35,7 +35,7 @@ from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.package import packaging
 from qa2pack.pack.jobs.plan import plan
-from qa2pack.pack.jobs.read import UnfinishedError
+from qa2pack.pack.jobs.read import unfinished
 from qa2pack.pack.jobs.status import plan_problems
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
@@ -133,7 +133,7 @@ def apply_job(job: Job, options: ApplyOptions, workers: Workers) -> Found:
         case JobState.APPLIED:
             return found
         case JobState.IN_THE_WAY:
-            raise UnfinishedError(package, phase_of(read_journal(journal_path(package))))
+            raise unfinished(package, read_journal(journal_path(package)))
         case JobState.OTHER_PLAN:
             raise Refused(Problem(Code.PLAN_OTHER, package.plan), remedies=_plan_first(job))
         case JobState.NEW if job.earlier is None:

@@ -10,14 +10,14 @@ from qa2pack.executor.probe.package_disk import make_control
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.lock import LockedError, Wait, locked_for_reading, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import lock_path
-from qa2pack.executor.transaction.recovery import may_plan_again, phase_of
+from qa2pack.executor.transaction.recovery import may_plan_again
 from qa2pack.executor.transaction.renaming import running_records, successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.pack.jobs.engines import Workers
-from qa2pack.pack.jobs.read import UnfinishedError
+from qa2pack.pack.jobs.read import unfinished
 
 
 @contextmanager
@@ -85,4 +85,4 @@ def check_plannable(package: Package) -> None:
     check_control(package.control)
     records = running_records(package)
     if not may_plan_again(records) or successor(package):
-        raise UnfinishedError(package, phase_of(records))
+        raise unfinished(package, records)

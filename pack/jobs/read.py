@@ -3,11 +3,12 @@
 Separate from the jobs that write, so that commands that only read import less.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 from qa2pack.executor.transaction.journal import JournalError
+from qa2pack.executor.transaction.journal_records import Record
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_temporarily
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import Phase, needs_new_plan, phase_of
@@ -16,6 +17,7 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.mistaken_origin import scheduling_blocks
 from qa2pack.manifest.plan.extra_files import adopting_remedies
@@ -37,9 +39,17 @@ _OTHER_FOLDER = Remedy("Name the package: the folder that holds its members.")
 _ROLLBACK = Remedy("A rollback was begun. To finish it:", ("pack rollback PACKAGE",))
 
 
-def remedies_after_stop(phase: Phase, *, is_origin_changed: bool = False) -> tuple[Remedy, ...]:
-    """Return what can follow a transaction that stopped in this phase, the usual way first."""
+def remedies_after_stop(
+    phase: Phase, *, is_origin_changed: bool = False, has_plan: bool = True
+) -> tuple[Remedy, ...]:
+    """Return what can follow a transaction that stopped in this phase, the usual way first.
+
+    Args:
+        has_plan: the plan is there, without which staging does not go on.
+    """
     match phase:
+        case Phase.STAGING if not (has_plan or is_origin_changed):
+            return (_ROLL_BACK,)
         case Phase.ROLLING_BACK:
             return (_ROLLBACK,)
         case Phase.DISCARDING:  # the replaced package is going already
@@ -56,12 +66,22 @@ class UnfinishedError(Refused):
         is_origin_changed: it stopped because sources differ from the plan, so it cannot continue with its plan.
     """
 
-    def __init__(self, package: Package, phase: Phase, *, is_origin_changed: bool = False) -> None:
+    def __init__(
+        self, package: Package, phase: Phase, *, is_origin_changed: bool = False, has_plan: bool = True
+    ) -> None:
         problem = Problem(Code.UNFINISHED, package.path, found=Name(phase, "the phase"))
-        super().__init__(problem, remedies=remedies_after_stop(phase, is_origin_changed=is_origin_changed))
+        remedies = remedies_after_stop(phase, is_origin_changed=is_origin_changed, has_plan=has_plan)
+        super().__init__(problem, remedies=remedies)
         self.package = package
         self.phase = phase
         self.is_origin_changed = is_origin_changed
+
+
+def unfinished(package: Package, records: Sequence[Record]) -> UnfinishedError:
+    """Return the error for the transaction of this journal, which may be that of the new name of the package."""
+    plan = (successor(package) or package).plan
+    phase, is_origin_changed = phase_of(records), needs_new_plan(records)
+    return UnfinishedError(package, phase, is_origin_changed=is_origin_changed, has_plan=is_there(plan))
 
 
 @contextmanager
@@ -121,7 +141,7 @@ def check_finished(package: Package) -> None:
     phase = phase_of(records)
     check_not_renamed(package, phase)
     if phase not in (Phase.NONE, Phase.ENDED):
-        raise UnfinishedError(package, phase, is_origin_changed=needs_new_plan(records))
+        raise unfinished(package, records)
 
 
 def check_not_renamed(package: Package, phase: Phase) -> None:

@@ -95,6 +95,8 @@ def resume_lines(target: Target, *, is_locked: bool = False) -> Iterator[str]:
     if status.state is not (State.RUNNING if is_locked else State.INTERRUPTED):
         return
     match status.phase:
+        case Phase.STAGING if status.plan_fault or status.plan_problems:
+            return  # it is not resumed: the refusal follows
         case Phase.STAGING if status.plan:
             yield "A new plan replaces the one that was stopped while staging."
             yield "What is staged and still right is used for it."
@@ -114,8 +116,10 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         if result.renamed_from:
             yield f"Rolled back: the package has its name again, {shown(result.renamed_from)}"
             return
-        yield f"Rolled back: {member_words(result.member)} is not there any more. The plan still waits:"
-        yield f"  {style.bold(f'pack apply {target.quoted}')}"
+        is_waiting = is_there(target.package.plan)
+        more = " The plan still waits:" if is_waiting else ""
+        yield f"Rolled back: {member_words(result.member)} is not there any more.{more}"
+        yield from (f"  {style.bold(f'pack apply {target.quoted}')}" for _ in range(is_waiting))
         return
     if result.done_before_ns is not None:
         yield f"Nothing to do: the last plan was applied at {local_time(result.done_before_ns)}. To check it:"

@@ -29,6 +29,7 @@ from qa2pack.pack.views.view import View
 _NEXT = "next"
 _SAME_OPTIONS = f"{_NEXT}, with the same options as before"
 _OF_NEWER = "install the newest version of qa2pack, which can apply it; or, to replace it"
+_TO_GO_ON = "install the newest version of qa2pack, which can go on; or, to roll back"
 _Way = tuple[str, str]  # what a command is for, and the command
 
 
@@ -97,7 +98,7 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
         case State.INTERRUPTED:
             yield style.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
             yield from _phase_lines(status)
-            yield from _ways(remedies_after_stop(status.phase), target, style)
+            yield from _after_stop(status, target, style)
         case State.FINISHED if not status.member_count:
             yield style.bad("  the last apply is finished, and what it made is not there any more")
             is_in_the_way = status.standing is DestinationKind.FOREIGN  # no plan is accepted there
@@ -177,6 +178,18 @@ def staged_text(status: Status) -> str:
     files = f"{status.staged_files:,} of {counted(status.file_count, 'file')}"
     size = f", {human_bytes(status.staged_bytes)} of {human_bytes(status.byte_count)}" if status.byte_count else ""
     return files + size
+
+
+def _after_stop(status: Status, target: Target, style: Style) -> Iterator[str]:
+    """Yield how to go on, and why it cannot if the plan is lost."""
+    fault, words = status.plan_fault, _NEXT
+    if fault:
+        yield style.bad(f"  its plan cannot be used: the file {shown(fault.reason)}")
+        words = _TO_GO_ON if isinstance(fault, NewerFormatError) else _NEXT
+    elif status.plan_problems:
+        yield style.bad("  its plan is not there any more, so it cannot go on")
+    has_plan = not (fault or status.plan_problems)
+    yield from _ways(remedies_after_stop(status.phase, has_plan=has_plan), target, style, words=words)
 
 
 def _after_change(status: Status, target: Target, style: Style) -> Iterator[str]:
@@ -260,7 +273,7 @@ def _plan_fields(plan: Described) -> Fields:
     }
 
 
-def _ways(remedies: Sequence[Remedy], target: Target, style: Style) -> Iterator[str]:
+def _ways(remedies: Sequence[Remedy], target: Target, style: Style, words: str = _NEXT) -> Iterator[str]:
     """Yield the ways on: the usual one with its first command, the others with what they are for."""
     first, *others = remedies
     plan = last_plan(target, Code.UNFINISHED)
@@ -271,7 +284,7 @@ def _ways(remedies: Sequence[Remedy], target: Target, style: Style) -> Iterator[
         for other in others
         for typed in commands_of(other, target)
     )
-    yield from _next(style, command, *ways, words=_SAME_OPTIONS if more else _NEXT)
+    yield from _next(style, command, *ways, words=_SAME_OPTIONS if more else words)
 
 
 def _next(style: Style, command: str, *others: _Way, words: str = _NEXT) -> Iterator[str]:
