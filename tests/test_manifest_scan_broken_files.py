@@ -5,7 +5,9 @@ import gzip
 import lzma
 import os
 import random
+import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -178,6 +180,58 @@ def test_gzip_that_takes_long_to_unpack_is_not_unpacked_to_its_end(
     size = 4 << 20 if data is os.urandom else 100 << 20
     write(delivery.origin / "a.gz", gzip.compress(data(size), 1)[:-8])
     assert _reported(delivery) == []
+
+
+class _CountedZlib:
+    """The module zlib, with what is given to it counted."""
+
+    def __init__(self) -> None:
+        self.member_count = self.given_bytes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(zlib, name)
+
+    def decompressobj(self, **options: Any) -> "_CountedMember":
+        self.member_count += 1
+        return _CountedMember(self, zlib.decompressobj(**options))
+
+
+class _CountedMember:
+    def __init__(self, counted: _CountedZlib, unpacking: Any) -> None:
+        self._counted, self._unpacking = counted, unpacking
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._unpacking, name)
+
+    def decompress(self, data: bytes, most: int) -> Any:
+        self._counted.given_bytes += len(data)
+        return self._unpacking.decompress(data, most)
+
+
+EMPTY = gzip.compress(b"", mtime=0)
+
+
+def test_work_on_empty_members_of_gzip_is_in_proportion_to_the_file(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = _CountedZlib()
+    monkeypatch.setattr(broken_files, "zlib", counted)
+    write(delivery.origin / "a.gz", EMPTY * 30_000 + PACKED[:-1])
+    assert _reported(delivery) == [(Code.W_BROKEN, "a.gz")]
+    assert counted.given_bytes < 20 * os.path.getsize(delivery.origin / "a.gz")  # of which each copies what is left
+
+
+def test_empty_members_of_gzip_reach_the_limit_too(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = _CountedZlib()
+    monkeypatch.setattr(broken_files, "zlib", counted)
+    write(delivery.origin / "a.gz", EMPTY * 200_000 + PACKED[:-1])
+    assert _reported(delivery) == []
+    assert counted.member_count <= (64 << 20) / 1024 + 1
+    monkeypatch.setattr(broken_files, "_DOUBTFUL_BYTES", 1 << 20)
+    write(delivery.origin / "a.gz", EMPTY * 300_000)  # its end says that it is empty
+    counted.member_count = 0
+    assert _reported(delivery) == [(Code.W_BROKEN, "a.gz")]
+    assert counted.member_count <= (1 << 20) / 1024 + 1
 
 
 def test_broken_file_is_reported_again_though_its_digest_is_known(sound: Delivery) -> None:

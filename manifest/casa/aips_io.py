@@ -8,6 +8,7 @@ from qa2pack.manifest.dataclass import dataclass
 
 _NAME_BYTES = 255
 _MOST_NUMBERS = 1 << 16
+_MOST_TEXT_BYTES = 1 << 20
 
 
 class UnreadableTableError(Exception):
@@ -16,11 +17,16 @@ class UnreadableTableError(Exception):
 
 @dataclass(slots=True)
 class Reader:
-    """Reads AipsIO; raises UnreadableTableError where the data end too early or are of another form."""
+    """Reads AipsIO; raises UnreadableTableError where the data end too early or are of another form.
+
+    Who sets `at` back may be led to the same bytes again and again. So numbers and bytes of texts are counted, and
+    what has more of them than the data can hold is refused: the work stays in proportion to the data.
+    """
 
     data: bytes
     at: int = 0
     number_count: int = 0
+    text_bytes: int = 0
 
     def number(self) -> int:
         self.number_count += 1
@@ -31,8 +37,18 @@ class Reader:
 
     def text(self) -> bytes:
         size = self.number()
+        self.text_bytes += size
+        if self.text_bytes > max(_MOST_TEXT_BYTES, len(self.data)):
+            raise UnreadableTableError("table.dat holds texts without an end")
         self.skip(size)
         return self.data[self.at - size : self.at]
+
+    def pass_text(self, kept_bytes: int = 0) -> bytes:
+        """Pass a text, of which only the first bytes are wanted, and return these."""
+        size = self.number()
+        begin = self.at
+        self.skip(size)
+        return self.data[begin : begin + min(size, kept_bytes)]
 
     def name(self) -> str:
         size = int.from_bytes(self.data[self.at : self.at + 4], "big")
@@ -49,7 +65,7 @@ class Reader:
         """Enter an object of the kind, or of any; return its version and where it ends."""
         begin = self.at
         end = begin + self.number()
-        found = self.text()
+        found = self.pass_text(_NAME_BYTES + 1)  # of no kind, where it is longer
         if (kind and found != kind) or end <= self.at:
             raise UnreadableTableError(f"table.dat holds {found[:_NAME_BYTES]!a} where {kind.decode()!a} should be")
         return self.number(), end

@@ -30,6 +30,7 @@ class Named(Enum):
 
 
 _OF_STRINGS = {b"_ForwardColumn_TableName": Named.FORWARD, b"_VirtualTaQLEngine_CalcExpr": Named.EXPRESSION}
+_LONGEST_START = max(map(len, _OF_STRINGS))
 
 
 def keywords(data: bytes) -> Iterator[tuple[bytes, Named]]:
@@ -63,16 +64,16 @@ def _description(reader: Reader, *, depth: int) -> tuple[_Field, ...]:
     version, end = reader.start(b"RecordDesc")
     fields = []
     for _ in range(reader.number()):
-        name, kind = reader.text(), reader.number()
+        name, kind = reader.pass_text(_LONGEST_START), reader.number()
         inner: tuple[_Field, ...] = ()
         if kind == _RECORD_TYPE:
             inner = _description(reader, depth=depth + 1)
         elif kind in _ARRAYS:
             reader.pass_object()  # shape
         elif kind == _TABLE:
-            reader.text()  # name of a description
+            reader.pass_text()  # name of a description
         if version > 1:
-            reader.text()  # comment
+            reader.pass_text()  # comment
         fields.append(_Field(kind, inner, _named(name, kind)))
     reader.at = end
     return tuple(fields)
@@ -91,7 +92,7 @@ def _values(reader: Reader, fields: tuple[_Field, ...], *, depth: int) -> Iterat
         if field.named:
             yield reader.text(), field.named
         elif field.type == _STRING:
-            reader.text()
+            reader.pass_text()
         elif field.type in _ARRAYS:
             reader.pass_object()
         elif field.type == _RECORD_TYPE and field.fields:

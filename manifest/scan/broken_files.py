@@ -30,6 +30,8 @@ _DOUBTFUL_BYTES = 1 << 30  # of a larger file with a doubtful end
 _RATIO = 1032  # the most that deflate compresses
 _BLOCKS = {(b".tgz", b".tar.gz"): 512, (b".fits.gz", b".fit.gz"): 2880}
 _PIECE_BYTES = 1 << 20
+_FIRST_BYTES = 256  # of a member that are unpacked at once; then twice as many each time: it may end in any of them
+_MEMBER_BYTES = 1 << 10  # unpacked in the time that it takes to begin a member
 
 _FITS = (b".fits", b".fit")
 _GZIP = (b".gz", b".tgz")
@@ -122,21 +124,25 @@ def _ends_with_a_length(fd: int, name: bytes, size: int) -> bool:
 
 
 def _unpacking_fault(fd: int, limit_bytes: int) -> str | None:
-    """Decompress a gzip file with its checksums and return what is wrong; None where it is longer than the limit."""
-    data, unpacked_bytes = os.read(fd, _PIECE_BYTES), 0
-    while data.startswith(_STARTS[_GZIP]):  # concatenated members are one file; what follows the last is padding
-        unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    """Decompress a gzip file with its checksums and return what is wrong; None where the limit ends that."""
+    data, at, unpacked_bytes = os.read(fd, _PIECE_BYTES), 0, 0
+    while data.startswith(_STARTS[_GZIP], at):  # concatenated members are one file; what follows the last is padding
+        unpacking, most_bytes = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), _FIRST_BYTES
+        unpacked_bytes += _MEMBER_BYTES
         while not unpacking.eof:
-            if not (data := data or os.read(fd, _PIECE_BYTES)):
+            if at == len(data):
+                data, at = os.read(fd, _PIECE_BYTES), 0
+            if not data:
                 return "compressed data that break off"
+            piece = memoryview(data)[at : at + most_bytes]  # what follows the member in it is copied, each time
             try:
-                unpacked_bytes += len(unpacking.decompress(data, _PIECE_BYTES))
+                unpacked_bytes += len(unpacking.decompress(piece, _PIECE_BYTES))
             except zlib.error:
                 return "compressed data that are damaged"
-            data = unpacking.unconsumed_tail
+            at += len(piece) - len(unpacking.unconsumed_tail) - len(unpacking.unused_data)
+            most_bytes = min(2 * most_bytes, _PIECE_BYTES)
             if unpacked_bytes > limit_bytes:
                 return None
-        data = unpacking.unused_data
-        if len(data) < len(_STARTS[_GZIP][0]):
-            data += os.read(fd, _PIECE_BYTES)
+        if len(data) - at < len(_STARTS[_GZIP][0]):
+            data, at = data[at:] + os.read(fd, _PIECE_BYTES), 0
     return ""
