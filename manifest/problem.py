@@ -344,7 +344,7 @@ class Refused(PackError):
         return "; ".join(map(str, self.problems))
 
 
-def refuse_any(problems: Sequence[Problem]) -> None:
-    """Raise all the problems together, if there are any."""
+def refuse_any(problems: Sequence[Problem], *, remedies: tuple[Remedy, ...] = ()) -> None:
+    """Raise all the problems together, if there are any; remedies are as of `PackError`."""
     if problems:
-        raise Refused(*problems)
+        raise Refused(*problems, remedies=remedies)

@@ -78,6 +78,28 @@ def test_hard_link_changed_in_place_is_repaired_from_another_copy(
     assert delivery.problems() == []
 
 
+def test_moved_file_changed_through_its_symlink_is_not_called_gone(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    with (delivery.origin / "scriptForImaging.py").open("r+b") as file:
+        file.write(b"!")
+    told = " ".join(verified(capsys, delivery).split())
+    assert f"{delivery.origin}/scriptForImaging.py, where it came from, is a symlink to it, so it has" in told
+    assert "not there any more" not in told
+
+
+def test_symlink_in_the_place_of_a_packaged_file_is_not_called_gone(
+    capsys: Capsys, delivery: Delivery, tmp_path: Path
+) -> None:
+    delivery.make(Mode.COPY)
+    os.truncate(delivery.member / SCRIPT, 1)
+    source = delivery.origin / "scriptForImaging.py"
+    source.rename(tmp_path / "elsewhere.py")
+    source.symlink_to(tmp_path / "elsewhere.py")
+    told = " ".join(verified(capsys, delivery).split())
+    assert f"{source}, where it came from, is a symlink." in told
+    assert "not there any more" not in told
+
+
 @pytest.mark.parametrize("is_removed", [True, False])
 def test_repair_from_an_origin_that_lost_the_file_is_not_advised(
     capsys: Capsys, delivery: Delivery, is_removed: bool

@@ -1,6 +1,7 @@
 """Packaging an origin whose files were moved before: links into the package, the only home of the bytes."""
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.problem import Code, Refused
+from qa2pack.pack.exit_codes import Exit
+from support.commands import run_here
 from support.in_process import UID, Delivery, add_measurement_sets, age, make_reduction, write
 from support.origin_bytes import links_below, lost_names, read_files, roll_back
 from support.reductions import write_small_measurement_set
 from support.snapshots import contents, files
 
+Capsys = pytest.CaptureFixture[str]
 REAL = (Mode.COPY, Mode.HARD, Mode.MOVE)
 
 
@@ -218,6 +222,47 @@ def test_file_that_was_rewritten_at_the_origin_does_not_replace_the_moved_one(mo
     script.unlink()
     write(script, b"written anew")
     assert refused_codes(moved) == [(Code.ONLY_COPY, os.fsencode(moved.member / "script/scriptForImaging.py"))]
+
+
+def refusal(capsys: Capsys, delivery: Delivery, *options: str) -> str:
+    """Return what a plan over the package is refused with, without the breaks of lines."""
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "move", *options)
+    assert ran.code == Exit.FAILED
+    return " ".join(ran.err.split())
+
+
+def test_refused_plan_of_the_origin_with_a_new_file_says_what_works(capsys: Capsys, moved: Delivery) -> None:
+    script, packaged = moved.origin / "scriptForImaging.py", moved.member / "script/scriptForImaging.py"
+    before = packaged.read_bytes()
+    script.unlink()
+    write(script, b"written anew")
+    told = refusal(capsys, moved)
+    assert "this origin, which has other files in their place" in told
+    assert "Plan with the origin they came from" not in told
+    assert told.endswith(f"then plan again: pack plan {moved.origin} {moved.path} --mode move")
+    packaged.rename(moved.path.parent / "old")
+    assert run_here(capsys, *shlex.split(told[told.rindex("pack plan") :])[1:]).code == Exit.DONE
+    moved.apply()
+    assert (packaged.read_bytes(), (moved.path.parent / "old").read_bytes()) == (b"written anew", before)
+    assert moved.problems() == []
+
+
+def test_refused_plan_that_leaves_a_symlink_out_says_what_works(capsys: Capsys, moved: Delivery) -> None:
+    told = refusal(capsys, moved, "--exclude", "scriptForImaging.py")
+    assert "the plan leaves these out" in told
+    assert "other files in their place" not in told
+    assert "Plan with the origin they came from" not in told
+    link = moved.origin / "scriptForImaging.py"
+    (moved.member / "script/scriptForImaging.py").replace(link)  # in the place of its symlink
+    assert not link.is_symlink()
+    moved.plan(Mode.MOVE, exclude=("scriptForImaging.py",))
+    moved.apply()
+    assert moved.problems() == []
+
+
+def test_refused_plan_of_another_origin_is_sent_to_the_first(capsys: Capsys, moved: Delivery, tmp_path: Path) -> None:
+    other = Delivery(make_reduction(tmp_path / "sb2", seed=2), moved.path)
+    assert "Plan with the origin they came from" in refusal(capsys, other)
 
 
 def copy_elsewhere(moved: Delivery, tmp_path: Path) -> Delivery:

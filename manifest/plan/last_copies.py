@@ -1,7 +1,7 @@
 """Last copies: files that only the package has, after a move; a package that replaces it must take them over."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from qa2pack.manifest.actions import Action
@@ -21,13 +21,13 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.origin_files import gone_files
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
 _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 
 
 @dataclass(frozen=True, slots=True)
-class _Moved:
+class LastCopy:
     """A file that was moved into the package and may be the last copy.
 
     Attributes:
@@ -46,8 +46,14 @@ class _Moved:
         """Return whether the symlink at its origin still leads to it."""
         return is_link(self.link) and resolved(self.link) == self.file
 
+    @property
+    def problem(self) -> Problem:
+        """The problem of a plan that would lose it."""
+        code = Code.ONLY_COPY if self.origin else Code.NOT_TAKEN_OVER
+        return Problem(code, self.file, found=os.fsdecode(self.origin))
 
-def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[Problem]:
+
+def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[LastCopy]:
     """Yield the last copies that would be lost by replacing the package.
 
     A file is safe if the new member takes it over. Where no symlink of the origin leads to it any more, it is enough
@@ -65,8 +71,29 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
     known = _known_digests(spool, wanted)
     for moved in left:
         if moved.digest not in known or moved.is_linked:
-            code = Code.ONLY_COPY if moved.origin else Code.NOT_TAKEN_OVER
-            yield Problem(code, moved.file, found=os.fsdecode(moved.origin))
+            yield moved
+
+
+def remedies_at(origin: bytes, lost: Sequence[LastCopy]) -> tuple[Remedy, ...]:
+    """Return what to do where all were moved from the origin that is planned; none for what their codes say."""
+    if any(moved.origin != origin for moved in lost):
+        return ()
+    are_linked = {moved.is_linked for moved in lost}
+    return tuple(remedy for is_linked, remedy in _AT_ORIGIN.items() if is_linked in are_linked)
+
+
+_AT_ORIGIN = {
+    False: Remedy(
+        "They were moved from this origin, which has other files in their place now, or none: a program that saves a "
+        "file may put a new one in place of a symlink. If that is right, move the old ones out of the package, then "
+        "plan again:",
+        ("pack plan ORIGIN PACKAGE --mode MODE",),
+    ),
+    True: Remedy(
+        "They were moved from this origin, where symlinks lead to them, and the plan leaves these out. Plan them "
+        "too, with other --exclude, --include or layout; or put each in the place of its symlink."
+    ),
+}
 
 
 def last_copies(destination: Destination, spool: RecordSpool) -> Iterator[Problem]:
@@ -95,7 +122,7 @@ def _not_scanned_again(manifest: Described, spool: RecordSpool) -> Iterator[Fold
             yield before
 
 
-def _not_taken_over(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[_Moved]:
+def _not_taken_over(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[LastCopy]:
     """Yield the moved files whose inodes the new member does not have."""
     taken: set[int] | None = None
     package = real_path(destination.package.path)
@@ -139,7 +166,7 @@ def _opened(path: bytes, destination: Destination) -> Described:
         raise Refused(unusable_manifest(error, path)) from error
 
 
-def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Moved]]:
+def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, LastCopy]]:
     """Yield the moved files that still exist in the package, with their inodes."""
     header = manifest.header
     origin = b"" if header.is_adopted else header.origin
@@ -158,7 +185,7 @@ def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Mo
                 is_same = untouched_of(status)[WRITTEN] == record.untouched(index)[WRITTEN]
                 # If it was changed since, its present content is nowhere else, whatever digest it had.
                 digest = record.digest(index) if is_same else NO_DIGEST
-                yield status.st_ino, _Moved(file, digest, origin, os.path.join(header.origin, source))
+                yield status.st_ino, LastCopy(file, digest, origin, os.path.join(header.origin, source))
 
 
 def _is_elsewhere(source: bytes, package: bytes) -> bool:

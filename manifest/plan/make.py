@@ -29,7 +29,7 @@ from qa2pack.manifest.plan.bundles import Bundles, scan_bundles, without_insides
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.extracted import extracted_files, opened_of
-from qa2pack.manifest.plan.last_copies import last_copies, lost_files
+from qa2pack.manifest.plan.last_copies import last_copies, lost_files, remedies_at
 from qa2pack.manifest.plan.obstacles import taken_beside
 from qa2pack.manifest.plan.place_origin import Placed, place_origin
 from qa2pack.manifest.plan.plan import Plan
@@ -95,8 +95,10 @@ def make_plan(
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits, bundles = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
-    gathered.problems.extend(lost_files(destination, request, gathered.spool))
-    refuse_any(gathered.problems)
+    lost = tuple(lost_files(destination, request, gathered.spool))
+    remedies = () if gathered.problems else remedies_at(request.origin, lost)  # those of all problems are one text
+    gathered.problems.extend(moved.problem for moved in lost)
+    refuse_any(gathered.problems, remedies=remedies)
     header = make_header(
         request,
         destination,

@@ -43,7 +43,7 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
         raise Refused(Problem(Code.MANIFEST_MISSING, destination.package.member(member)))
     gathered = Gathered()
     warnings = tuple(last_copies(destination, gathered.spool))
-    problems = [*lost_files(destination, request, gathered.spool)]
+    problems = [moved.problem for moved in lost_files(destination, request, gathered.spool)]
     manifest = opened.manifest(destination.going_manifests[0])  # it can be used: those above have read it
     made = hand_made(destination)
     if not request.force:

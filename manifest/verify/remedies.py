@@ -18,7 +18,7 @@ from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.inside import inside_of
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.presence import is_folder, real_path, status_of
+from qa2pack.manifest.fs.presence import is_folder, real_path, resolved, status_of
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
@@ -162,6 +162,8 @@ def _why_lost(member: DamagedMember, entry: Entry) -> tuple[str, bytes] | None:
         return "PATH cannot be reached.", source
     if there and here and stat.S_ISREG(there.st_mode) and os.path.samestat(there, here):
         return "PATH is the same file by a hard link, so it has changed with it.", source
+    if there and stat.S_ISLNK(there.st_mode) and resolved(source) == real_path(join(member.root, entry.path)):
+        return "PATH, where it came from, is a symlink to it, so it has changed with it.", source
     return _why_not_as_it_was(source, entry.state.written)
 
 
@@ -178,6 +180,8 @@ def _why_not_as_it_was(source: bytes, written: tuple[int, ...]) -> tuple[str, by
         there = status_of(source)
     except OSError:
         return "PATH cannot be reached.", source
+    if there and stat.S_ISLNK(there.st_mode):
+        return "PATH, where it came from, is a symlink.", source
     if there is None or not stat.S_ISREG(there.st_mode):
         return "PATH, where it came from, is not there any more.", source
     if state_of(there).written != written:

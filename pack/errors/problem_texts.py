@@ -117,8 +117,9 @@ PLANNING: Mapping[Code, Row] = {
     Code.ONLY_COPY: Row(
         "Replacing the package would lose this file: it is the last copy, or symlinks lead to it.",
         "Files were moved into the package, and the new plan does not take them over.",
-        "Plan with the origin they came from, or add to the package instead, in a layout that counts members: "
-        "--append member; a file that is not wanted any more can be taken out of the package by hand.",
+        "Plan with the origin they came from, if that is another; or add to the package instead, in a layout that "
+        "counts members: --append member; a file that is not wanted any more can be taken out of the package by "
+        "hand.",
     ),
     Code.NOT_TAKEN_OVER: Row(
         "The package was adopted or received, and the plan does not hold this file with the same content.",
