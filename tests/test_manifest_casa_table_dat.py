@@ -17,8 +17,8 @@ from qa2pack.manifest.casa.table_dat import (
     located,
     parse_table_file,
     read_table_file,
-    read_table_names,
 )
+from qa2pack.manifest.scan.table_look import look_into_table
 from support.measurement_sets import (
     Recipe,
     Shared,
@@ -30,7 +30,7 @@ from support.measurement_sets import (
 
 
 def names_of(table: Path) -> TableNames:
-    return read_table_names(os.fsencode(table))
+    return look_into_table(os.fsencode(table)).names
 
 
 def test_selection_names_the_table_with_its_rows(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from casacore import tables
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.manifest.scan.broken_tables import table_faults
+from qa2pack.manifest.scan.table_look import look_into_table
 from support.in_process import UID, Delivery, age
 from support.measurement_sets import (
     Recipe,
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.in_casa
 
 
 def found(table: Path) -> list[str]:
-    return [str(each.found) for each in table_faults(os.fsencode(table))]
+    return [str(each.found) for each in look_into_table(os.fsencode(table)).faults]
 
 
 @pytest.fixture
@@ -111,7 +111,10 @@ def subtable_in(table: Path, name: str) -> Path:
 
 
 def missing(table: Path) -> list[tuple[str, str]]:
-    return [(os.path.relpath(os.fsdecode(each.path), table), str(each.found)) for each in table_faults(bytes(table))]
+    return [
+        (os.path.relpath(os.fsdecode(each.path), table), str(each.found))
+        for each in look_into_table(bytes(table)).faults
+    ]
 
 
 @pytest.mark.parametrize("gone", ["", "table.dat"])

@@ -10,6 +10,7 @@ import pytest
 from casacore import tables
 
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code, Refused
 from support.in_process import UID, Delivery, age, write
 from support.measurement_sets import (
@@ -24,9 +25,9 @@ from support.reductions import write_small_measurement_set
 SMALL = Recipe(rows=12, columns=("DATA",))
 
 
-def refused(delivery: Delivery, *exclude: str) -> list[tuple[Code, str, str]]:
+def refused(delivery: Delivery, *exclude: str, include: tuple[Include, ...] = ()) -> list[tuple[Code, str, str]]:
     with pytest.raises(Refused) as caught:
-        delivery.plan(Mode.COPY, exclude=exclude)
+        delivery.plan(Mode.COPY, exclude=exclude, include=include)
     root = f"{delivery.origin.parent}/"
     return [
         (each.code, each.path.decode().removeprefix(root), str(each.found).replace(root, ""))
@@ -256,3 +257,74 @@ def test_what_a_table_does_not_need_can_be_excluded(delivery: Delivery) -> None:
     delivery.make(Mode.COPY, exclude=("notes.txt", "POINTING"))
     assert not (delivery.member / f"raw/{UID}.ms.split/notes.txt").exists()
     assert row_count(delivery.member / f"raw/{UID}.ms.split") == 12
+
+
+def needing(delivery: Delivery, how: str, table: str, other: str) -> None:
+    """Make a table of usual managers in the block that needs another one beside it."""
+    write_calibration_table(block(delivery) / other, rows=6)
+    if how == "column":
+        forwarded = {"FORWARDTABLE": str(block(delivery) / other)}
+        write_virtual(block(delivery) / table, "ForwardColumnEngine", forwarded, rows=6)
+    else:
+        write_calibration_table(block(delivery) / table, rows=6)
+        with tables.table(str(block(delivery) / table), readonly=False, ack=False) as opened:
+            opened.putkeyword("OTHER", tables.table(str(block(delivery) / other), ack=False))
+    age(delivery.origin)
+
+
+NEEDED = {"column": "rows in", "keyword": "a subtable in"}
+
+
+@pytest.mark.parametrize("is_applied", [False, True])
+@pytest.mark.parametrize("how", NEEDED)
+def test_table_beside_another_is_missed_when_it_goes_elsewhere_whatever_was_planned_before(
+    delivery: Delivery, how: str, is_applied: bool
+) -> None:
+    needing(delivery, how, "a.gcal", "b.gcal")
+    delivery.plan(Mode.COPY)
+    if is_applied:
+        delivery.apply()
+    found = [(Code.TABLE_REFERS, "sb1/X8c/a.gcal", f"{NEEDED[how]} sb1/X8c/b.gcal")]
+    assert refused(delivery, include=(Include("X8c/b.gcal", "raw"),)) == found
+    delivery.plan(Mode.COPY)
+
+
+@pytest.mark.parametrize("is_applied", [False, True])
+@pytest.mark.parametrize("how", NEEDED)
+def test_table_beside_another_is_missed_when_it_has_gone_whatever_was_planned_before(
+    delivery: Delivery, how: str, is_applied: bool
+) -> None:
+    needing(delivery, how, "a.gcal", "b.gcal")
+    delivery.plan(Mode.COPY)
+    if is_applied:
+        delivery.apply()
+    (block(delivery) / "b.gcal").rename(delivery.origin.with_name("gone"))
+    assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.gcal", f"{NEEDED[how]} sb1/X8c/b.gcal")]
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])
+@pytest.mark.parametrize("how", NEEDED)
+def test_tables_that_need_each_other_are_packaged_again(delivery: Delivery, how: str, mode: Mode) -> None:
+    """After a move there are only symlinks in both of them."""
+    needing(delivery, how, "a.gcal", "b.gcal")
+    delivery.make(mode)
+    for _ in range(2):
+        delivery.make(mode)
+    assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_measurement_set_is_asked_what_it_needs_also_where_its_columns_are_known(
+    delivery: Delivery, is_known: bool
+) -> None:
+    table = block(delivery) / f"{UID}.ms.split"
+    shutil.rmtree(table, ignore_errors=True)
+    write_measurement_set(table, Recipe(rows=12))
+    write_measurement_set(block(delivery) / f"{UID}.ms.split.cal", SMALL)
+    write_calibration_table(block(delivery) / "b.gcal")
+    with tables.table(str(table), readonly=False, ack=False) as opened:
+        opened.putkeyword("OTHER", tables.table(str(block(delivery) / "b.gcal"), ack=False))
+    age(delivery.origin)
+    if is_known:
+        delivery.plan(Mode.COPY, include=(Include("X8c/b.gcal", "raw"),))
+    assert refused(delivery) == [(Code.TABLE_REFERS, f"sb1/X8c/{UID}.ms.split", "a subtable in sb1/X8c/b.gcal")]

@@ -17,10 +17,11 @@ from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.alma.ticket_file import is_ticket_file
-from qa2pack.manifest.casa.table_dat import TableNames, parse_table_file, read_table_names
+from qa2pack.manifest.casa.table_dat import TableNames, parse_table_file
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.wire import WireError, unpack
 from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.scan.table_look import look_into_table
 from qa2pack.manifest.verify.sum_list import SumList, SumListError
 from qa2pack.tarsplit.state import FinishedChunk, State, decode_state
 from support.commands import run_here
@@ -170,7 +171,7 @@ class _Counted(bytes):
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
 def test_description_of_a_table_that_is_no_file_names_none(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path / "table.dat")
-    assert read_table_names(os.fsencode(tmp_path)) == TableNames()
+    assert look_into_table(os.fsencode(tmp_path)).names == TableNames()
 
 
 @pytest.mark.parametrize("name", ["manifests", "finished", "staging", "previous"])

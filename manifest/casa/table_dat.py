@@ -9,7 +9,6 @@ Managers are read with certainty or not at all, since a name that were overlooke
 named, what cannot be understood is left out: that a table is broken is for casacore to say.
 """
 
-import errno
 import os
 import stat
 import struct
@@ -58,8 +57,6 @@ _MANAGER_COUNT = 1 << 16
 _HEAD_BYTES = 1 << 20
 _MOST_BYTES = 1 << 30
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-# Nothing, a loop of links, a folder, a socket.
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
 class NoTableError(UnreadableTableError):
@@ -159,22 +156,6 @@ class TableNames:
     keywords: tuple[bytes, ...] = ()
     elsewhere: tuple[str, ...] = ()
     images: tuple[bytes, ...] = ()
-
-
-def read_table_names(table: bytes) -> TableNames:
-    """Return what the table in a folder says of others; nothing if it is none.
-
-    Raises:
-        OSError: it cannot be read; taken for nothing, the table would be packaged without what it needs.
-    """
-    try:
-        return read_table_file(table).names()
-    except UnreadableTableError:
-        return TableNames()
-    except OSError as error:
-        if error.errno not in _NO_FILE:
-            raise
-        return TableNames()
 
 
 def read_table_file(table: bytes) -> TableFile:

@@ -48,8 +48,8 @@ class Placed:
     Attributes:
         choice: what decided, with the places that were found.
         notes: of each destination that is a measurement set how it is split.
-        references: what the tables need that were read for it.
-        looked_into: the sources of those.
+        references: what the measurement sets need.
+        looked_into: the sources of those that were read for it.
         bundles: those of the origin that were looked into, by source.
     """
 
@@ -114,7 +114,7 @@ def place_origin(
     inside = [node.source for nodes in choice.insides.values() for node in nodes]
     warnings = (*_warnings(request, placement, inside, tables, (*broken, *unmeasured)), *_estimates(notes))
     placement = replace(placement, items=items, warnings=warnings)
-    return Placed(placement, choice, notes, needed, frozenset(tables.names), bundles)
+    return Placed(placement, choice, notes, needed, frozenset(tables.looks), bundles)
 
 
 def _read_bundles(request: PlanRequest, sources: Sequence[bytes], engine: Engine) -> "Mapping[bytes, OriginBundle]":
@@ -165,7 +165,7 @@ def _warnings(
     yield from placement.warnings
     yield from unmatched_globs(request.origin, request.typed_globs, placement, inside)
     yield from tables.whole_warnings(request.origin)
-    yield from tables.incomplete_warnings(request.origin)
+    yield from tables.incomplete_warnings()
     for problem in unreadable:
         yield replace(problem, code=_LENIENT.get(problem.code, Code.W_TABLE_UNREADABLE))
 

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgpack
 import xxhash
@@ -23,7 +23,7 @@ from qa2pack.manifest.casa.column_split import (
     Weights,
     plan_split,
 )
-from qa2pack.manifest.casa.table_dat import Kind, TableNames, read_table_names
+from qa2pack.manifest.casa.table_dat import Kind, TableNames
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.file_state import state_of
@@ -35,6 +35,9 @@ from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, path_fault
 from qa2pack.manifest.scan.table_references import Reference, references
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.scan.table_look import TableLook
 
 Query = TypeVar("Query")
 Key = TypeVar("Key")
@@ -74,31 +77,31 @@ class Tables:
         columns: data columns by source; tables that could not be opened are missing.
         fingerprints: of all tables, by source.
         broken: the problems of those that casacore could not open.
-        names: what those that were read now say of other tables; of the others it was said earlier, and may not hold.
+        looks: what is seen of each that can be read, without casacore.
     """
 
     shapes: Mapping[bytes, TableShape]
     columns: Mapping[bytes, tuple[str, ...]]
     fingerprints: Mapping[bytes, bytes]
     broken: Mapping[bytes, Problem]
-    names: Mapping[bytes, TableNames] = field(default_factory=dict)
+    looks: "Mapping[bytes, TableLook]" = field(default_factory=dict)
 
     @property
     def whole(self) -> Mapping[bytes, TableNames]:
         """Those that are no tables of their own, so that nothing can be dropped from them."""
-        return {source: names for source, names in self.names.items() if names.kind is not Kind.PLAIN}
+        return {source: look.names for source, look in self.looks.items() if look.names.kind is not Kind.PLAIN}
 
     def kept(self, items: Iterable[Item]) -> tuple[Item, ...]:
         """Return the items, with those packaged whole that cannot lose columns."""
         return tuple(without_column(items, (*self.broken, *self.whole)))
 
     def references(self, items: Iterable[Item], exclude: Sequence[str]) -> tuple[Reference, ...]:
-        """Return what the tables that were read now need."""
+        """Return what the tables need."""
         return tuple(
             reference
             for item in items
-            if item.source in self.names
-            for reference in references(self.names[item.source], item.source, item.path, exclude)
+            if item.source in self.looks
+            for reference in references(self.looks[item.source].names, item.source, item.path, exclude)
         )
 
     def whole_warnings(self, root: bytes) -> Iterator[Problem]:
@@ -109,12 +112,10 @@ class Tables:
                 kind_in_words = f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
             yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), found=kind_in_words)
 
-    def incomplete_warnings(self, root: bytes) -> Iterator[Problem]:
+    def incomplete_warnings(self) -> Iterator[Problem]:
         """Yield a warning for what tables lack that casacore can open without it, in every mode and at every plan."""
-        for source in sorted(self.fingerprints.keys() - self.broken.keys()):
-            from qa2pack.manifest.scan.broken_tables import table_faults  # of no use where there are no tables
-
-            yield from table_faults(os.path.join(root, source))
+        for source in sorted(self.looks.keys() - self.broken.keys()):
+            yield from self.looks[source].faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,9 @@ def describe_tables(
     """
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
-    names, broken = _names(root, [source for source in marks if source not in columns])
-    queries = {source: _Query(reader, root, source) for source, each in names.items() if each.kind is Kind.PLAIN}
+    looks, broken = _looks(root, marks)
+    plain = (source for source, look in looks.items() if look.names.kind is Kind.PLAIN)
+    queries = {source: _Query(reader, root, source) for source in plain if source not in columns}
     if queries:
         reader.prepare()
     shapes: dict[bytes, TableShape] = {}
@@ -173,20 +175,22 @@ def describe_tables(
             raise Refused(answer)
         else:
             broken[source] = answer
-    return Tables(shapes, columns, marks, broken, names)
+    return Tables(shapes, columns, marks, broken, looks)
 
 
-def _names(root: bytes, sources: Iterable[bytes]) -> tuple[dict[bytes, TableNames], dict[bytes, Problem]]:
-    """Return what the tables say of others, and the problems of those that cannot be read."""
-    names: dict[bytes, TableNames] = {}
+def _looks(root: bytes, sources: Iterable[bytes]) -> "tuple[dict[bytes, TableLook], dict[bytes, Problem]]":
+    """Return what is seen of the tables, and the problems of those that cannot be read."""
+    looks: dict[bytes, TableLook] = {}
     unreadable: dict[bytes, Problem] = {}
     for source in sources:
+        from qa2pack.manifest.scan.table_look import look_into_table  # of no use where there are no tables
+
         table = os.path.join(root, source)
         try:
-            names[source] = read_table_names(table)
+            looks[source] = look_into_table(table)
         except OSError as error:
             unreadable[source] = Problem(Code.UNREADABLE, table, found=f"{path_fault(error)}: table.dat")
-    return names, unreadable
+    return looks, unreadable
 
 
 def plan_splits(

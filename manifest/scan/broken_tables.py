@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from qa2pack.manifest.casa.aips_io import UnreadableTableError
 from qa2pack.manifest.casa.column_split import CONTAINERS
-from qa2pack.manifest.casa.table_dat import Kind, NoTableError, TableFile, located, read_table_file
+from qa2pack.manifest.casa.table_dat import Kind, TableFile, located
 from qa2pack.manifest.fs.presence import is_file, leads_anywhere
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
@@ -21,22 +21,26 @@ from qa2pack.manifest.scan.table_references import DESCRIPTION, INSIDE, is_insid
 from qa2pack.manifest.table_lock import LOCK_NAME, may_tell_rows
 
 
-def table_faults(table: bytes) -> Iterator[Problem]:
-    """Yield warnings if something of the table in a folder is damaged or not there.
+def table_faults(table: bytes, description: TableFile) -> Iterator[Problem]:
+    """Yield warnings if something of the table in a folder, whose `table.dat` was read, is damaged or not there.
 
     What cannot be read is reported by the scan. A subtable is looked for, and nothing else of it: it is a table of
     its own.
     """
     try:
-        description = read_table_file(table)
         for fault in filter(None, (_file_fault(table, description), _lock_fault(table, description))):
             yield Problem(Code.W_TABLE_INCOMPLETE, table, found=fault)
         for subtable in _missing_subtables(table, description):
             yield Problem(Code.W_TABLE_INCOMPLETE, subtable, found=f"there is no {shown(DESCRIPTION)}")
-    except (OSError, NoTableError):
+    except OSError:
         return
     except UnreadableTableError as error:
-        yield Problem(Code.W_TABLE_INCOMPLETE, table, found=str(error))
+        yield damaged_description(table, error)
+
+
+def damaged_description(table: bytes, error: UnreadableTableError) -> Problem:
+    """Return the warning of a table whose `table.dat` is not as casacore writes it."""
+    return Problem(Code.W_TABLE_INCOMPLETE, table, found=str(error))
 
 
 def _file_fault(table: bytes, description: TableFile) -> str:

@@ -10,13 +10,13 @@ allowed. A symlink to a folder is followed unless it is a loop.
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from typing import TypeVar
 
-from qa2pack.manifest.casa.column_split import is_manager_file, is_table_file
-from qa2pack.manifest.casa.table_dat import TableNames, read_table_names
+from qa2pack.manifest.casa.column_split import is_table_file
+from qa2pack.manifest.casa.table_dat import TableNames
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.at_once import at_once, each
@@ -47,7 +47,6 @@ BATCH_BYTES = 128 << 20
 _BATCH_SECONDS = 5.0  # where a file takes longer than on any disk of this machine
 _FILES_PER_CALL = 16  # of a batch, for each call that is under way at once
 _FIRST_FOLDERS = 8  # at once, before a file was seen for each call that may be under way
-_INFO = b"table.info"
 _SHARES = 4  # number of batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more nested symlinks to folders than this count as a loop
 
@@ -180,35 +179,43 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
         # With the folder open: the state of an entry that is a symlink is read only now.
         entries = [*files, *others]
         names = {name for name, _ in entries} if _is_looking(options, subtree) else frozenset()
-        is_table = DESCRIPTION in names
-        may_refer = is_table and _may_refer(options, subtree, dict(entries), known)
-    table = os.path.join(options.root, subtree.source)
-    if is_table:
-        from qa2pack.manifest.scan.broken_tables import table_faults  # of no use where there are no tables
-
-        result.warnings.extend(table_faults(table))
-    if may_refer:
-        _add_references(options, subtree, read_table_names, result)
+    if DESCRIPTION in names:
+        _look(_look_into_table, options, subtree, result)
     if not OF_IMAGES.isdisjoint(names):
-        from qa2pack.manifest.casa.image_files import read_image_names  # nearly no reduction has such an image
-
-        _add_references(options, subtree, read_image_names, result)
+        _look(_look_into_image, options, subtree, result)
     found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
 
 
-def _add_references(
-    options: ScanOptions, subtree: Subtree, read: Callable[[bytes], TableNames], result: ScanResult
+def _look(
+    into: Callable[[bytes, ScanResult], TableNames], options: ScanOptions, subtree: Subtree, result: ScanResult
 ) -> None:
-    """Add what a table or image needs; one that cannot be read is a problem, which its hashing may have found too."""
-    table = os.path.join(options.root, subtree.source)
+    """Add what a table or image needs, and what else is seen of it, whether or not an earlier plan saw it.
+
+    One that cannot be read is a problem, which its hashing may have found too.
+    """
+    path = os.path.join(options.root, subtree.source)
     try:
-        names = read(table)
+        names = into(path, result)
     except OSError as error:
-        problem = unreadable(os.fsencode(error.filename or table), error)
+        problem = unreadable(os.fsencode(error.filename or path), error)
         result.problems.extend([] if problem in result.problems else [problem])
     else:
         result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
+
+
+def _look_into_table(table: bytes, result: ScanResult) -> TableNames:
+    from qa2pack.manifest.scan.table_look import look_into_table  # of no use where there are no tables
+
+    look = look_into_table(table)
+    result.warnings.extend(look.faults)
+    return look.names
+
+
+def _look_into_image(image: bytes, _: ScanResult) -> TableNames:
+    from qa2pack.manifest.casa.image_files import read_image_names  # nearly no reduction has such an image
+
+    return read_image_names(image)
 
 
 def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanResult) -> "tuple[_Listing, _Listing]":
@@ -252,20 +259,6 @@ def _torn_table(
 def _is_looking(options: ScanOptions, subtree: Subtree) -> bool:
     """Tell whether tables are looked into: those of an origin, unless casacore was asked about this one."""
     return options.is_hashing and options.follows_links and not subtree.is_looked_into
-
-
-def _may_refer(
-    options: ScanOptions, subtree: Subtree, entries: "Mapping[bytes, os.DirEntry[str]]", known: KnownFolder | None
-) -> bool:
-    """Tell whether the table may need others, and has to be looked into for it.
-
-    An earlier plan looked into those that are known; not so what globs leave out now. Selections and concatenations
-    are few and have no storage managers, so these are looked into every time: what they need may have gone.
-    """
-    if options.exclude or (_INFO in entries and not any(map(is_manager_file, entries))):
-        return True
-    source = join(subtree.source, DESCRIPTION)
-    return known is None or known.digest(source, state_of(entries[DESCRIPTION].stat(follow_symlinks=False))) is None
 
 
 def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult) -> Iterable[Subtree]:
