@@ -28,6 +28,10 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 from support.in_process import write
 
 TABLE = b"X8c/U.ms.split"
+# A table of version 2 and four rows, with the keyword that makes it a measurement set.
+DESCRIPTION = (
+    b"\xbe\xbe\xbe\xbe\0\0\0\xff\0\0\0\x05Table\0\0\0\2\0\0\0\4\0\0\0\0\0\0\0\x0aPlainTable\0\0\0\x0aMS_VERSION"
+)
 ITEM = Item(TABLE, b"raw/U.ms.split", True, "DATA")
 SHAPE = TableShape(
     columns=("DATA", "CORRECTED_DATA", "WEIGHT", "SIGMA"),
@@ -85,6 +89,7 @@ class LastFirst(InlineEngine):
 def root(tmp_path: Path) -> bytes:
     for name in ("table.dat", "table.f1", "table.f1_TSM0", "table.f2", "table.f2_TSM0", "table.f3", "table.f4"):
         write(tmp_path / "X8c/U.ms.split" / name, b"x")
+    write(tmp_path / "X8c/U.ms.split/table.dat", DESCRIPTION)
     return os.fsencode(tmp_path)
 
 
@@ -232,3 +237,13 @@ def test_table_whose_values_are_rounded_is_a_problem_and_not_measured(root: byte
 def test_tables_that_are_packaged_whole_lose_their_column() -> None:
     other = replace(ITEM, source=b"other")
     assert without_column([ITEM, other], [TABLE]) == [replace(ITEM, column=None), other]
+
+
+def test_note_of_a_table_that_is_no_measurement_set_does_not_hold(root: bytes) -> None:
+    """An older program may have noted the columns of such a table."""
+    table = Path(os.fsdecode(root)) / os.fsdecode(TABLE)
+    write(table / "table.dat", DESCRIPTION[:-14])
+    note = TableNote(TABLE, "DATA", fingerprint(bytes(table)), SHAPE.data_columns, None)
+    reader = Reader(replace(SHAPE, is_measurement_set=False))
+    tables = describe_tables(root, [TABLE], known=(note,), reader=reader, engine=InlineEngine())
+    assert (dict(tables.columns), reader.asked) == ({TABLE: ()}, ["prepare", "describe"])

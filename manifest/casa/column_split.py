@@ -197,7 +197,11 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """Columns and storage managers of a table."""
+    """Columns and storage managers of a table.
+
+    Attributes:
+        is_measurement_set: it has the keyword MS_VERSION, as `TableFile.is_measurement_set` has it.
+    """
 
     columns: tuple[str, ...]
     managers: tuple[Manager, ...]
@@ -205,7 +209,12 @@ class TableShape:
 
     @property
     def data_columns(self) -> tuple[str, ...]:
-        """The columns that hold visibilities or similar data, in a fixed order."""
+        """The data columns of a measurement set, in a fixed order: all other tables are packaged as they are."""
+        return self.named_columns if self.is_measurement_set else ()
+
+    @property
+    def named_columns(self) -> tuple[str, ...]:
+        """The columns, in a fixed order, with names of data columns, whatever kind of table it is."""
         return tuple(name for name in DATA_COLUMNS if name in self.columns)
 
 
@@ -257,7 +266,7 @@ def plan_split(
         LossyManagerError: the table would have to be rewritten, and that may change values that stay.
     """
     columns = shape.data_columns
-    if not shape.is_measurement_set or columns in {(), ("DATA",)} or SINGLE_DISH_COLUMNS.issuperset(columns):
+    if columns in {(), ("DATA",)} or SINGLE_DISH_COLUMNS.issuperset(columns):
         return None
     if keep not in columns:
         raise ColumnMissingError(keep, columns)

@@ -50,6 +50,7 @@ TRUSTED = frozenset(
 # Those that write a first file, `table.f<number>`, also of a table without rows.
 _WITH_FILE = frozenset({"StandardStMan", "IncrementalStMan", "TiledColumnStMan", "TiledShapeStMan", "TiledCellStMan"})
 
+_VERSION = b"\0\0\0\x0aMS_VERSION"  # the name of a keyword, after its length
 _MAGIC = b"\xbe" * 4
 _VERSIONS = (2, 3)
 _MANAGER_COUNT = 1 << 16
@@ -86,6 +87,11 @@ class TableFile:
     data: bytes
     body: int
     row_count: int
+
+    @property
+    def is_measurement_set(self) -> bool:
+        """Whether it has the keyword without which CASA takes no table for a measurement set."""
+        return _VERSION in self.data
 
     def managers(self) -> frozenset[str]:
         """Return the names of the data managers.

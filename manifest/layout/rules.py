@@ -194,6 +194,11 @@ class Layout:
         return next((place for place in self.places if place.marked_by), None)
 
     @property
+    def has_measurement_sets(self) -> bool:
+        """Whether rules say which data column of a measurement set is kept; else none tells one by its name."""
+        return any(rule.column for rule in (*self.rules, *self.included))
+
+    @property
     def fixed_by_marks(self) -> frozenset[str]:
         """The variables that marks fix, so that a name may tell to which folder it belongs."""
         return frozenset().union(*(place.marked_by.pieces for place in self.places if place.marked_by))

@@ -92,7 +92,7 @@ def make_plan(
     refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))
     if not (placed.placement.items or writes.written or layout.has_readme):
         raise Refused(Problem(Code.NOTHING_PACKAGED, request.origin))
-    options = _scan_options(request, layout, destination)
+    options = replace(_scan_options(request, layout, destination), measurement_sets=placed.sets)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits, bundles = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
     lost = tuple(lost_files(destination, request, gathered.spool))

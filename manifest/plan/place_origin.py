@@ -12,6 +12,7 @@ from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.decide import Choice
 from qa2pack.manifest.layout.given import given_values
+from qa2pack.manifest.layout.include import included_folder
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import choose, measurement_sets, opened_bundles, place
 from qa2pack.manifest.layout.remedies import PLAN_ONE
@@ -50,6 +51,7 @@ class Placed:
         notes: of each destination that is a measurement set how it is split.
         references: what the measurement sets need.
         looked_into: the sources of those that were read for it.
+        sets: the sources of all that go where measurement sets belong; None where the layout has no such place.
         bundles: those of the origin that were looked into, by source.
     """
 
@@ -58,6 +60,7 @@ class Placed:
     notes: Mapping[bytes, TableNote]
     references: tuple[Reference, ...]
     looked_into: frozenset[bytes]
+    sets: frozenset[bytes] | None
     bundles: "Mapping[bytes, OriginBundle]"
 
 
@@ -114,7 +117,19 @@ def place_origin(
     inside = [node.source for nodes in choice.insides.values() for node in nodes]
     warnings = (*_warnings(request, placement, inside, tables, (*broken, *unmeasured)), *_estimates(notes))
     placement = replace(placement, items=items, warnings=warnings)
-    return Placed(placement, choice, notes, needed, frozenset(tables.looks), bundles)
+    sets = _measurement_sets(placement, choice)
+    return Placed(placement, choice, notes, needed, frozenset(tables.looks), sets, bundles)
+
+
+def _measurement_sets(placement: Placement, choice: Choice) -> frozenset[bytes] | None:
+    """Return what goes where measurement sets belong by the rules, or where somebody said that it does."""
+    if not choice.layout.has_measurement_sets:
+        return None
+    return frozenset(
+        draft.entry.node.source
+        for draft in placement.drafts
+        if draft.column or included_folder(draft.entry.path, choice.include)
+    )
 
 
 def _read_bundles(request: PlanRequest, sources: Sequence[bytes], engine: Engine) -> "Mapping[bytes, OriginBundle]":
@@ -165,6 +180,7 @@ def _warnings(
     yield from placement.warnings
     yield from unmatched_globs(request.origin, request.typed_globs, placement, inside)
     yield from tables.whole_warnings(request.origin)
+    yield from tables.other_warnings(request.origin)
     yield from tables.incomplete_warnings()
     for problem in unreadable:
         yield replace(problem, code=_LENIENT.get(problem.code, Code.W_TABLE_UNREADABLE))

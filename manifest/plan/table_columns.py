@@ -112,6 +112,13 @@ class Tables:
                 kind_in_words = f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
             yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), found=kind_in_words)
 
+    def other_warnings(self, root: bytes) -> Iterator[Problem]:
+        """Yield a warning for each table that keeps all its data columns because it is no measurement set."""
+        for source, shape in sorted(self.shapes.items()):
+            if shape.named_columns and not shape.is_measurement_set:
+                found = f"{', '.join(shape.named_columns)}, but no keyword MS_VERSION"
+                yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), "a measurement set", found)
+
     def incomplete_warnings(self) -> Iterator[Problem]:
         """Yield a warning for what tables lack that casacore can open without it, in every mode and at every plan."""
         for source in sorted(self.looks.keys() - self.broken.keys()):
@@ -160,8 +167,11 @@ def describe_tables(
         Refused: casacore cannot work in this environment; that never counts as a fault of a table.
     """
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
-    columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
     looks, broken = _looks(root, marks)
+    sets = {source for source, look in looks.items() if look.is_measurement_set}
+    columns = {
+        note.source: note.columns for note in known if note.source in sets and marks[note.source] == note.fingerprint
+    }
     plain = (source for source, look in looks.items() if look.names.kind is Kind.PLAIN)
     queries = {source: _Query(reader, root, source) for source in plain if source not in columns}
     if queries:

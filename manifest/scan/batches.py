@@ -35,6 +35,7 @@ class ScanOptions:
         device: device number of the package's file system.
         other_mounts: where this file system is mounted, too.
         may_copy: copy what cannot be linked, instead of leaving the refusal to preflight.
+        measurement_sets: the sources of those that are expected; of others there is a warning. None: all are.
     """
 
     root: bytes
@@ -52,6 +53,7 @@ class ScanOptions:
     device: int = 0
     other_mounts: OtherMounts = OtherMounts()
     may_copy: bool = False
+    measurement_sets: frozenset[bytes] | None = None
 
     def is_far(self, source: bytes, device: int) -> bool:
         """Return whether no hard link can lead from a source, relative to the root or absolute, to the package."""

@@ -12,25 +12,28 @@ from collections.abc import Iterator
 
 from qa2pack.manifest.casa.aips_io import UnreadableTableError
 from qa2pack.manifest.casa.column_split import CONTAINERS
-from qa2pack.manifest.casa.table_dat import Kind, TableFile, located
+from qa2pack.manifest.casa.table_dat import Kind, TableFile, TableNames, located
 from qa2pack.manifest.fs.presence import is_file, leads_anywhere
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.scan.table_references import DESCRIPTION, INSIDE, is_inside
+from qa2pack.manifest.scan.table_references import DESCRIPTION, is_inside
 from qa2pack.manifest.table_lock import LOCK_NAME, may_tell_rows
 
 
-def table_faults(table: bytes, description: TableFile) -> Iterator[Problem]:
-    """Yield warnings if something of the table in a folder, whose `table.dat` was read, is damaged or not there.
+def table_faults(table: bytes, description: TableFile, names: TableNames) -> Iterator[Problem]:
+    """Yield warnings if something of the table in a folder is damaged or not there.
 
     What cannot be read is reported by the scan. A subtable is looked for, and nothing else of it: it is a table of
     its own.
+
+    Args:
+        description, names: what its `table.dat` holds, and what that says of other tables.
     """
     try:
         for fault in filter(None, (_file_fault(table, description), _lock_fault(table, description))):
             yield Problem(Code.W_TABLE_INCOMPLETE, table, found=fault)
-        for subtable in _missing_subtables(table, description):
+        for subtable in _missing_subtables(table, names):
             yield Problem(Code.W_TABLE_INCOMPLETE, subtable, found=f"there is no {shown(DESCRIPTION)}")
     except OSError:
         return
@@ -68,11 +71,9 @@ def _lock_fault(table: bytes, description: TableFile) -> str:
     return f"{fault}, so it has {counted(description.row_count, 'row')}"
 
 
-def _missing_subtables(table: bytes, description: TableFile) -> Iterator[bytes]:
+def _missing_subtables(table: bytes, names: TableNames) -> Iterator[bytes]:
     """Yield the folders of subtables that lie in the table's folder by its keywords, and are not there."""
-    if INSIDE not in description.data:  # as in most tables: then nothing has to be understood
-        return
-    for name in filter(is_inside, description.names().keywords):
+    for name in filter(is_inside, names.keywords):
         subtable = located(name, table)
         if not is_file(join(subtable, DESCRIPTION)):
             yield subtable

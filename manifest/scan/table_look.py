@@ -24,10 +24,12 @@ class TableLook:
     Attributes:
         names: what it says of others; nothing where it is none, or cannot be understood.
         faults: warnings of what it lacks.
+        is_measurement_set: by what it holds, whatever it is called.
     """
 
     names: TableNames = field(default_factory=TableNames)
     faults: tuple[Problem, ...] = ()
+    is_measurement_set: bool = False
 
 
 def look_into_table(table: bytes) -> TableLook:
@@ -46,4 +48,5 @@ def look_into_table(table: bytes) -> TableLook:
         if error.errno not in _NO_FILE:
             raise
         return TableLook()
-    return TableLook(description.names(), tuple(table_faults(table, description)))
+    names = description.names()
+    return TableLook(names, tuple(table_faults(table, description, names)), description.is_measurement_set)

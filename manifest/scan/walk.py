@@ -47,6 +47,7 @@ BATCH_BYTES = 128 << 20
 _BATCH_SECONDS = 5.0  # where a file takes longer than on any disk of this machine
 _FILES_PER_CALL = 16  # of a batch, for each call that is under way at once
 _FIRST_FOLDERS = 8  # at once, before a file was seen for each call that may be under way
+_PARTS = b"SUBMSS"  # the folder of the parts of a multi-MS
 _SHARES = 4  # number of batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more nested symlinks to folders than this count as a loop
 
@@ -188,34 +189,48 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
 
 
 def _look(
-    into: Callable[[bytes, ScanResult], TableNames], options: ScanOptions, subtree: Subtree, result: ScanResult
+    into: "Callable[[ScanOptions, Subtree, ScanResult], TableNames]",
+    options: ScanOptions,
+    subtree: Subtree,
+    result: ScanResult,
 ) -> None:
     """Add what a table or image needs, and what else is seen of it, whether or not an earlier plan saw it.
 
     One that cannot be read is a problem, which its hashing may have found too.
     """
-    path = os.path.join(options.root, subtree.source)
     try:
-        names = into(path, result)
+        names = into(options, subtree, result)
     except OSError as error:
-        problem = unreadable(os.fsencode(error.filename or path), error)
+        path = os.fsencode(error.filename or os.path.join(options.root, subtree.source))
+        problem = unreadable(path, error)
         result.problems.extend([] if problem in result.problems else [problem])
     else:
         result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
 
 
-def _look_into_table(table: bytes, result: ScanResult) -> TableNames:
+def _look_into_table(options: ScanOptions, subtree: Subtree, result: ScanResult) -> TableNames:
     from qa2pack.manifest.scan.table_look import look_into_table  # of no use where there are no tables
 
-    look = look_into_table(table)
+    look = look_into_table(os.path.join(options.root, subtree.source))
     result.warnings.extend(look.faults)
+    if look.is_measurement_set and options.measurement_sets is not None:
+        whole = _whole_set(subtree.source)
+        if whole not in options.measurement_sets:
+            path, found = os.path.join(options.root, whole), "a measurement set among other files"
+            result.warnings.append(Problem(Code.W_TABLE_WHOLE, path, "--include or --exclude", found))
     return look.names
 
 
-def _look_into_image(image: bytes, _: ScanResult) -> TableNames:
+def _whole_set(source: bytes) -> bytes:
+    """Return the folder of the multi-MS that a measurement set is a part of, or its own."""
+    folder = os.path.dirname(source)
+    return os.path.dirname(folder) if os.path.basename(folder) == _PARTS else source
+
+
+def _look_into_image(options: ScanOptions, subtree: Subtree, _: ScanResult) -> TableNames:
     from qa2pack.manifest.casa.image_files import read_image_names  # nearly no reduction has such an image
 
-    return read_image_names(image)
+    return read_image_names(os.path.join(options.root, subtree.source))
 
 
 def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanResult) -> "tuple[_Listing, _Listing]":

@@ -625,8 +625,10 @@ WARNINGS: Mapping[Code, Row] = {
     Code.W_TABLE_WHOLE: Row(
         "This table is packaged whole, with all its data columns.",
         "It joins or selects from other tables, so it has no columns of its own to drop; or dropping them would "
-        "change the values that stay, or casacore cannot write it without them.",
-        "Nothing, if that is wanted. Else put in its place what CASA's split makes of it.",
+        "change the values that stay, or casacore cannot write it without them; or it is a measurement set where the "
+        "layout expects other tables, or has the name of one and is none.",
+        "Nothing, if that is wanted. Else put in its place what CASA's split makes of it, or leave it out: "
+        "--exclude GLOB; a measurement set of another name: --include GLOB=ROLE",
     ),
     Code.W_RAW_IS_CALIBRATED: Row(
         "The raw data of this table are not there; what goes into raw is its CORRECTED_DATA.",
