@@ -132,7 +132,8 @@ def check_stopped(
         check_places(paths)
         changes = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=False)
         _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, paths)))
-        check_origin(paths, opened=opened, engine=engine, disk=disk)
+        changed = frozenset(change.path for change in changes)
+        check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed)
 
 
 def is_gone(
@@ -209,8 +210,19 @@ def _is_kept_by_owner(path: bytes) -> bool:
     return os.geteuid() not in (0, folder.st_uid, status.st_uid)
 
 
-def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
-    """Refuse to unpublish the package while a moved file cannot go back, whose last copy the package has."""
+def check_origin(
+    paths: TransactionPaths,
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    disk: Disk,
+    changed: frozenset[bytes] = frozenset(),
+) -> None:
+    """Refuse to unpublish the package while a moved file cannot go back, whose last copy the package has.
+
+    Args:
+        changed: paths of packaged files that may go with it, and are not as packaged: what was moved is not in them.
+    """
     if paths.publishing.is_removal or paths.publishing is Publishing.RENAME:
         return  # no file goes back to the origin
     manifest = published_manifest(paths, opened)
@@ -218,7 +230,7 @@ def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine
         raise CannotUndoError(*missing, remedies=_WITHOUT_ORIGIN)
     if manifest.header.mode is Mode.MOVE:
         member = paths.package.member(manifest.header.member)
-        problems = look_at_origin(manifest, member, engine=engine, disk=disk)
+        problems = look_at_origin(manifest, member, engine=engine, disk=disk, changed=changed)
         if problems:
             raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
 

@@ -454,6 +454,55 @@ def test_files_that_only_have_another_time_in_the_package_come_back_with_their_o
         assert not far.path.exists()
 
 
+def rot(path: Path) -> None:
+    """Damage a file as a disk does it: with its size and mtime; a snapshot has a hard link to it."""
+    status = path.stat()
+    package = next(folder for folder in path.parents if folder.name == "2011.0.00229.S")
+    os.link(path, package.with_name("snapshot"))
+    with path.open("r+b") as file:
+        file.write(bytes([path.read_bytes()[0] ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+@pytest.mark.parametrize("change", [rot, Path.unlink])
+def test_rollback_puts_back_the_file_beside_its_link_if_the_package_does_not_have_it(
+    delivery: Delivery, change: Callable[[Path], object], is_begun: bool
+) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        before = contents_and_times(far.origin)
+        far.plan(Mode.MOVE)
+        with pytest.raises(Stopped):
+            far.apply(StoppingAtUnlink())
+        if is_begun:
+            with pytest.raises(Stopped):
+                roll_back(far, StoppingAtUnlink())
+        (link,) = links_below(far.origin).values()
+        change(link)
+        roll_back(far)
+        assert contents_and_times(far.origin) == before
+        assert not far.path.exists()
+
+
+def test_rollback_is_refused_before_it_begins_if_the_package_does_not_have_a_moved_file(delivery: Delivery) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        far.plan(Mode.MOVE)
+        stop_after_links(far, 1)
+        (link,) = links_below(far.origin).values()
+        rot(link)
+        seen = snapshot(far.origin)
+        with pytest.raises(CannotUndoError) as caught:
+            roll_back(far)
+        assert [problem.found for problem in caught.value.problems[1:]] == ["another in the package"]
+        assert snapshot(far.origin) == seen
+        applied = far.apply()
+        assert not applied.is_rolled_back
+        assert applied.left_alone == ()
+        assert set(links_below(far.origin)) == moved_sources(far)
+
+
 class MeddlingWithCopies(Disk):
     """A disk on which somebody writes to a file of the package when a copy of it is begun."""
 

@@ -59,7 +59,8 @@ class OriginName:
     Attributes:
         member: absolute path of the member.
         target: absolute path of the file in it.
-        is_resumed: the package was visible before this run, so a copy is read before the file goes that it is of.
+        is_doubted: size and mtime of the copy in the package are not relied on: it is read. What lies beside the name
+            never goes without that.
     """
 
     disk: Disk
@@ -68,7 +69,7 @@ class OriginName:
     member: bytes
     target: bytes
     planned: Planned
-    is_resumed: bool = False
+    is_doubted: bool = False
 
     def to_link(self) -> Hindrance | None:
         """Replace the file by a symlink; return what keeps it from that, None if the symlink is in place."""
@@ -78,7 +79,7 @@ class OriginName:
         seen = status_of(self.name, dir_fd=self.fd)
         holds = self._judge(self.name, seen)
         if holds is _Holds.FILE:
-            if not self._is_spare_file(seen):
+            if not self._is_spare_file(seen, is_quick=not self.is_doubted):
                 return self._not_moved
             self.disk.symlink(self.target, swap.beside, dir_fd=self.fd)
             if swap.enter(seen):
@@ -88,16 +89,15 @@ class OriginName:
     def in_the_way(self) -> Hindrance | None:
         """Return what would prevent `back` from restoring the file, None if nothing would."""
         beside = self._swap.beside
-        left = self._look(beside)
-        if left is _Holds.OTHER or (left is not _Holds.NOTHING and not self._is_packaged):
+        left, holds = self._look(beside), self._look(self.name)
+        # Where the whole member is gone, nothing is swept.
+        if left is _Holds.OTHER or (left is not _Holds.NOTHING and not is_there(self.member)):
             return Hindrance(beside, _ANOTHER)
-        match self._look(self.name):
-            case _Holds.FILE:
-                return None
-            case _Holds.LINK | _Holds.NOTHING:
-                return None if self._is_moved_one else self._not_moved
-            case _Holds.OTHER:
-                return Hindrance(self.name, _ANOTHER)
+        if holds is _Holds.OTHER:
+            return Hindrance(self.name, _ANOTHER)
+        if left is _Holds.FILE and not self._is_spare(beside):  # it goes back to the name
+            return Hindrance(beside, _ANOTHER) if holds is _Holds.FILE and not self._is_spare(self.name) else None
+        return None if holds is _Holds.FILE or self._is_moved_one else self._not_moved
 
     def back(self) -> Hindrance | None:
         """Put the file back in place of the symlink, or at a free name; return what is in the way, None if done."""
@@ -146,9 +146,9 @@ class OriginName:
     def _is_spare(self, name: bytes) -> bool:
         seen = status_of(name, dir_fd=self.fd)
         holds = self._judge(name, seen)
-        return holds is _Holds.LINK or (holds is _Holds.FILE and self._is_spare_file(seen))
+        return holds is _Holds.LINK or (holds is _Holds.FILE and self._is_spare_file(seen, is_quick=False))
 
-    def _is_spare_file(self, seen: os.stat_result | None) -> bool:
+    def _is_spare_file(self, seen: os.stat_result | None, *, is_quick: bool) -> bool:
         """Return whether the planned file, with this stat result, may go, because the package has it or its content.
 
         It may have been removed from the package since a stop, or another may have its name there.
@@ -157,7 +157,7 @@ class OriginName:
         if packaged is None:
             return False
         is_same = seen is not None and os.path.samestat(seen, packaged)
-        return is_same or self._is_like_planned(packaged, is_quick=not self.is_resumed)
+        return is_same or self._is_like_planned(packaged, is_quick=is_quick)
 
     @property
     def _is_packaged(self) -> bool:
@@ -171,9 +171,10 @@ class OriginName:
         if packaged is None or not stat.S_ISREG(packaged.st_mode):
             return False
         is_near = packaged.st_dev == os.fstat(self.fd).st_dev  # else the number says nothing
-        return (is_near and packaged.st_ino == self.planned.state.inode) or self._is_like_planned(packaged)
+        is_moved = is_near and packaged.st_ino == self.planned.state.inode
+        return is_moved or self._is_like_planned(packaged, is_quick=not self.is_doubted)
 
-    def _is_like_planned(self, packaged: os.stat_result, *, is_quick: bool = True) -> bool:
+    def _is_like_planned(self, packaged: os.stat_result, *, is_quick: bool) -> bool:
         """Return whether the package's file has the planned content; quick: read only if size or mtime differ."""
         planned = self.planned.state
         if not stat.S_ISREG(packaged.st_mode):

@@ -45,6 +45,7 @@ class OriginBatch:
     Attributes:
         member: absolute path of the published member.
         is_resumed: it was visible before this run.
+        changed: paths of its files that are not as packaged, whatever their size and mtime.
     """
 
     disk: Disk
@@ -53,6 +54,7 @@ class OriginBatch:
     blobs: tuple[bytes, ...]
     direction: Direction
     is_resumed: bool = False
+    changed: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
@@ -120,9 +122,15 @@ def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) 
     return done
 
 
-def look_at_origin(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
-    """Return a problem for each name that `put_back` would not change, where all disks are there; changes nothing."""
-    return _run(manifest, member, Direction.LOOK, engine=engine, disk=disk).problems
+def look_at_origin(
+    manifest: Described, member: bytes, *, engine: Engine, disk: Disk, changed: frozenset[bytes] = frozenset()
+) -> list[Problem]:
+    """Return a problem for each name that `put_back` would not change, where all disks are there; changes nothing.
+
+    Args:
+        changed: paths of the member's files that are not as packaged; only of these the content is read.
+    """
+    return _run(manifest, member, Direction.LOOK, engine=engine, disk=disk, changed=changed).problems
 
 
 def _check_there(manifest: Described) -> None:
@@ -138,10 +146,11 @@ def _run(
     engine: Engine,
     disk: Disk,
     is_resumed: bool = False,
+    changed: frozenset[bytes] = frozenset(),
 ) -> OriginResult:
     done, origin = OriginResult(), manifest.header.origin
     groups = grouped_blobs(manifest.stream.blobs())
-    batches = (OriginBatch(disk, origin, member, group, direction, is_resumed) for group in groups)
+    batches = (OriginBatch(disk, origin, member, group, direction, is_resumed, changed) for group in groups)
     for result in run_streamed(engine, work_on_origin, batches):
         done.problems.extend(result.problems)
         done.folders |= result.folders
@@ -183,7 +192,8 @@ def _turn(
         with opened_beneath(batch.origin, folder) as fd:
             result.folders.setdefault(os.fstat(fd).st_dev, os.path.join(batch.origin, folder))
             planned = planned_source(record, index)
-            origin_name = OriginName(batch.disk, fd, name, batch.member, target, planned, batch.is_resumed)
+            is_doubted = batch.is_resumed or target in batch.changed
+            origin_name = OriginName(batch.disk, fd, name, batch.member, target, planned, is_doubted)
             match batch.direction:
                 case Direction.TO_LINKS:
                     return origin_name.to_link()
