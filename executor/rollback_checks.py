@@ -71,6 +71,10 @@ _WITHOUT_PREVIOUS = (
     Remedy("Bring it back to where it was in PACKAGE.pack, then:", ("pack rollback PACKAGE",)),
     Remedy("Or leave it, and finish what was stopped:", ("pack apply PACKAGE",)),
 )
+_WITHOUT_MOVED = (
+    Remedy("Put them back into the package, from a backup, then:", ("pack rollback PACKAGE",)),
+    Remedy("Or leave it, and finish what was stopped:", ("pack apply PACKAGE",)),
+)
 _WITHOUT_FOLDER = (Remedy("Move it away, then:", ("pack rollback PACKAGE",)),)
 _WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:", ("pack rollback PACKAGE",)),)
 
@@ -78,6 +82,18 @@ _WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:",
 def cannot_undo(code: Code, package: Package, files: Iterable[Problem] = ()) -> CannotUndoError:
     """Return the error for a rollback that is not possible; the remedy is that of its reason, not of the files."""
     return CannotUndoError(Problem(code, package.path), *files)
+
+
+def cannot_put_back(package: Package, problems: Sequence[Problem], *, is_begun: bool) -> CannotUndoError:
+    """Return the error for moved files that cannot go back.
+
+    Args:
+        is_begun: the rollback is recorded, or the apply has ended: no apply can go on.
+    """
+    if all(problem.code is not Code.MOVED_LOST for problem in problems):
+        return cannot_undo(Code.ORIGIN_IN_THE_WAY, package, problems)
+    remedies = () if is_begun else _WITHOUT_MOVED
+    return CannotUndoError(Problem(Code.MOVED_LOST, package.path), *problems, remedies=remedies)
 
 
 _RECEIVE_AGAIN = Remedy(
@@ -133,7 +149,7 @@ def check_stopped(
         changes = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=False)
         _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, paths)))
         changed = frozenset(change.path for change in changes)
-        check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed)
+        check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed, is_begun=is_rolling_back)
 
 
 def is_gone(
@@ -217,11 +233,13 @@ def check_origin(
     engine: Engine,
     disk: Disk,
     changed: frozenset[bytes] = frozenset(),
+    is_begun: bool = True,
 ) -> None:
     """Refuse to unpublish the package while a moved file cannot go back, whose last copy the package has.
 
     Args:
         changed: paths of packaged files that may go with it, and are not as packaged: what was moved is not in them.
+        is_begun: as of `cannot_put_back`.
     """
     if paths.publishing.is_removal or paths.publishing is Publishing.RENAME:
         return  # no file goes back to the origin
@@ -232,7 +250,7 @@ def check_origin(
         member = paths.package.member(manifest.header.member)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk, changed=changed)
         if problems:
-            raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
+            raise cannot_put_back(paths.package, problems, is_begun=is_begun)
 
 
 def ended_journal(path: bytes) -> Sequence[Record]:

@@ -14,7 +14,7 @@ from qa2pack.executor.publish.origin_links import put_back
 from qa2pack.executor.publish.publish import unpublish
 from qa2pack.executor.publish.renaming import bring_old_back, turn_origin_links
 from qa2pack.executor.rollback_checks import (
-    cannot_undo,
+    cannot_put_back,
     is_gone,
     published_manifest,
 )
@@ -41,7 +41,6 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.fs.scratch import DISK_FULL
-from qa2pack.manifest.problem import Code
 
 
 def roll_back(
@@ -202,5 +201,5 @@ def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Eng
         return False
     done = put_back(manifest, paths.package.member(manifest.header.member), engine=engine, disk=disk)
     if done.problems:  # they appeared after the check; going on would remove the last copies
-        raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, done.problems)
+        raise cannot_put_back(paths.package, done.problems, is_begun=True)
     return done.has_copies

@@ -148,6 +148,7 @@ class Code(StrEnum):
     CONTROL_MISSING = "control-missing"
     ORIGIN_AWAY = "origin-away"
     ORIGIN_IN_THE_WAY = "origin-in-the-way"
+    MOVED_LOST = "moved-lost"
     NOT_AS_APPLIED = "not-as-applied"
     PREVIOUS_GONE = "previous-gone"
     CHANGED_SINCE = "changed-since"

@@ -38,6 +38,7 @@ from qa2pack.tarsplit.place.place import StoreBusyError, StoreError
 from support.commands import run_here, run_redirected
 from support.faulty_disk import DiscardStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write
+from support.origin_bytes import links_below, stop_after_links
 from support.printed_commands import misfits, mixed_lines, printed_commands, ready_commands
 from support.signatures import ALICE, known_signers, make_key, sign_by_hand
 
@@ -393,6 +394,16 @@ def _(world: World) -> Words:
     (world.delivery.origin / "a.fits").unlink()
     write(world.delivery.origin / "a.fits", b"another")
     return ["rollback", path]
+
+
+@fails(Code.MOVED_LOST)
+def _(world: World) -> Words:
+    write(world.delivery.origin / "a.fits", b"x")
+    world.delivery.plan(Mode.MOVE)
+    stop_after_links(world.delivery, 1)
+    (packaged,) = links_below(world.delivery.origin).values()
+    packaged.unlink()
+    return ["rollback", world.path]
 
 
 @fails(Code.ORIGIN_AWAY)

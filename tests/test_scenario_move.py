@@ -495,6 +495,7 @@ def test_rollback_is_refused_before_it_begins_if_the_package_does_not_have_a_mov
         seen = snapshot(far.origin)
         with pytest.raises(CannotUndoError) as caught:
             roll_back(far)
+        assert {problem.code for problem in caught.value.problems} == {Code.MOVED_LOST}
         assert [problem.found for problem in caught.value.problems[1:]] == ["another in the package"]
         assert snapshot(far.origin) == seen
         applied = far.apply()

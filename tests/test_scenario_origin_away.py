@@ -282,6 +282,24 @@ def test_all_files_removed_from_a_disk_that_is_there_are_reported(parted: Delive
         assert {os.path.basename(problem.path) for problem in parted.apply().left_alone} == {b"b", b"c"}
 
 
+@pytest.mark.parametrize("is_rolled_back", [False, True])
+def test_new_file_that_is_removed_beside_files_that_were_moved_earlier_is_reported(
+    tmp_path: Path, disk: Path, is_rolled_back: bool
+) -> None:
+    """They are on the disk of the package by then, and the record of all of them has the number of that."""
+    far = Delivery(made_of_parts(tmp_path / "origin"), disk / "package")
+    far.make(Mode.MOVE, layout="as-is")
+    new = write(far.origin / "below/new", b"new")
+    far.plan(Mode.MOVE, layout="as-is")
+    stop_after_links(far, 0)
+    new.unlink()
+    if is_rolled_back:
+        roll_back(far)
+        assert new.read_bytes() == b"new"
+    else:
+        assert [problem.path for problem in far.apply().left_alone] == [os.fsencode(new)]
+
+
 # --- what a run that was killed leaves
 
 

@@ -198,7 +198,7 @@ def test_another_file_does_not_go_back_to_the_origin(layouts: Layouts) -> None:
         mine.write_text("mine")
         image.hardlink_to(mine)
         if origin.is_symlink():
-            check_refused(laid, laid.world.roll_back, Code.ORIGIN_IN_THE_WAY)
+            check_refused(laid, laid.world.roll_back, Code.MOVED_LOST)
         mine.unlink()
         aside.replace(image)
         check_goes_back(laid)

@@ -46,10 +46,12 @@ class Hindrance:
     Attributes:
         name: that which is in the way, in the folder of the name.
         found: what it holds, in words.
+        is_of_package: the origin is as it should be; it is the package that does not have the file that was moved.
     """
 
     name: bytes
     found: str
+    is_of_package: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ class OriginName:
     @property
     def _not_moved(self) -> Hindrance:
         """What the package has in place of the file that was moved."""
-        return Hindrance(self.name, _ANOTHER_PACKAGED if self._is_packaged else _NOT_PACKAGED)
+        found = _ANOTHER_PACKAGED if self._is_packaged else _NOT_PACKAGED
+        return Hindrance(self.name, found, is_of_package=True)
 
     @property
     def is_copy(self) -> bool:

@@ -178,7 +178,8 @@ def work_on_origin(batch: OriginBatch) -> OriginResult:
             hindrance = _turn(batch, (folder, name), record, index, result)
             if hindrance is not None:
                 path = os.path.join(batch.origin, folder, hindrance.name)
-                result.problems.append(Problem(Code.ORIGIN_CHANGED, path, _EXPECTED, hindrance.found))
+                code = Code.MOVED_LOST if hindrance.is_of_package else Code.ORIGIN_CHANGED
+                result.problems.append(Problem(code, path, _EXPECTED, hindrance.found))
     return result
 
 

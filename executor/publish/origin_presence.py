@@ -5,13 +5,14 @@ is not mounted, or the origin was renamed, and all is as it was when it is back.
 is, whatever that holds, or if a folder of it still has the device number that was recorded. That number alone says
 nothing: many disks have another one after each mount. An origin without anything in it is not there, either.
 
-A record that was merged of folders on several disks has the number of the first, so a disk of which there are only
-such records may pass for one whose files were removed.
+A record has the number of its first file only. Where that was moved earlier, it is the number of the package's disk;
+then a folder counts as there, as the origin does, if anything is in it. Where a record was merged of folders on
+several disks, a disk of which there are only such records may pass for one whose files were removed.
 """
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from qa2pack.manifest.actions import Action
@@ -33,10 +34,12 @@ class _Sought:
     Attributes:
         name: the first name that is sought, relative to the origin.
         place: the nearest folder above it that is there.
+        found: what that is, in words.
     """
 
     name: bytes
     place: bytes
+    found: str
 
 
 def moved_indexes(record: FolderRecord) -> Iterator[int]:
@@ -59,23 +62,29 @@ def missing_disks(manifest: Described) -> tuple[Problem, ...]:
         return (Problem(Code.ORIGIN_AWAY, origin, "the origin", found),)
     if not os.listdir(origin):  # a mount point, as likely as not: of a bind mount the device is the same
         return (Problem(Code.ORIGIN_AWAY, origin, "the origin", "an empty folder"),)
-    sought: dict[int, _Sought] = {}
-    found_devices: set[int] = set()
+    sought: dict[int | bytes, _Sought] = {}
+    found_disks: set[int | bytes] = set()
     with closing(LastFolder(origin)) as folders:
         for record in _moved_from(manifest):
-            if record.device in found_devices:
+            disk = _disk_of(record)
+            if disk in found_disks:
                 continue
-            name = _first_absent(record, folders)
-            place = _nearest(origin, name) if name else b""
-            if not name or os.lstat(place).st_dev == record.device:
-                found_devices.add(record.device)
-                sought.pop(record.device, None)
+            absent = _absent_from(origin, record, folders)
+            if absent is None:
+                found_disks.add(disk)
+                sought.pop(disk, None)
             else:
-                sought.setdefault(record.device, _Sought(name, place))
+                sought.setdefault(disk, absent)
     return tuple(
-        Problem(Code.ORIGIN_AWAY, each.place, f"a disk with {shown(path_in(origin, each.name))}", "another")
+        Problem(Code.ORIGIN_AWAY, each.place, f"a disk with {shown(path_in(origin, each.name))}", each.found)
         for each in sought.values()
     )
+
+
+def _disk_of(record: FolderRecord) -> int | bytes:
+    """Return the device number of the moved files, or the name of the first if the record does not have it."""
+    first = next(moved_indexes(record))
+    return record.device if first == 0 else record.source_path(first)
 
 
 def _moved_from(manifest: Described) -> Iterator[FolderRecord]:
@@ -86,10 +95,23 @@ def _moved_from(manifest: Described) -> Iterator[FolderRecord]:
                 yield record
 
 
-def _first_absent(record: FolderRecord, folders: LastFolder) -> bytes:
-    """Return the first moved name of the record if none of them is there; else nothing."""
+def _absent_from(origin: bytes, record: FolderRecord, folders: LastFolder) -> _Sought | None:
+    """Return the first moved name of the record if the disk of its files is not there."""
     names = [record.source_path(index) for index in moved_indexes(record)]
-    return b"" if any(_is_there(name, folders) for name in names) else names[0]
+    if any(_is_there(name, folders) for name in (*names, *_moved_earlier(record, names))):
+        return None
+    place = _nearest(origin, names[0])
+    if _disk_of(record) == record.device:
+        return None if os.lstat(place).st_dev == record.device else _Sought(names[0], place, "another")
+    return None if os.listdir(place) else _Sought(names[0], place, "an empty folder")
+
+
+def _moved_earlier(record: FolderRecord, names: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the names of the files that an earlier move took out of the folders of these."""
+    folders = {os.path.dirname(name) for name in names}
+    for index, action in enumerate(record.actions):
+        if action == Action.CARRY and os.path.dirname(record.source_path(index)) in folders:
+            yield record.source_path(index)
 
 
 def _is_there(path: bytes, folders: LastFolder) -> bool:

@@ -322,6 +322,12 @@ REQUESTS: Mapping[Code, Row] = {
         "Move the other files at the origin away and make its folders again, then:",
         (_ROLL_BACK,),
     ),
+    Code.MOVED_LOST: Row(
+        "The package does not have these files as they were moved, so they cannot go back.",
+        "They were removed from the package or changed in it after the move, or its disk damaged them.",
+        "Put them back into the package, from a backup, then:",
+        (_ROLL_BACK,),
+    ),
     Code.NOT_AS_APPLIED: Row(
         "The package is not the one that the last apply left.",
         "It was removed, replaced or renamed since.",
