@@ -41,12 +41,10 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, status_of
 from qa2pack.manifest.path import folders_above, is_within, join, path_in
-from qa2pack.manifest.plan.origin_files import lost_sources
+from qa2pack.manifest.plan.origin_files import LOOK_BYTES, lost_sources
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.verify.member import verify_tree
-
-_READ_BYTES = 256 << 20  # of the origin, where only a look is wanted: a second or two
 
 _WITHOUT_JOURNAL = (
     Remedy("Restore the journal from a backup, then:", ("pack rollback PACKAGE",)),
@@ -392,7 +390,7 @@ def _changes_in(
     except FileNotFoundError as error:
         return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
     folder = paths.package.member(member)
-    read_bytes = _READ_BYTES if is_quick else math.inf
+    read_bytes = LOOK_BYTES if is_quick else math.inf
     if lost := tuple(lost_sources(manifest, folder, kept_member(paths, member), read_bytes=read_bytes)):
         raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,10 +188,10 @@ def test_sources_that_the_scan_has_seen_are_not_looked_at_again(
 
     def noting(source: bytes, record: FolderRecord, index: int) -> bool:
         looked_at.append(os.path.basename(source))
-        return is_there(source, record, index)
+        return is_untouched(source, record, index)
 
-    is_there = sources._is_there
-    monkeypatch.setattr(sources, "_is_there", noting)
+    is_untouched = sources._is_untouched
+    monkeypatch.setattr(sources, "_is_untouched", noting)
     copied.plan(Mode.COPY)
     assert looked_at == []
     write(copied.origin / "scriptForImaging.py", b"another script")
@@ -229,6 +230,21 @@ def test_last_copies_of_all_members_are_reported_together(copied: Delivery, tmp_
 
 def test_copy_whose_content_the_origin_has_under_another_name_is_no_last_one(copied: Delivery) -> None:
     (copied.origin / "scriptForImaging.py").rename(copied.origin / "scriptForOther.py")
+    (copied.origin / "calibrated_all.clean.fits").unlink()
+    assert [count for _, count in last_copies(copied)] == ["1 file"]
+
+
+def test_copy_in_whose_place_the_origin_has_another_of_its_size_and_time_is_a_last_one(copied: Delivery) -> None:
+    script = copied.origin / "scriptForImaging.py"
+    data = script.read_bytes()
+    script.unlink()
+    write(script, data[::-1])
+    assert [count for _, count in last_copies(copied)] == ["1 file"]
+
+
+def test_copies_of_an_origin_that_has_other_inode_numbers_are_no_last_ones(copied: Delivery) -> None:
+    before = copied.origin.rename(copied.origin.with_name("before"))
+    subprocess.run(["cp", "-a", before, copied.origin], check=True)
     (copied.origin / "calibrated_all.clean.fits").unlink()
     assert [count for _, count in last_copies(copied)] == ["1 file"]
 

@@ -3,7 +3,9 @@
 import errno
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from qa2pack.executor.errors import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import open_plan
+from qa2pack.manifest.plan.origin_files import PackagedFile
 from qa2pack.manifest.problem import Code
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
@@ -21,6 +24,13 @@ from support.origin_bytes import roll_back
 from support.snapshots import contents
 
 GROUP = "group_ouss_id"
+
+
+def made_or_stopped(delivery: Delivery, mode: Mode, *, is_stopped: bool) -> None:
+    """Make the package, or stop when it is published."""
+    delivery.plan(mode)
+    with pytest.raises(Stopped) if is_stopped else nullcontext():
+        delivery.apply(ReplaceStoppingDisk(delivery.package.tickets[0]) if is_stopped else None)
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
@@ -41,6 +51,48 @@ def test_package_stays_when_one_file_of_the_origin_was_replaced(delivery: Delive
     with pytest.raises(CannotUndoError) as caught:
         roll_back(delivery)
     assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(script)]
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_package_stays_when_one_file_of_the_origin_was_replaced_by_one_of_its_size_and_time(
+    delivery: Delivery, mode: Mode, is_stopped: bool
+) -> None:
+    made_or_stopped(delivery, mode, is_stopped=is_stopped)
+    script = delivery.origin / "scriptForImaging.py"
+    data = script.read_bytes()
+    script.unlink()
+    write(script, data[::-1])
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert [problem.code for problem in caught.value.problems] == [Code.ORIGIN_LOST, Code.ORIGIN_CHANGED]
+    assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(script)]
+    assert (delivery.member / "script/scriptForImaging.py").read_bytes() == data
+    write(script, data)
+    roll_back(delivery)
+    assert not delivery.path.exists()
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
+def test_origin_with_other_inode_numbers_has_its_files_still(delivery: Delivery, mode: Mode) -> None:
+    """As in a new mount of some file systems, or after a restore."""
+    delivery.make(mode)
+    before = delivery.origin.rename(delivery.origin.with_name("before"))
+    subprocess.run(["cp", "-a", before, delivery.origin], check=True)
+    shutil.rmtree(before)
+    roll_back(delivery)
+    assert not delivery.path.exists()
+
+
+def test_files_that_are_links_to_those_of_the_origin_are_not_read(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A further link, as of a snapshot, gives them another ctime."""
+    delivery.make(Mode.HARD)
+    os.link(delivery.origin / "scriptForImaging.py", delivery.origin.with_name("snapshot"))
+    monkeypatch.setattr(PackagedFile, "has_content", None)
+    roll_back(delivery)
+    assert not delivery.path.exists()
 
 
 @pytest.mark.parametrize("place", [".", "sg_ouss_id", f"sg_ouss_id/{GROUP}", f"sg_ouss_id/{GROUP}/member_ouss_id/qa"])

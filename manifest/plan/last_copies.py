@@ -1,7 +1,7 @@
 """Last copies: files that only the package has, after a move; a package that replaces it must take them over."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from qa2pack.manifest.actions import Action
@@ -19,7 +19,7 @@ from qa2pack.manifest.fs.presence import is_link, real_path, resolved
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.plan.origin_files import gone_files
+from qa2pack.manifest.plan.origin_files import LOOK_BYTES, PackagedFile, doubtful_files
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
@@ -101,16 +101,27 @@ def last_copies(destination: Destination, spool: RecordSpool) -> Iterator[Proble
 
     Losing them may be intended, so it is not refused; but it must not happen silently.
     """
-    gone: list[tuple[bytes, bytes]] = []
+    doubtful: list[tuple[bytes, PackagedFile]] = []
     for path in destination.going_manifests:
         manifest = _opened(path, destination)
         member = folder_of(manifest.header.member)
-        files = gone_files(manifest, _not_scanned_again(manifest, spool))
-        gone += [(join(member, file), digest) for _, file, digest in files]
-    known = _known_digests(spool, {digest for _, digest in gone} - {NO_DIGEST})
-    left = [file for file, digest in gone if digest not in known]
+        files = doubtful_files(manifest, _not_scanned_again(manifest, spool))
+        doubtful += [(join(member, file.path), file) for file in files]
+    known = _known_digests(spool, {file.digest for _, file in doubtful} - {NO_DIGEST})
+    left = list(_gone(doubtful, known))
     if left:
         yield Problem(Code.W_LAST_COPY, min(left), found=counted(len(left), "file"))
+
+
+def _gone(doubtful: Iterable[tuple[bytes, PackagedFile]], known: set[bytes]) -> Iterator[bytes]:
+    """Yield the paths of those that are nowhere else; not all are read, since that would only delay a warning."""
+    read_bytes = LOOK_BYTES
+    for path, file in doubtful:
+        if file.digest not in known:
+            read_bytes -= file.size
+            is_there = file.has_content if read_bytes >= 0 else file.is_written
+            if not is_there(file.source):
+                yield path
 
 
 def _not_scanned_again(manifest: Described, spool: RecordSpool) -> Iterator[FolderRecord]:

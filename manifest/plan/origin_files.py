@@ -1,18 +1,20 @@
 """Origin files: which packaged files the origin does not have any more, checked before a package is removed.
 
-Compares names, sizes and mtimes; content is read only before a rollback, of files whose mtime alone differs.
+A source that is as it was packaged in size, mtime, inode and ctime is not read. Any other of the same size is: it may
+be the same file with another time or in a new mount, or another one that was given the size and time of it.
 """
 
 import math
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import WRITTEN, state_of, untouched_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import OpenedBundle
-from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import real_path, status_of
@@ -26,6 +28,52 @@ _FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP))
 
 _EXPECTED = "the file that was packaged"
 
+LOOK_BYTES = 256 << 20  # of the origin, where only a look is wanted: a second or two
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedFile:
+    """One packaged file that may be gone from the origin: the source is not as it was when it was packaged.
+
+    Attributes:
+        source: absolute path at the origin.
+        path: path in the member.
+        written: size and mtime.
+        digest: NO_DIGEST where it was not read.
+    """
+
+    source: bytes
+    path: bytes
+    written: tuple[int, ...]
+    digest: bytes
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.written[0]
+
+    def has_size(self, path: bytes) -> bool:
+        """Return whether a file has the packaged size."""
+        status = _status_of_file(path)
+        return status is not None and status.st_size == self.size
+
+    def is_written(self, path: bytes) -> bool:
+        """Return whether a file has the packaged size and mtime."""
+        status = _status_of_file(path)
+        return status is not None and untouched_of(status)[WRITTEN] == self.written
+
+    def has_content(self, path: bytes) -> bool:
+        """Return whether a file has the packaged content; it is read."""
+        if self.digest == NO_DIGEST:
+            return self.is_written(path)
+        if not self.has_size(path):
+            return False
+        try:
+            with opened_file(path) as fd:
+                return digest_of_fd(fd, self.size) == self.digest
+        except (OSError, FileGrewOrShrankError):  # what cannot be read may be lost
+            return False
+
 
 def lost_sources(
     manifest: Described, member: bytes, kept: bytes = b"", *, read_bytes: float = math.inf
@@ -35,47 +83,31 @@ def lost_sources(
     Args:
         member: folder of the member; what it does not have itself, as after a repair, cannot be lost with it.
         kept: folder of an older state of the member; what it has as well is not lost. Empty for none.
-        read_bytes: how much is read of files whose mtime alone differs; those beyond that count as unchanged.
+        read_bytes: how much is read of files that are not as they were; those beyond that count as unchanged.
     """
-    for record, index in _gone(manifest, map(decode_record, manifest.stream.blobs())):
-        path, source = join(record.path, record.names[index]), _source(manifest, record, index)
-        read_bytes -= record.sizes[index]
-        others = (source, join(kept, path)) if kept else (source,)
-        has_it = _has_content if read_bytes >= 0 else _has_size
-        is_lost = not any(has_it(other, record, index) for other in others)
-        if is_lost and has_it(join(member, path), record, index):
-            yield Problem(Code.ORIGIN_CHANGED, source, _EXPECTED, "another one, or none")
+    for file in doubtful_files(manifest, map(decode_record, manifest.stream.blobs())):
+        packaged = join(member, file.path)
+        if _are_one(file.source, packaged):  # a hard link of each to any other name changes the ctime
+            continue
+        read_bytes -= file.size
+        has_it = file.has_content if read_bytes >= 0 else file.has_size
+        if has_it(file.source) or (kept and _has_copy(join(kept, file.path), file, has_it)):
+            continue
+        if _has_copy(packaged, file, has_it):
+            yield Problem(Code.ORIGIN_CHANGED, file.source, _EXPECTED, "another one, or none")
 
 
-def _has_content(path: bytes, record: FolderRecord, index: int) -> bool:
-    """Return whether a file has the packaged content, which is read only if its mtime is another one."""
-    if _is_there(path, record, index):
-        return True
-    if not _has_size(path, record, index):
-        return False
-    try:
-        with opened_file(path) as fd:
-            return digest_of_fd(fd, record.sizes[index]) == record.digest(index)
-    except (OSError, FileGrewOrShrankError):  # what cannot be read may be lost
-        return False
+def _has_copy(path: bytes, file: PackagedFile, has_it: Callable[[bytes], bool]) -> bool:
+    """Return whether a package has the file at a path; its own files are compared by verify."""
+    return file.is_written(path) or has_it(path)
 
 
-def _has_size(path: bytes, record: FolderRecord, index: int) -> bool:
-    status = status_of(path)
-    return status is not None and stat.S_ISREG(status.st_mode) and status.st_size == record.sizes[index]
-
-
-def gone_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield source, path in the member and digest of each file that is missing or changed at the origin.
+def doubtful_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[PackagedFile]:
+    """Yield each file whose source is missing, or is not as it was when it was packaged; nothing is read.
 
     Args:
         records: the records of the manifest to check.
     """
-    for record, index in _gone(manifest, records):
-        yield _source(manifest, record, index), join(record.path, record.names[index]), record.digest(index)
-
-
-def _gone(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[tuple[FolderRecord, int]]:
     gone_bundles = [bundle.source for bundle in manifest.notes.opened if not _is_as_opened(manifest, bundle)]
     for record in records:
         for index, action in enumerate(record.actions):
@@ -83,9 +115,10 @@ def _gone(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[tupl
                 is_gone = any(is_within(record.source_path(index), bundle) for bundle in gone_bundles)
             else:
                 is_source = action in _FROM_ORIGIN and not is_table_lock(record.names[index])
-                is_gone = is_source and not _is_there(_source(manifest, record, index), record, index)
+                is_gone = is_source and not _is_untouched(_source(manifest, record, index), record, index)
             if is_gone:
-                yield record, index
+                path, written = join(record.path, record.names[index]), record.untouched(index)[WRITTEN]
+                yield PackagedFile(_source(manifest, record, index), path, written, record.digest(index))
 
 
 def _is_as_opened(manifest: Described, bundle: OpenedBundle) -> bool:
@@ -98,8 +131,16 @@ def _source(manifest: Described, record: FolderRecord, index: int) -> bytes:
     return os.path.join(manifest.header.origin, record.source_path(index))
 
 
-def _is_there(source: bytes, record: FolderRecord, index: int) -> bool:
-    status = status_of(source)
-    if status is None or not stat.S_ISREG(status.st_mode):
-        return False
-    return bool(untouched_of(status)[WRITTEN] == record.untouched(index)[WRITTEN])
+def _is_untouched(source: bytes, record: FolderRecord, index: int) -> bool:
+    status = _status_of_file(source)
+    return status is not None and bool(untouched_of(status) == record.untouched(index))
+
+
+def _are_one(path: bytes, other: bytes) -> bool:
+    status, found = _status_of_file(path), status_of(other)
+    return status is not None and found is not None and os.path.samestat(status, found)
+
+
+def _status_of_file(path: bytes) -> os.stat_result | None:
+    status = status_of(path)
+    return status if status is not None and stat.S_ISREG(status.st_mode) else None
