@@ -5,7 +5,7 @@ is not mounted, or the origin was renamed, and all is as it was when it is back.
 is, whatever that holds, or if a folder of it still has the device number that was recorded. That number alone says
 nothing: many disks have another one after each mount. An origin without anything in it is not there, either.
 
-A record has the number of its first file only. Where that was moved earlier, it is the number of the package's disk;
+A record has the number of its first file only. If an earlier move took that, it is the number of the package's disk;
 then a folder counts as there, as the origin does, if anything is in it. Where a record was merged of folders on
 several disks, a disk of which there are only such records may pass for one whose files were removed.
 """
@@ -25,6 +25,8 @@ from qa2pack.manifest.fs.presence import is_there, status_of
 from qa2pack.manifest.fs.safe_open import LastFolder
 from qa2pack.manifest.path import path_in, shown
 from qa2pack.manifest.problem import Code, Problem
+
+_OF_ORIGIN = frozenset((Action.MOVE, Action.LINK, Action.COPY, Action.KEEP, Action.SPLIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,9 @@ def missing_disks(manifest: Described) -> tuple[Problem, ...]:
 
 def _disk_of(record: FolderRecord) -> int | bytes:
     """Return the device number of the moved files, or the name of the first if the record does not have it."""
-    first = next(moved_indexes(record))
-    return record.device if first == 0 else record.source_path(first)
+    if record.actions[0] in _OF_ORIGIN and not record.source_path(0).startswith(b"/"):
+        return record.device
+    return record.source_path(next(moved_indexes(record)))
 
 
 def _moved_from(manifest: Described) -> Iterator[FolderRecord]:
