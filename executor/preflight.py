@@ -1,7 +1,7 @@
 """Preflight: checks everything that an apply needs, before anything is written, and reports all problems together.
 
 The only things written here are two empty folders in the control folder, exchanged and removed, to find out whether
-the file system has RENAME_EXCHANGE.
+the file system has RENAME_EXCHANGE; and, where it counts no free inode, an empty file that is gone at once.
 """
 
 import errno
@@ -12,7 +12,7 @@ from itertools import chain
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.probe.mounts import mounts_in_the_way
-from qa2pack.executor.space import file_system_of, free_bytes, needed_bytes
+from qa2pack.executor.space import folder_on_disk, free_bytes, free_inodes, needed_bytes
 from qa2pack.executor.tickets.size import TICKET_COUNT
 from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
 from qa2pack.executor.transaction.paths import probe_paths
@@ -241,8 +241,7 @@ def _space_problems(package: Package, header: Header, notes: Notes, opened: Open
     needed, free = needed_bytes(package, header, notes, opened), free_bytes(package)
     if free is not None and needed > free:
         yield Problem(Code.NO_SPACE, package.parent, Size(needed, is_rounded=True), Space(free, needed))
-    stats = file_system_of(package)
-    new_files = notes.new_files + TICKET_COUNT
-    if stats.f_files and new_files > stats.f_favail:
-        found = f"{stats.f_favail:,} inodes; {new_files - stats.f_favail:,} are missing"
+    new_files, inodes = notes.new_files + TICKET_COUNT, free_inodes(folder_on_disk(package))
+    if inodes is not None and new_files > inodes:
+        found = f"{inodes:,} inodes; {new_files - inodes:,} are missing"
         yield Problem(Code.NO_INODES, package.parent, Count(new_files, "inode"), found)

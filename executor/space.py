@@ -1,4 +1,4 @@
-"""Free space: how many bytes a plan needs on the package's disk, and how many are free."""
+"""Free space: how many bytes a plan needs on the package's disk, and how many bytes and inodes are free."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.scratch import takes_file
 
 _BLOCK_BYTES = 4096  # an upper limit; the block size of network file systems is a transfer size
 _MANIFEST_BYTES_PER_FILE = 256  # two manifests exist at a time, the second with new ctimes
@@ -37,13 +38,25 @@ def enough_bytes(package: Package, header: Header, notes: Notes, opened: OpenedF
 
 def free_bytes(package: Package) -> int | None:
     """Return what a user may still write where the package is, or will be; None where the disk does not tell."""
-    stats = file_system_of(package)
+    stats = os.statvfs(folder_on_disk(package))
     return stats.f_bavail * stats.f_frsize if stats.f_blocks else None
 
 
-def file_system_of(package: Package) -> os.statvfs_result:
-    """Return statvfs of the file system that holds the control folder, or will hold it."""
-    return os.statvfs(package.control if is_folder(package.control) else package.parent)
+def free_inodes(folder: bytes) -> int | None:
+    """Return how many files a user may still make on the disk of a folder; None where the disk does not tell.
+
+    Mounts of object stores may count none as free, and take files all the same (rclone): so a count of none is
+    believed if no file can be made.
+    """
+    stats = os.statvfs(folder)
+    if not stats.f_files or (not stats.f_favail and takes_file(folder)):
+        return None
+    return stats.f_favail
+
+
+def folder_on_disk(package: Package) -> bytes:
+    """Return a folder that is on the disk of a package: the control folder, or the one that will hold it."""
+    return package.control if is_folder(package.control) else package.parent
 
 
 def used_bytes(folder: bytes) -> int:

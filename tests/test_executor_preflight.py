@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.problem import Code, Refused
-from support.file_systems import folder_elsewhere
+from support.file_systems import count_no_inodes, folder_elsewhere, small_disk
 from support.in_process import Delivery, make_reduction, write
 from support.snapshots import snapshot
 from support.users import as_ordinary_user, folder_of_everybody
@@ -54,6 +54,23 @@ def test_what_does_not_fit_is_refused(delivery: Delivery, needs: dict[str, int],
     assert [c for c, _ in refused(lambda: check_space(delivery.package, plan.header, notes, {}, OpenedFiles()))] == [
         code
     ]
+
+
+def test_full_disk_refuses_for_want_of_inodes(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size=64 << 20, inodes=3) as disk:
+        delivery = Delivery(make_reduction(tmp_path / "sb1"), disk / "2011.0.00229.S")
+        for name in ("one", "other"):
+            write(disk / name, b"")
+        assert refused(lambda: delivery.plan(Mode.COPY)) == [(Code.NO_INODES, os.fsencode(disk))]
+
+
+def test_disk_that_counts_no_free_inode_and_takes_files_is_not_called_full(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count_no_inodes(monkeypatch)
+    delivery.plan(Mode.COPY)
+    delivery.apply()
+    assert delivery.problems() == []
 
 
 def test_missing_space_is_reported_in_people_s_numbers_and_to_the_byte(delivery: Delivery) -> None:

@@ -4,10 +4,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from qa2pack.executor.space import enough_bytes, free_bytes, needed_bytes, used_bytes
+import pytest
+
+from qa2pack.executor.space import enough_bytes, free_bytes, free_inodes, needed_bytes, used_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from support.file_systems import small_disk
+from support.file_systems import count_no_inodes, small_disk
 from support.in_process import Delivery, write
 
 HALF_BLOCK = 2048
@@ -35,6 +37,23 @@ def test_free_is_reported_of_the_disk_of_the_control_folder(delivery: Delivery) 
         assert free_bytes(delivery.package) == 1 << 20
         (control / "filling").write_bytes(bytes(1 << 20))
         assert free_bytes(delivery.package) == 0
+
+
+def test_count_of_no_free_inode_is_believed_if_no_file_can_be_made(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", inodes=3) as disk:
+        folder = os.fsencode(disk)
+        assert free_inodes(folder) == 2, "one is of the disk's own folder"
+        for name in ("one", "other"):
+            write(disk / name, b"")
+        assert free_inodes(folder) == 0
+
+
+def test_count_of_no_free_inode_is_not_believed_if_a_file_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count_no_inodes(monkeypatch)
+    assert free_inodes(os.fsencode(tmp_path)) is None
+    assert os.listdir(tmp_path) == []
 
 
 def test_used_is_what_removing_a_folder_frees(tmp_path: Path) -> None:

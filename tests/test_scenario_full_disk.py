@@ -21,7 +21,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
-from support.file_systems import mounted, quota_disk
+from support.file_systems import count_no_inodes, mounted, quota_disk
 from support.in_process import Delivery
 from support.tools import needs_root
 from support.worlds import Change, Scenario, World, make_world, scratch_root
@@ -162,6 +162,14 @@ def test_disk_without_inodes_is_full_whatever_room_it_has(delivery: Delivery, tm
         error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(small / "x"))
         reported = shortage_of(error, Attempt("plan", target_of(os.fspath(delivery.path))))
     assert reported == f"The disk of {small} is full: 0 inodes are free."
+
+
+def test_disk_that_counts_no_free_inode_and_takes_files_is_not_named_as_full(
+    delivery: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count_no_inodes(monkeypatch)
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(tmp_path / "x"))
+    assert shortage_of(error, Attempt("plan", target_of(os.fspath(delivery.path)))) == ""
 
 
 @pytest.mark.parametrize(

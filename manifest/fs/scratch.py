@@ -39,6 +39,15 @@ def check_space(folder: Path, byte_count: int) -> None:
         os.posix_fallocate(file.fileno(), 0, byte_count)
 
 
+def takes_file(folder: bytes) -> bool:
+    """Make an empty file and remove it again; return whether that could be done."""
+    try:
+        tempfile.TemporaryFile(prefix=SCRATCH_PREFIX, dir=os.fsdecode(folder)).close()
+    except OSError:
+        return False
+    return True
+
+
 def _made() -> tuple[Path, int]:
     """Make a folder and lock it; try again if another run removed it before it was locked."""
     while True:

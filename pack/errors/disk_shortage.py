@@ -8,10 +8,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 
-from qa2pack.executor.space import enough_bytes, free_bytes, used_bytes
+from qa2pack.executor.space import enough_bytes, folder_on_disk, free_bytes, free_inodes, used_bytes
 from qa2pack.executor.transaction.paths import staging_path
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
@@ -41,15 +40,16 @@ def _full_disks(error: OSError, attempt: Attempt) -> Iterator[tuple[int, str]]:
         if not state.f_blocks:
             continue  # a file system that does not tell how big it is
         free_bytes_there = state.f_bavail * state.f_frsize
-        if free_bytes_there < _LITTLE_BYTES or (state.f_files and not state.f_favail):
-            what = human_bytes(free_bytes_there) if not state.f_files or state.f_favail else "0 inodes"
+        has_inodes = free_inodes(folder) != 0
+        if free_bytes_there < _LITTLE_BYTES or not has_inodes:
+            what = human_bytes(free_bytes_there) if has_inodes else "0 inodes"
             yield device, f"The disk of {shown(folder)} is full: {what} are free."
 
 
 def _place_of_package(attempt: Attempt) -> bytes:
     package = attempt.target.package
     try:
-        return package.control if is_folder(package.control) else package.parent
+        return folder_on_disk(package)
     except OSError:  # the failure that is reported is another one
         return package.parent
 

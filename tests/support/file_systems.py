@@ -52,6 +52,18 @@ def small_disk(place: Path, *, size: int = 1 << 20, inodes: int = 1000) -> Itera
         yield disk
 
 
+def count_no_inodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each file system say that it has inodes and none is free, as mounts of object stores do that take files."""
+    ask = os.statvfs
+
+    def saying_none(path: bytes) -> os.statvfs_result:
+        told = list(ask(path))
+        told[5:8] = 1_000_000_000, 0, 0  # f_files, f_ffree, f_favail
+        return os.statvfs_result(told)
+
+    monkeypatch.setattr(os, "statvfs", saying_none)
+
+
 @contextmanager
 def file_in_memory() -> Iterator[IO[bytes]]:
     """Yield an open file in shared memory, whose path names one that outlives no restart."""
