@@ -1,7 +1,7 @@
 """Preflight: checks everything that an apply needs, before anything is written, and reports all problems together.
 
 The only things written here are two empty folders in the control folder, exchanged and removed, to find out whether
-the file system has RENAME_EXCHANGE; and, where it counts no free inode, an empty file that is gone at once.
+the file system has RENAME_EXCHANGE; and, where it counts no free inode, an empty folder that is gone at once.
 """
 
 import errno

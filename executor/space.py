@@ -9,7 +9,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder
-from qa2pack.manifest.fs.scratch import takes_file
+from qa2pack.manifest.fs.scratch import takes_folder
 
 _BLOCK_BYTES = 4096  # an upper limit; the block size of network file systems is a transfer size
 _MANIFEST_BYTES_PER_FILE = 256  # two manifests exist at a time, the second with new ctimes
@@ -46,10 +46,10 @@ def free_inodes(folder: bytes) -> int | None:
     """Return how many files a user may still make on the disk of a folder; None where the disk does not tell.
 
     Mounts of object stores may count none as free, and take files all the same (rclone): so a count of none is
-    believed if no file can be made.
+    believed if nothing can be made.
     """
     stats = os.statvfs(folder)
-    if not stats.f_files or (not stats.f_favail and takes_file(folder)):
+    if not stats.f_files or (not stats.f_favail and takes_folder(folder)):
         return None
     return stats.f_favail
 

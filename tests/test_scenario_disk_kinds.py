@@ -39,10 +39,13 @@ def disk(tmp_path: Path) -> Iterator[ExfatDisk]:
 
 
 class Unlinking(Disk):
-    """A disk without hard links."""
+    """A disk without hard links; mounts by rclone answer as a broken one does."""
+
+    def __init__(self, number: int = errno.EPERM) -> None:
+        self._number = number
 
     def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
-        raise PermissionError(1, "Operation not permitted")
+        raise OSError(self._number, os.strerror(self._number))
 
 
 class Unbending(Disk):
@@ -50,6 +53,22 @@ class Unbending(Disk):
 
     def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
         raise OSError(38, "Function not implemented")
+
+
+class Erring(Disk):
+    """A disk without symbolic links that answers as a broken one does, as mounts by rclone."""
+
+    def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error", name)
+
+
+class Broken(Erring):
+    """A disk that takes neither link nor file in the origin."""
+
+    def create(self, name: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
+        if name == b".qa2pack.probe":
+            raise OSError(errno.EIO, "Input/output error", name)
+        return super().create(name, dir_fd=dir_fd, mode=mode)
 
 
 class Rewriting(Disk):
@@ -97,10 +116,13 @@ def refused(
     return []
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EIO])
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.MOVE])
-def test_mode_that_links_is_refused_by_the_plan_on_a_disk_without_links(delivery: Delivery, mode: Mode) -> None:
+def test_mode_that_links_is_refused_by_the_plan_on_a_disk_without_links(
+    delivery: Delivery, mode: Mode, number: int
+) -> None:
     where = os.fsencode(delivery.path.parent)
-    assert refused(delivery, Unlinking(), mode) == [(Code.NO_HARD_LINKS, where)]
+    assert refused(delivery, Unlinking(number), mode) == [(Code.NO_HARD_LINKS, where)]
 
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.FAKE])
@@ -108,10 +130,18 @@ def test_mode_that_makes_files_needs_no_links(delivery: Delivery, mode: Mode) ->
     assert refused(delivery, Unlinking(), mode) == []
 
 
-def test_move_is_refused_by_the_plan_on_a_disk_without_symlinks(delivery: Delivery) -> None:
-    found = refused(delivery, Unbending(), Mode.MOVE)
+@pytest.mark.parametrize("disk", [Unbending(), Erring()])
+def test_move_is_refused_by_the_plan_on_a_disk_without_symlinks(delivery: Delivery, disk: Disk) -> None:
+    before = state_of(delivery.origin)
+    found = refused(delivery, disk, Mode.MOVE)
     assert [code for code, _ in found] == [Code.NO_SYMLINKS]
     assert found[0][1].startswith(os.fsencode(delivery.origin))
+    assert state_of(delivery.origin) == before
+
+
+def test_broken_disk_is_not_taken_for_one_without_symlinks(delivery: Delivery) -> None:
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO):
+        refused(delivery, Broken(), Mode.MOVE)
 
 
 def test_move_is_refused_by_the_plan_on_a_disk_that_rewrites_symlinks(delivery: Delivery) -> None:
@@ -243,10 +273,15 @@ class Failing(Disk):
         setattr(self, name, fail)
 
 
-@pytest.mark.parametrize("call", ["link", "symlink", "create"])
-def test_broken_disk_is_not_taken_for_one_that_cannot(delivery: Delivery, call: str) -> None:
+def test_broken_disk_is_not_taken_for_one_that_cannot(delivery: Delivery) -> None:
     with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO):
-        refused(delivery, Failing(call, errno.EIO), Mode.MOVE if call == "symlink" else Mode.HARD)
+        refused(delivery, Failing("create", errno.EIO), Mode.HARD)
+
+
+@pytest.mark.parametrize(("call", "mode"), [("link", Mode.HARD), ("symlink", Mode.MOVE)])
+def test_full_disk_is_not_taken_for_one_that_cannot(delivery: Delivery, call: str, mode: Mode) -> None:
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
+        refused(delivery, Failing(call, errno.ENOSPC), mode)
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG])
@@ -309,10 +344,11 @@ def test_file_that_is_too_large_for_the_disk_is_named_by_the_plan(
         assert refused(far, Disk(), mode, size=size) == expected
 
 
-def test_replacing_copies_on_a_disk_without_links_copies_them_again(delivery: Delivery) -> None:
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EIO])
+def test_replacing_copies_on_a_disk_without_links_copies_them_again(delivery: Delivery, number: int) -> None:
     delivery.make(Mode.COPY)
     delivery.plan(Mode.COPY)
-    delivery.apply(Unlinking())
+    delivery.apply(Unlinking(number), keep_previous=KeepPrevious.YES)
     assert delivery.problems() == []
 
 

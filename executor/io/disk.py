@@ -21,6 +21,9 @@ _AT_FDCWD = -100
 CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # errors of file systems without RENAME_EXCHANGE
 # Errors of file systems that have no hard links, or on which they are forbidden.
 CANNOT_LINK = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
+# Errors of hard links after which a copy is made: mounts without links may say EIO (rclone), and of a broken disk the
+# copy says so.
+COPIED_INSTEAD = (errno.EIO, *CANNOT_LINK)
 # The answers of file systems without access rights of their own, and of those that give all files to one user.
 _NO_RIGHTS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 _FICLONE = 0x40049409
@@ -151,7 +154,7 @@ def link_into(disk: Disk, folder: bytes, path: bytes, name: bytes) -> None:
     try:
         disk.link(path, name, source_fd=None, dir_fd=fd)
     except OSError as error:
-        if error.errno not in CANNOT_LINK:
+        if error.errno not in COPIED_INSTEAD:
             raise
         _copy_into(disk, fd, path, name)
     finally:

@@ -4,7 +4,8 @@ The last thing that a move does is to put a symbolic link in the place of each f
 only then, when the package is published already. One that takes links and does not give them back (sshfs refuses to
 read absolute ones, or rewrites them; nosymfollow) would not say so at all: the names of the origin could not be read
 any more, nor put back by a rollback. There is no other way to ask a disk than to make one and look at it: it stands
-for an instant in one folder of each disk of the origin, and the folder gets its time back.
+for an instant in one folder of each disk of the origin, and the folder gets its time back. Where making it fails
+as on a broken disk, an empty file is tried in its place.
 """
 
 import errno
@@ -74,13 +75,24 @@ def has_symlinks(disk: Disk, fd: int, target: bytes) -> bool:
     try:
         disk.symlink(target, _PROBE, dir_fd=fd)
     except OSError as error:
-        if error.errno not in (*CANNOT_LINK, errno.ENAMETOOLONG):  # of the target: XFS takes 1,024 bytes, some less
-            raise
-        return False
+        # Too long is the target: XFS takes 1,024 bytes, some less.
+        if error.errno in (*CANNOT_LINK, errno.ENAMETOOLONG) or (error.errno == errno.EIO and _takes_file(disk, fd)):
+            return False
+        raise
     try:
         return _leads_to(target, fd)
     finally:
         disk.unlink(_PROBE, dir_fd=fd)
+
+
+def _takes_file(disk: Disk, fd: int) -> bool:
+    """Whether a file can be made where no link could: then the disk is not broken, it has none (rclone mounts)."""
+    try:
+        os.close(disk.create(_PROBE, dir_fd=fd))
+    except OSError:
+        return False
+    disk.unlink(_PROBE, dir_fd=fd)
+    return True
 
 
 def _leads_to(target: bytes, fd: int) -> bool:

@@ -14,7 +14,7 @@ from typing import assert_never
 
 import xxhash
 
-from qa2pack.executor.io.disk import CANNOT_LINK
+from qa2pack.executor.io.disk import COPIED_INSTEAD
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.context import StagingContext, path_in_package
 from qa2pack.executor.stage.copy import BIG_COPY_BYTES, copy_big, copy_small
@@ -303,7 +303,7 @@ class FolderStage:
         try:
             self._context.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
         except OSError as error:
-            if error.errno not in (*CANNOT_LINK, errno.EXDEV):  # from a subvolume no link leads out
+            if error.errno not in (*COPIED_INSTEAD, errno.EXDEV):  # from a subvolume no link leads out
                 raise
             return False
         return True

@@ -7,7 +7,7 @@ is: the number of rows that the lock tells is content, and no digest tells wheth
 import os
 import stat
 
-from qa2pack.executor.io.disk import CANNOT_LINK
+from qa2pack.executor.io.disk import COPIED_INSTEAD
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.made import MadeFile
 from qa2pack.manifest.file_state import state_of
@@ -39,7 +39,7 @@ def keep_bundle(context: StagingContext, task: BundleTask, target: bytes) -> Mad
     except (FileNotFoundError, NotADirectoryError):
         return None  # of the old package
     except OSError as error:
-        if error.errno not in CANNOT_LINK:
+        if error.errno not in COPIED_INSTEAD:
             raise
         return None
     return MadeFile(made.size, made.digest, made.size - task.largest_bytes, made.mtime_ns)

@@ -39,10 +39,14 @@ def check_space(folder: Path, byte_count: int) -> None:
         os.posix_fallocate(file.fileno(), 0, byte_count)
 
 
-def takes_file(folder: bytes) -> bool:
-    """Make an empty file and remove it again; return whether that could be done."""
+def takes_folder(folder: bytes) -> bool:
+    """Make an empty folder in the folder and remove it again; return whether that could be done.
+
+    It takes an inode as a file does, and nothing is left of it where a file that is removed while it is open comes
+    into being when it is closed (rclone mounts without a cache).
+    """
     try:
-        tempfile.TemporaryFile(prefix=SCRATCH_PREFIX, dir=os.fsdecode(folder)).close()
+        os.rmdir(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=os.fsdecode(folder)))
     except OSError:
         return False
     return True
