@@ -19,11 +19,12 @@ from qa2pack.tarsplit.place.sender import Sender
 from qa2pack.tarsplit.place.store import SSH_OPTIONS, Store
 from support.commands import run_here
 from support.deliveries import DAY, MEMBER, PROJECT, make_package
-from support.file_systems import small_disk
+from support.file_systems import read_only, small_disk
 from support.receiver import files_of
 from support.s3_servers import BREAK, BUCKET, PASS, Proxy, forget_connections, s3_server
 from support.sftp_server import sftp_server
 from support.tools import needs_tool
+from support.web_server import web_server
 
 Capsys = pytest.CaptureFixture[str]
 MIB = 1 << 20
@@ -342,6 +343,27 @@ def test_delivery_by_sftp_is_received_and_mends_what_was_received(
     assert run_here(capsys, "verify", there).code == 0
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_delivery_of_a_web_server_that_gives_no_parts_of_files_is_checked_received_and_mends(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The tar is larger than what is read at once, and the folder is known only with a slash at its end."""
+    monkeypatch.setattr("qa2pack.tarsplit.place.store.READ_BYTES", 1 << 16)
+    package, there = sftp_package(tmp_path), tmp_path / "there" / PROJECT
+    there.parent.mkdir()
+    assert run_here(capsys, "tarsplit", package, "-n", DAY, "--output", tmp_path / "served/delivery").code == 0
+    with web_server(tmp_path / "served") as server:
+        address = f"{server}/delivery{end}"
+        assert run_here(capsys, "tarsplit", "--check", address, "--jobs", "1").code == 0
+        received = run_here(capsys, "receive", address, there, "--jobs", "1")
+        assert (received.code, files_of(there) == files_of(package)) == (0, True), received.err
+        image = there / MEMBER / "qa/a.png"
+        image.write_bytes(bytes(image.stat().st_size))
+        (there / MEMBER / "script/b.py").unlink()
+        mended = run_here(capsys, "repair", there, "--from", address, "--jobs", "1")
+        assert (mended.code, files_of(there) == files_of(package)) == (0, True), mended.err + mended.out
+
+
 @pytest.mark.parametrize("damage", [b"", b"other bytes"])
 def test_tar_by_sftp_goes_on_where_it_was_stopped(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, damage: bytes
@@ -372,9 +394,38 @@ def test_full_disk_of_a_server_ends_the_run_and_with_room_the_same_command_goes_
         words = ("tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1")
         ran = run_here(capsys, *words)
         assert (ran.code, "store-failed" in ran.err, f"{STEM}.manifest" in os.listdir(disk)) == (4, True, False)
+        assert ("a disk that is full" in " ".join(ran.err.split()), f"Address: {address}" in ran.err) == (True, True)
         subprocess.run([needs_tool("mount"), "-o", "remount,size=1m", disk], check=True)
         assert run_here(capsys, *words).code == 0
         assert run_here(capsys, "tarsplit", "--check", disk, package).code == 0
+
+
+def test_read_only_disk_of_a_server_is_told(tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = small_package(tmp_path)
+    with (
+        sftp_server(tmp_path / "server", monkeypatch) as address,
+        read_only(tmp_path / "server/sent", tmp_path / "server/sent"),
+    ):
+        ran = run_here(capsys, "tarsplit", package, "-n", DAY, "--to", address, "--jobs", "1")
+        assert (ran.code, "read-only" in ran.err, f"Address: {address}" in ran.err) == (4, True, True), ran.err
+
+
+def test_address_by_sftp_without_a_folder_is_of_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is opened is looked for there, too; the home folder is another one."""
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        host = address.removesuffix(str(tmp_path / "server/sent"))
+        assert {*map(os.fsdecode, Store(host).names())} == {*os.listdir("/")}
+
+
+@pytest.mark.parametrize("below", ["", "/delivery"])
+def test_file_of_a_server_in_place_of_the_folder_is_refused(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    package = small_package(tmp_path)
+    with sftp_server(tmp_path / "server", monkeypatch) as address:
+        (tmp_path / "server/sent/file").write_bytes(b"1")
+        ran = run_here(capsys, "tarsplit", package, "-n", DAY, "--to", f"{address}/file{below}")
+        assert (ran.code, "a file in place of the folder" in ran.err) == (1, True), ran.err
 
 
 @pytest.mark.parametrize("known", ["", "another"])

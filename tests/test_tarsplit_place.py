@@ -153,6 +153,24 @@ def test_nothing_is_sent_to_what_is_only_read() -> None:
         check_address("https://host/a", is_sent_to=True)
 
 
+@pytest.mark.parametrize("address", ["sftp://host", "sftp://me@host:22/", "ssh://host//"])
+def test_nothing_is_sent_by_sftp_without_a_folder(address: str) -> None:
+    check_address(address)
+    check_address("sftp://me@host:22/folder", is_sent_to=True)
+    with pytest.raises(Refused) as refused:
+        check_address(address, is_sent_to=True)
+    assert "no folder" in str(refused.value.problems[0].found)
+
+
+@pytest.mark.parametrize("below", ["", "/delivery"])
+def test_file_in_place_of_a_folder_is_refused(tmp_path: Path, below: str) -> None:
+    Store(f"file://{tmp_path}/not/there/yet").check()
+    (tmp_path / "file").write_bytes(b"1")
+    with pytest.raises(Refused) as refused:
+        Store(f"file://{tmp_path}/file{below}").check()
+    assert refused.value.problems[0].found == f"a file in place of the folder {tmp_path}/file"
+
+
 @pytest.mark.parametrize(
     ("where", "command"),
     [("no_such_module.FileSystem", ("pip install no_such_module",)), ("fsspec.implementations.no_such.X", ())],

@@ -124,7 +124,8 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
             title, advice = f"the delivery is sent by {shown(error.sender)}", WORDS[Code.STORE_BUSY].remedy
             return _failure(Exit.LOCKED, attempt, title, advice, problems=error.problems)
         case StoreError():
-            return _stopped(attempt, f"the store failed: {shown(error.text)}.", "", problems=error.problems)
+            advice = unbroken(f"Address: {shown(error.problems[0].path)}")
+            return _stopped(attempt, f"the store failed: {shown(error.text)}.", advice, problems=error.problems)
         case InterruptedByUser() | KeyboardInterrupt():
             title = "the command was interrupted."
             return _stopped(attempt, title, "", is_user=True, problems=InterruptedByUser.problems)

@@ -176,7 +176,7 @@ REQUESTS: Mapping[Code, Row] = {
     Code.DELIVERY_IN_THE_WAY: Row(
         "Another delivery of that name is there, from a different state of the package or with different options.",
         "The package has changed since, or other options were given.",
-        "Give --replace to remove it, or choose another folder with --output",
+        "Give --replace to remove it, or choose another folder with --output or --to",
     ),
     Code.FOLDER_IN_THE_WAY: Row(
         "Something that this delivery is not known to have written, as it is now, has the name of one of its files "
@@ -390,8 +390,10 @@ REQUESTS: Mapping[Code, Row] = {
 STOPS: Mapping[Code, Row] = {
     Code.STORE_FAILED: Row(
         "The store failed while it was used.",
-        "The network or the service was interrupted for longer than is waited for, or the store is full.",
-        "Give the same command again: what the store has is not sent again.",
+        "The network or the service was interrupted for longer than is waited for, or the store is full or cannot be "
+        "written.",
+        "Make room or get permission there, if that is it. Then give the same command again: what the store has is "
+        "not sent again.",
     ),
     Code.UNFINISHED: Row(
         "An apply was begun and has not ended.",

@@ -12,6 +12,8 @@ _TAKE_ANY_NAME = _OF_DISK | {"s3", "s3a", "gs", "gcs"}
 _READ_ALONE = frozenset({"http", "https", "github", "git", "data", "zip", "tar", "libarchive", "reference"})
 # First in the path is a bucket or host. If it is lost, as in s3://$BUCKET/FOLDER, the folder counts as the bucket.
 _BEGIN_WITH_NAME = frozenset({"s3", "s3a", "gs", "gcs", "sftp", "ssh", "ftp", "http", "https"})
+# Behind the host comes the path from the root of the server, where nobody may write, or a variable that is empty.
+_NEED_FOLDER = frozenset({"sftp", "ssh"})
 _OF_PROCESS = frozenset({"memory"})
 _WITH_OURS = frozenset({"s3", "s3a", "sftp", "ssh"})
 _OWN_EXTRA = "pip install 'qa2pack[remote]'"
@@ -58,6 +60,8 @@ def _reason(address: str, *, is_sent_to: bool) -> str:
     has_lost_name = protocol in _BEGIN_WITH_NAME and path.startswith("/")
     if has_lost_name or (not path.strip("/") and protocol not in _OF_DISK):
         return f"no bucket, and no host, behind {protocol}://"
+    if is_sent_to and protocol in _NEED_FOLDER and not path.partition("/")[2].strip("/"):
+        return "no folder behind the host"
     if protocol not in _TAKE_ANY_NAME and any(sign in path for sign in "#?"):
         return f"a # or ? in the path, which {protocol}:// cannot have"
     if "?versionId=" in path:

@@ -14,9 +14,10 @@ from qa2pack.tarsplit.naming import PART
 
 _WRITE_BYTES = 16 << 20
 # Where a file that is being written can be seen: it is written under another name. Elsewhere it appears when closed.
-_WITH_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "dask"})
+WITH_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "dask"})
 _OF_DISK = frozenset({"file", "local"})
 OF_SSH = frozenset({"sftp", "ssh"})
+OF_WEB = frozenset({"http", "https"})
 _OPEN_AGAIN = _OF_DISK | OF_SSH  # for reading and writing
 _RENAMES_OVER = _OPEN_AGAIN  # what has the name already is exchanged in one step
 
@@ -33,7 +34,7 @@ class PlainUpload:
         self._fs = fs
         self._path = path
         self._protocols = protocols = protocols_of(fs)
-        self._part = path + os.fsdecode(PART) if protocols & _WITH_FOLDERS else path
+        self._part = path + os.fsdecode(PART) if protocols & WITH_FOLDERS else path
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.invalidate_cache()
         self._there = self._sent = 0  # bytes of an earlier run; bytes that are as they should be

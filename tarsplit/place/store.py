@@ -13,15 +13,24 @@ from typing import Any, cast
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.private_folder import private_folder
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.tarsplit.place.address import check_address, folder_of, missing_library
 from qa2pack.tarsplit.place.folder import Folder
 from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
-from qa2pack.tarsplit.place.plain_upload import OF_SSH, PlainUpload, checksum_of, in_blocks, protocols_of
+from qa2pack.tarsplit.place.plain_upload import (
+    OF_SSH,
+    OF_WEB,
+    WITH_FOLDERS,
+    PlainUpload,
+    checksum_of,
+    in_blocks,
+    protocols_of,
+)
 from qa2pack.tarsplit.place.s3_upload import S3Upload
 from qa2pack.tarsplit.place.sender import sole_sender
 from qa2pack.tarsplit.place.store_tree import StoreTree
+from qa2pack.tarsplit.place.web_file import WebFile, web_options
 from qa2pack.tarsplit.state import FinishedChunk
 
 READ_BYTES = 16 << 20
@@ -29,6 +38,8 @@ READ_BYTES = 16 << 20
 # known hosts are those of ssh. After so many questions without an answer, at intervals of so many seconds, the
 # connection is given up.
 SSH_OPTIONS: dict[str, Any] = {"known_hosts": (), "keepalive_interval": 30, "keepalive_count_max": 4}
+_OTHER_FOLDER = Remedy("Name another folder, which may not exist yet")
+_PLAINER = {"Failure": "Failure, as a server by SFTP says of a disk that is full or read-only, among others"}
 _ONLY_NEW = "xb"  # opens for writing what is not there, and nothing else
 
 
@@ -64,6 +75,8 @@ class Store:
             with self._opened() as (fs, root):
                 if "s3" in protocols_of(fs):  # of a bucket that is not there, no object is there either
                     self._check_bucket(fs, fs.split_path(root)[0])
+                if protocols_of(fs) & WITH_FOLDERS:
+                    self._check_folder(fs, root)
             self.names()
         except (FileNotFoundError, ImportError, StoreError) as error:
             problem = Problem(Code.STORE_UNUSABLE, os.fsencode(self.address), found=_words(error))
@@ -80,6 +93,16 @@ class Store:
             )
             raise Refused(problem, remedies=(make,)) from error
 
+    def _check_folder(self, fs: Any, path: str) -> None:
+        """Refuse a file in place of the folder, or of one above it."""
+        while path := path.rstrip("/"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                if fs.info(path)["type"] == "file":
+                    found = f"a file in place of the folder {shown(os.fsencode(path))}"
+                    raise Refused(Problem(Code.STORE_UNUSABLE, self.path, found=found), remedies=(_OTHER_FOLDER,))
+                return
+            path = path.rpartition("/")[0]
+
     def make(self) -> None:
         """Do nothing: a folder comes into being with its first file."""
 
@@ -89,9 +112,9 @@ class Store:
 
     def _listed(self, below: bytes = b"") -> list[dict[str, Any]]:
         with self._opened() as (fs, root):
-            folder = _join(root, below) if below else root
+            fs.invalidate_cache()
+            folder = _as_listed(fs, _join(root, below) if below else root)
             try:
-                fs.invalidate_cache()
                 found: list[dict[str, Any]] = fs.ls(folder, detail=True)
             except (FileNotFoundError, NotADirectoryError):
                 return []
@@ -102,8 +125,9 @@ class Store:
         """Yield path and size of every file in it and in the folders below; none where it is not there."""
         with self._opened() as (fs, root):
             fs.invalidate_cache()
-            for folder, _, files in fs.walk(root, detail=True):
-                below = os.fsencode(folder).removeprefix(os.fsencode(root)).strip(b"/")
+            top = _as_listed(fs, root)
+            for folder, _, files in fs.walk(top, detail=True):
+                below = os.fsencode(folder).removeprefix(os.fsencode(top)).strip(b"/")
                 for name, each in sorted(files.items()):
                     if name and each["type"] == "file":  # the object of a folder has no name in it
                         yield join(below, os.fsencode(name)), int(each["size"])
@@ -252,7 +276,11 @@ class _OpenedFile:
         self._path = path
         self._shown = shown
         fs.invalidate_cache()
-        self._file = fs.open(path, "rb", cache_type="readahead", **in_blocks(fs, READ_BYTES))
+        self._file: Any
+        if protocols_of(fs) & OF_WEB:
+            self._file = WebFile(fs, path, READ_BYTES)
+        else:
+            self._file = fs.open(path, "rb", cache_type="readahead", **in_blocks(fs, READ_BYTES))
 
     @property
     def byte_count(self) -> int:
@@ -308,9 +336,10 @@ def _file_system(address: str, process: int) -> tuple[Any, str]:
     except ImportError as error:
         raise ImportError("fsspec is not installed") from error
     protocol = address.partition("://")[0]
-    own = {**SSH_OPTIONS, **conf.get(protocol, {})} if protocol in OF_SSH else {}
-    fs, path = url_to_fs(address, **own)
-    return fs, path
+    own = SSH_OPTIONS if protocol in OF_SSH else web_options() if protocol in OF_WEB else {}
+    fs, path = url_to_fs(address, **({**own, **conf.get(protocol, {})} if own else {}))
+    # What is written and read has the root of a server before it, so that is listed, not the home folder.
+    return fs, path or ("/" if protocol in OF_SSH else "")
 
 
 def _known() -> Mapping[str, Mapping[str, Any]]:
@@ -337,6 +366,12 @@ def _create(fs: Any, path: str, data: bytes) -> None:
         file.write(data)
 
 
+def _as_listed(fs: Any, folder: str) -> str:
+    """Return a folder as it is listed: some web servers know one only with a slash at its end."""
+    is_known = not protocols_of(fs) & OF_WEB or fs.exists(folder)
+    return folder if is_known else f"{folder.rstrip('/')}/"
+
+
 def _join(root: str, name: bytes) -> str:
     return f"{root.rstrip('/')}/{os.fsdecode(name)}"
 
@@ -349,4 +384,4 @@ def _words(error: Exception) -> str:
     """Return what a service says; the first line, because some send a page."""
     text = error.text if isinstance(error, StoreError) else getattr(error, "strerror", None) or str(error)
     first = str(text).strip().partition("\n")[0]
-    return first or type(error).__name__
+    return _PLAINER.get(first, first) or type(error).__name__
