@@ -197,6 +197,7 @@ def test_other_delivery_in_the_store_is_in_the_way(proxy: Proxy, tmp_path: Path,
     assert run_here(capsys, "tarsplit", package, *WORDS).code == 0
     ran = run_here(capsys, "tarsplit", package, *WORDS, "--size", "70000")
     assert (ran.code, "delivery-in-the-way" in ran.err) == (1, True)
+    assert "choose another folder with --output or --to" in " ".join(ran.err.split())
     assert run_here(capsys, "tarsplit", package, *WORDS, "--size", "70000", "--replace").code == 0
     assert f"{STEM}_001_of_001.tar" not in names()
     assert run_here(capsys, "tarsplit", "--check", TO, package).code == 0

@@ -368,8 +368,13 @@ def _create(fs: Any, path: str, data: bytes) -> None:
 
 def _as_listed(fs: Any, folder: str) -> str:
     """Return a folder as it is listed: some web servers know one only with a slash at its end."""
-    is_known = not protocols_of(fs) & OF_WEB or fs.exists(folder)
-    return folder if is_known else f"{folder.rstrip('/')}/"
+    if not protocols_of(fs) & OF_WEB:
+        return folder
+    try:
+        fs.ls(folder)
+    except FileNotFoundError:
+        return f"{folder.rstrip('/')}/"
+    return folder
 
 
 def _join(root: str, name: bytes) -> str:
