@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from qa2pack.pack.terminal.short_memory import run_in_short_memory
+
 COMMANDS = (
     "plan",
     "apply",
@@ -45,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: None takes those of the process, which then is at an end when this returns: an interrupt ends it
             without a word.
     """
+    return run_in_short_memory(_run, arguments, name="pack")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     if arguments is None:
         from qa2pack.pack.terminal.interrupt import end_at_interrupt
 
