@@ -268,6 +268,21 @@ def test_rollback_that_an_apply_finishes_promises_no_plan_that_is_gone(capsys: C
     assert ran.out == "Rolled back: group_ouss_id/member_ouss_id is not there any more.\n"
 
 
+def test_rollback_of_a_replacement_that_an_apply_finishes_says_what_is_there(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    delivery.apply(keep_previous=KeepPrevious.YES)
+    with pytest.raises(Stopped):
+        roll_back(delivery, StoppingDisk("rmdir"))
+    ran = run_here(capsys, "apply", delivery.path)
+    assert ran.out.startswith(
+        "Rolled back: group_ouss_id/member_ouss_id is as it was before. The plan still waits:\n"
+    )
+    assert run_here(capsys, "verify", delivery.path).code == Exit.DONE
+
+
 def test_all_is_staged_when_the_apply_stops_at_its_end(capsys: Capsys, delivery: Delivery) -> None:
     delivery.plan(Mode.COPY)
     with pytest.raises(OSError, match="error"):

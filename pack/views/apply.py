@@ -118,7 +118,9 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
             return
         is_waiting = is_there(target.package.plan)
         more = " The plan still waits:" if is_waiting else ""
-        yield f"Rolled back: {member_words(result.member)} is not there any more.{more}"
+        is_as_before = is_there(target.package.member(result.member))  # it was removed, or replaced
+        state = "is as it was before" if is_as_before else "is not there any more"
+        yield f"Rolled back: {member_words(result.member)} {state}.{more}"
         yield from (f"  {style.bold(f'pack apply {target.quoted}')}" for _ in range(is_waiting))
         return
     if result.done_before_ns is not None:
