@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from qa2pack.executor.engine import process_pool
 from qa2pack.executor.engine.errors import WorkersDiedError
 from qa2pack.executor.engine.futures import FuturesEngine
 from qa2pack.executor.engine.local import PoolEngine
@@ -113,6 +114,32 @@ def test_work_is_done_here_where_a_thread_of_the_pool_may_not_start_another(
         assert multiprocessing.active_children() == []
     assert refused
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("deaths", [2, 99])
+def test_workers_that_die_as_they_start_are_replaced_a_few_times(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, deaths: int
+) -> None:
+    usual, pools = process_pool._become_worker, []
+    started = process_pool.ProcessPool._started
+
+    def start(pool: ProcessPool) -> Any:
+        pools.append(pool._pool is None)
+        return started(pool)
+
+    def die(*arguments: Any) -> None:
+        if sum(pools) <= deaths:
+            os.kill(os.getpid(), signal.SIGKILL)
+        usual(*arguments)
+
+    monkeypatch.setattr(process_pool.ProcessPool, "_started", start)
+    monkeypatch.setattr(process_pool, "_become_worker", die)
+    with PoolEngine(2) as engine:
+        if deaths == 2:
+            assert sorted(engine.run(square, deque(range(5)))) == [0, 1, 4, 9, 16]
+        else:
+            with pytest.raises(WorkersDiedError):
+                list(engine.run(square, deque(range(5))))
 
 
 def test_batches_that_are_added_on_the_way_are_run_too() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.fs.mount import OtherMounts, leads_into, mount_of, mount_points_in, other_mounts
+from qa2pack.manifest.fs import mount
+from qa2pack.manifest.fs.mount import Mount, OtherMounts, leads_into, mount_of, mount_points_in, other_mounts
 from support.file_systems import mounted, small_disk
 
 
@@ -49,10 +50,10 @@ def test_innermost_mount_counts(path: bytes, expected: bool) -> None:
 
 def test_path_that_is_not_there_is_on_the_mount_of_the_folder_above(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
-        mount = mount_of(os.fsencode(disk / "no/such/path"))
-        assert mount is not None
-        assert (mount.point, mount.kind, mount.source) == (os.fsencode(disk), "tmpfs", "tmpfs")
-        assert "size=1024k" in mount.options
+        found = mount_of(os.fsencode(disk / "no/such/path"))
+        assert found is not None
+        assert (found.point, found.kind, found.source) == (os.fsencode(disk), "tmpfs", "tmpfs")
+        assert "size=1024k" in found.options
 
 
 def test_path_leads_into_a_folder_by_its_name_and_by_another_mount_of_it(tmp_path: Path) -> None:
@@ -67,3 +68,19 @@ def test_path_leads_into_a_folder_by_its_name_and_by_another_mount_of_it(tmp_pat
             for path in (disk, disk / "folder a2", disk / "inner", tmp_path):
                 assert not leads_into(os.fsencode(path), os.fsencode(inner.parent)), path
                 assert not leads_into(os.fsencode(path), os.fsencode(again)), path
+
+
+def test_exports_of_one_file_system_of_a_server_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the kernel lists them: with `/` as the folder of each, and one device number."""
+    mounts = [
+        Mount(number, b"0:45", b"/", b"/mnt/" + point, "nfs4", f"[fe80::1]:/export/{export}", "rw")
+        for number, point, export in ((b"1", b"home", "home"), (b"2", b"data", "data"), (b"3", b"in", "home/a"))
+    ]
+    monkeypatch.setattr(mount, "_mounts", lambda: iter(mounts))
+    monkeypatch.setattr(
+        mount, "_number_of", lambda path: next(each.number for each in mounts if path.startswith(each.point))
+    )
+    assert not leads_into(b"/mnt/data/a", b"/mnt/home/a")
+    assert leads_into(b"/mnt/in/b", b"/mnt/home/a")
+    assert leads_into(b"/mnt/home/a/b", b"/mnt/in")
+    assert not leads_into(b"/mnt/home/ab", b"/mnt/in")

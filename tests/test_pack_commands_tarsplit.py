@@ -237,7 +237,7 @@ def test_package_with_an_unfinished_transaction_is_refused(home: Path, capsys: p
     create_journal(os.fsencode(home / f"{PROJECT}.pack" / "journal"), begin, Disk()).close()
     before = snapshot(home)
     ran = run(capsys, "-n", DAY, PROJECT)
-    assert (ran.code, f"pack apply {PROJECT}" in ran.err) == (1, True)
+    assert (ran.code, f"pack rollback {PROJECT}" in ran.err) == (1, True)  # its plan is not there
     assert snapshot(home) == before
 
 

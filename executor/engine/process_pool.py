@@ -57,10 +57,19 @@ class ProcessPool:
             future = self._started().submit(_do, work, batch, counter)
         except BrokenProcessPool:
             self.close()
-            future = self._started().submit(_do, work, batch, counter)
+            future = self._submitted_again(work, batch, counter)
         future.add_done_callback(lambda _: self._counters.give_back(counter))
         self._pools[future] = self._started()
         return future
+
+    def _submitted_again(self, work: Callable[[Batch], Result], batch: Batch, counter: int) -> Future[Result]:
+        """Submit to the new pool; where its workers have died too, the batch counts as lost with them."""
+        try:
+            return self._started().submit(_do, work, batch, counter)
+        except BrokenProcessPool as error:
+            lost: Future[Result] = Future()
+            lost.set_exception(error)
+            return lost
 
     def running_bytes(self) -> int:
         """Return how many bytes the running batches have read so far."""

@@ -97,7 +97,10 @@ def _place(path: bytes) -> bytes:
     if mount is None or not is_within(path, mount.point):
         return path
     inside = path.removeprefix(mount.point.rstrip(b"/"))
-    return mount.device + mount.root.rstrip(b"/") + inside
+    # Of a server's export the kernel names the folder in the source alone, and several may have one device number.
+    is_export = mount.kind.startswith("nfs")
+    root = os.fsencode("/" + mount.source.partition(":/")[2]) if is_export else mount.root
+    return mount.device + root.rstrip(b"/") + inside
 
 
 def _is_visible(mount: Mount) -> bool:
