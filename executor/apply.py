@@ -258,8 +258,9 @@ def _apply(run: _Run) -> Applied:
     if step is Step.ROLL_FORWARD:
         return _roll_forward(run, records, plan)
     if plan is None and records:
-        _check_expected(run, _of_journal(begin_of(records)))
-        raise Refused(Problem(Code.PLAN_MISSING, run.package.plan), remedies=_without_plan(records))
+        remedies = _without_plan(records)
+        _check_expected(run, _of_journal(begin_of(records)), remedies)
+        raise Refused(Problem(Code.PLAN_MISSING, run.package.plan), remedies=remedies)
     if plan is None:
         return _done_before(run)
     planned = _of_plan(plan)
@@ -346,12 +347,16 @@ def _of_history(last: Finished) -> AppliedPlan:
     return AppliedPlan(last.plan, last.member, last.origin, last.mode)
 
 
-def _check_expected(run: _Run, plan: AppliedPlan) -> None:
-    """Refuse another plan than the one that was looked at: another process may have made it since."""
+def _check_expected(run: _Run, plan: AppliedPlan, remedies: tuple[Remedy, ...] = ()) -> None:
+    """Refuse another plan than the one that was looked at: another process may have made it since.
+
+    Args:
+        remedies: what to do where the plan is lost; none for what the code says.
+    """
     digest = plan.digest.hex()
     if not digest.startswith(run.options.expected):
         found = f"{digest}, of {os.fsdecode(plan.origin)}" if plan.origin else digest
-        raise Refused(Problem(Code.PLAN_OTHER, run.package.plan, run.options.expected, found))
+        raise Refused(Problem(Code.PLAN_OTHER, run.package.plan, run.options.expected, found), remedies=remedies)
 
 
 def _waiting_plan(run: _Run, records: Sequence[Record]) -> Described | None:

@@ -222,6 +222,8 @@ def test_stopped_staging_without_its_plan_is_offered_a_rollback_only(
     assert (ran.code, ran.out, "Resuming" in ran.err) == (Exit.FAILED, "", False)
     assert f"        pack rollback {delivery.path}\n" in ran.err
     assert "pack plan" not in ran.err  # it would be refused
+    other = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy")
+    assert (other.code, "pack apply" in other.err, "pack rollback" in other.err) == (Exit.FAILED, False, True)
     assert run_here(capsys, "rollback", delivery.path).code == Exit.DONE
     assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy").code == Exit.DONE
     assert run_here(capsys, "apply", delivery.path).code == Exit.DONE

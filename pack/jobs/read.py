@@ -17,7 +17,7 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.format.stream import NewerFormatError, StreamError
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.mistaken_origin import scheduling_blocks
 from qa2pack.manifest.plan.extra_files import adopting_remedies
@@ -81,7 +81,18 @@ def unfinished(package: Package, records: Sequence[Record]) -> UnfinishedError:
     """Return the error for the transaction of this journal, which may be that of the new name of the package."""
     plan = (successor(package) or package).plan
     phase, is_origin_changed = phase_of(records), needs_new_plan(records)
-    return UnfinishedError(package, phase, is_origin_changed=is_origin_changed, has_plan=is_there(plan))
+    return UnfinishedError(package, phase, is_origin_changed=is_origin_changed, has_plan=_is_usable(plan))
+
+
+def _is_usable(plan: bytes) -> bool:
+    """Return whether a plan is there that an apply reads; of a newer program, it says what to do itself."""
+    try:
+        OpenedFiles().plan(plan)
+    except NewerFormatError:
+        return True
+    except (FileNotFoundError, StreamError):
+        return False
+    return True
 
 
 @contextmanager
