@@ -1,9 +1,11 @@
 """Keywords that name tables, in bytes that were made to harm: the work is in proportion to the bytes."""
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
+from casacore import tables
 
 from qa2pack.manifest.casa.aips_io import Reader, UnreadableTableError
 from qa2pack.manifest.casa.table_keywords import Named, keywords
@@ -61,6 +63,18 @@ def test_long_texts_of_many_sets_are_not_copied_each_time(which: str) -> None:
     data = CountedBytes(HARMFUL[which] * COUNT + bytes(2 * HALF))
     list(keywords(data))
     assert data.copied < 10 * len(data)
+
+
+def test_sets_within_each_other_are_read_once(tmp_path: Path) -> None:
+    """As an image of many channels has them, each with a beam of its own."""
+    beams = {f"*{channel}": {"major": {"unit": "arcsec", "value": 1.0}} for channel in range(4000)}
+    path = tmp_path / "image"
+    with tables.table(str(path), tables.maketabdesc([tables.makescacoldesc("A", 0)]), ack=False) as table:
+        table.putkeyword("imageinfo", {"perplanebeams": beams})
+        tables.table(str(tmp_path / "OTHER"), tables.maketabdesc([tables.makescacoldesc("A", 0)]), ack=False).close()
+        table.putcolkeyword("A", "T", f"Table: {tmp_path / 'OTHER'}")
+    found = [named for _, named in keywords((path / "table.dat").read_bytes())]
+    assert found == [Named.SUBTABLE]
 
 
 def test_bound_on_texts_leaves_the_names_that_come_before() -> None:

@@ -234,6 +234,16 @@ def test_empty_members_of_gzip_reach_the_limit_too(delivery: Delivery, monkeypat
     assert counted.member_count <= (1 << 20) / 1024 + 1
 
 
+def test_end_of_what_bgzip_writes_is_no_doubtful_one(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broken_files, "_DOUBTFUL_BYTES", 1 << 20)
+    end = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+    data = gzip.compress(os.urandom(1 << 16), 1) * 70 + end
+    write(delivery.origin / "a.gz", data)
+    assert _reported(delivery) == []
+    write(delivery.origin / "a.gz", data[:-1])
+    assert _reported(delivery) == [(Code.W_BROKEN, "a.gz")]
+
+
 def test_broken_file_is_reported_again_though_its_digest_is_known(sound: Delivery) -> None:
     write(sound.origin / "a.fits.gz", b"no gzip")
     sound.make(Mode.COPY, include=AS_PRODUCTS)

@@ -33,7 +33,10 @@ def test_command_that_cannot_import_its_messages_ends_with_one_line(
     assert ran.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("error", [SystemError("a fault"), OSError(errno.EIO, os.strerror(errno.EIO))])
+@pytest.mark.parametrize(
+    "error",
+    [SystemError("a fault"), ImportError("No module named 'casacore'"), OSError(errno.EIO, os.strerror(errno.EIO))],
+)
 def test_other_errors_are_left_alone(error: Exception) -> None:
     def fail(_: object) -> int:
         raise error
@@ -44,7 +47,15 @@ def test_other_errors_are_left_alone(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), OSError(errno.ENOMEM, ""), SystemError("error return without exception set")]
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, ""),
+        SystemError("error return without exception set"),
+        SystemError("<function _find_and_load> returned NULL without setting an exception"),
+        ImportError("unicodedata.so: failed to map segment from shared object"),
+        ImportError("libz.so.1: cannot map: Cannot allocate memory"),
+    ],
 )
 def test_each_way_in_which_memory_is_short_is_told(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_: object) -> int:

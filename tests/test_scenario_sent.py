@@ -365,6 +365,19 @@ def test_delivery_of_a_web_server_that_gives_no_parts_of_files_is_checked_receiv
         assert (mended.code, files_of(there) == files_of(package)) == (0, True), mended.err + mended.out
 
 
+@pytest.mark.parametrize("failing", [".manifest", ".tar"])
+def test_file_that_a_web_server_does_not_give_just_then_is_not_called_missing(
+    tmp_path: Path, capsys: Capsys, failing: str
+) -> None:
+    package = small_package(tmp_path)
+    assert run_here(capsys, "tarsplit", package, "-n", DAY, "--output", tmp_path / "served/delivery").code == 0
+    with web_server(tmp_path / "served", failing=failing) as server:
+        ran = run_here(capsys, "tarsplit", "--check", f"{server}/delivery", "--jobs", "1")
+    said = ran.out + ran.err
+    assert ("store-failed" in said, "missing" in said, "503" in said) == (True, False, True), ran
+    assert ran.code != 0
+
+
 @pytest.mark.parametrize("damage", [b"", b"other bytes"])
 def test_tar_by_sftp_goes_on_where_it_was_stopped(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, damage: bytes

@@ -36,12 +36,16 @@ _LONGEST_START = max(map(len, _OF_STRINGS))
 def keywords(data: bytes) -> Iterator[tuple[bytes, Named]]:
     """Yield what all sets of keywords say of other tables, as written."""
     reader = Reader(data)  # one for all, which counts: what only looks like a set may reach to the end of the file
+    understood = 0  # up to here: a set that is in another one is not read again, nor counted again
     for match in _RECORD.finditer(data):
+        if match.start() < understood:
+            continue
         reader.at = match.start()
         try:
             yield from (found for found in _record(reader, depth=0) if b"\0" not in found[0])  # no path has one
         except UnreadableTableError:
             continue  # text that only looks like a set
+        understood = reader.at
 
 
 def _record(reader: Reader, *, depth: int) -> list[tuple[bytes, Named]]:

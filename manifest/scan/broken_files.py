@@ -33,6 +33,9 @@ _PIECE_BYTES = 1 << 20
 _FIRST_BYTES = 256  # of a member that are unpacked at once; then twice as many each time: it may end in any of them
 _MEMBER_BYTES = 1 << 10  # unpacked in the time that it takes to begin a member
 
+# The empty member that ends what bgzip writes: SAM format specification, 4.1.2.
+_END_OF_BGZIP = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
 _FITS = (b".fits", b".fit")
 _GZIP = (b".gz", b".tgz")
 _STARTS = {
@@ -118,6 +121,8 @@ def _gzip_fault(fd: int, name: bytes, size: int) -> str:
 
 def _ends_with_a_length(fd: int, name: bytes, size: int) -> bool:
     """Return whether a gzip file may end with the length, modulo 4 GiB, of what its name says; zeros are doubtful."""
+    if os.pread(fd, len(_END_OF_BGZIP), size - len(_END_OF_BGZIP)) == _END_OF_BGZIP:
+        return True  # the length in it is its own, of nothing
     block = next((block for suffixes, block in _BLOCKS.items() if name.endswith(suffixes)), 1)
     length = int.from_bytes(os.pread(fd, 4, size - 4), "little")
     return length > 0 and any((length + more) % block == 0 for more in range(0, _RATIO * size, 1 << 32))

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 _RESUMABLE = 4  # `Exit.RESUMABLE`, without an import more
-_OF_PYTHON = "error return without exception set"  # as SystemError, where memory was short for the exception itself
+# As SystemError, where memory was short for the exception itself.
+_OF_PYTHON = ("without exception set", "without setting an exception")
+_OF_LOADER = ("failed to map segment", "annot allocate memory")  # as ImportError
 _WORDS = (
     "memory-short: memory is short. Raise the limit (ulimit -a shows it) or ask the batch system for more. "
     "Then give the same command again."
@@ -31,7 +33,10 @@ def run_in_short_memory(
         if error.errno != errno.ENOMEM:
             raise
     except SystemError as error:
-        if str(error) != _OF_PYTHON:
+        if not str(error).endswith(_OF_PYTHON):
+            raise
+    except ImportError as error:
+        if not any(words in str(error) for words in _OF_LOADER):
             raise
     # Not before: what the exception has held of the command is free now.
     print(f"{name}: {_WORDS}", file=sys.stderr)

@@ -40,6 +40,7 @@ READ_BYTES = 16 << 20
 SSH_OPTIONS: dict[str, Any] = {"known_hosts": (), "keepalive_interval": 30, "keepalive_count_max": 4}
 _OTHER_FOLDER = Remedy("Name another folder, which may not exist yet")
 _PLAINER = {"Failure": "Failure, as a server by SFTP says of a disk that is full or read-only, among others"}
+_NOT_THERE = (404, 410)  # as a web server says it
 _ONLY_NEW = "xb"  # opens for writing what is not there, and nothing else
 
 
@@ -138,7 +139,9 @@ class Store:
             try:
                 fs.invalidate_cache()
                 found = fs.info(_join(root, name))
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if _is_of_web_failure(error):
+                    raise
                 return None
         return Seen(int(found["size"]), checksum_of(found))
 
@@ -262,10 +265,21 @@ def as_store_errors(path: bytes) -> Iterator[None]:
     """Raise what a service raises as StoreError, but that a file or a library is not there, or a file is."""
     try:
         yield
-    except (FileExistsError, FileNotFoundError, ImportError, PackError):
+    except FileNotFoundError as error:
+        if _is_of_web_failure(error):
+            raise StoreError(path, _words(cast("Exception", error.__cause__))) from error
+        raise
+    except (FileExistsError, ImportError, PackError):
         raise
     except Exception as error:  # each service has errors of its own
         raise StoreError(path, _words(error)) from error
+
+
+def _is_of_web_failure(error: FileNotFoundError) -> bool:
+    """Return whether a web server failed or could not be reached: fsspec says of all that a file is not there."""
+    cause = error.__cause__
+    is_of_web = isinstance(cause, TimeoutError) or type(cause).__module__.startswith("aiohttp")
+    return is_of_web and getattr(cause, "status", None) not in _NOT_THERE
 
 
 class _OpenedFile:

@@ -12,11 +12,14 @@ _SILENT_SECONDS = 300  # without a byte; of itself aiohttp gives up a file that 
 
 
 def web_options() -> dict[str, Any]:
-    """Return the options of the file system of fsspec: for how long is waited for a web server."""
+    """Return the options of the file system of fsspec: how long is waited for a web server, which compresses nothing.
+
+    The parts of a compressed answer would be others than those of the file.
+    """
     from aiohttp import ClientTimeout  # slow to import
 
     timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
-    return {"client_kwargs": {"timeout": timeout}}
+    return {"client_kwargs": {"timeout": timeout, "headers": {"Accept-Encoding": "identity"}}}
 
 
 class WebFile:
