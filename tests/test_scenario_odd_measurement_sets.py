@@ -89,6 +89,20 @@ def test_measurement_set_in_its_place_is_not_warned_of_as_one_among_others(
         assert AMONG_OTHERS not in [why for _, why in whole(delivery, no_split=no_split)]
 
 
+@pytest.mark.parametrize("linked", ["SUBMSS", "SUBMSS/*"])
+def test_parts_of_a_multi_measurement_set_may_be_links(delivery: Delivery, linked: str) -> None:
+    table = block(delivery) / f"{UID}.ms.split"
+    shutil.rmtree(table)
+    write_multi_measurement_set(table, Recipe(rows=6))
+    part = min(table.glob(linked))
+    elsewhere = delivery.origin / "elsewhere"
+    elsewhere.mkdir()
+    part.rename(elsewhere / part.name)
+    part.symlink_to(os.path.relpath(elsewhere / part.name, part.parent))
+    age(delivery.origin)
+    assert AMONG_OTHERS not in [why for _, why in whole(delivery)]
+
+
 def test_layout_that_takes_everything_as_it_is_expects_measurement_sets_anywhere(delivery: Delivery) -> None:
     write_small_measurement_set(block(delivery) / f"{UID}.split.avg", seed=1)
     age(delivery.origin)

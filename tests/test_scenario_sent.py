@@ -365,6 +365,16 @@ def test_delivery_of_a_web_server_that_gives_no_parts_of_files_is_checked_receiv
         assert (mended.code, files_of(there) == files_of(package)) == (0, True), mended.err + mended.out
 
 
+def test_part_of_a_file_is_read_from_a_web_server_that_would_compress_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa2pack.tarsplit.place.store.READ_BYTES", 1 << 16)
+    (tmp_path / "file").write_bytes(bytes(1 << 20) + b"1" * (1 << 20))
+    with web_server(tmp_path) as server, Store(server).opened(b"file") as file:
+        file.seek((1 << 20) + 5)
+        assert file.read(100) == b"1" * 100
+
+
 @pytest.mark.parametrize("failing", [".manifest", ".tar"])
 def test_file_that_a_web_server_does_not_give_just_then_is_not_called_missing(
     tmp_path: Path, capsys: Capsys, failing: str

@@ -51,7 +51,7 @@ class Placed:
         notes: of each destination that is a measurement set how it is split.
         references: what the measurement sets need.
         looked_into: the sources of those that were read for it.
-        sets: the sources of all that go where measurement sets belong; None where the layout has no such place.
+        sets: the destinations of all that go where measurement sets belong; None where the layout has no such place.
         bundles: those of the origin that were looked into, by source.
     """
 
@@ -125,11 +125,12 @@ def _measurement_sets(placement: Placement, choice: Choice) -> frozenset[bytes] 
     """Return what goes where measurement sets belong by the rules, or where somebody said that it does."""
     if not choice.layout.has_measurement_sets:
         return None
-    return frozenset(
+    sources = {
         draft.entry.node.source
         for draft in placement.drafts
         if draft.column or included_folder(draft.entry.path, choice.include)
-    )
+    }
+    return frozenset(item.path for item in placement.items if item.source in sources)
 
 
 def _read_bundles(request: PlanRequest, sources: Sequence[bytes], engine: Engine) -> "Mapping[bytes, OriginBundle]":

@@ -35,7 +35,7 @@ class ScanOptions:
         device: device number of the package's file system.
         other_mounts: where this file system is mounted, too.
         may_copy: copy what cannot be linked, instead of leaving the refusal to preflight.
-        measurement_sets: the sources of those that are expected; of others there is a warning. None: all are.
+        measurement_sets: the destinations of those that are expected; of others there is a warning. None: all are.
     """
 
     root: bytes

@@ -214,17 +214,20 @@ def _look_into_table(options: ScanOptions, subtree: Subtree, result: ScanResult)
     look = look_into_table(os.path.join(options.root, subtree.source))
     result.warnings.extend(look.faults)
     if look.is_measurement_set and options.measurement_sets is not None:
-        whole = _whole_set(subtree.source)
-        if whole not in options.measurement_sets:
-            path, found = os.path.join(options.root, whole), "a measurement set among other files"
+        # By where it goes: a part of a multi-MS may be a link, whose target lies elsewhere.
+        if _whole_set(subtree.path) not in options.measurement_sets:
+            path, found = (
+                os.path.join(options.root, _whole_set(subtree.source)),
+                "a measurement set among other files",
+            )
             result.warnings.append(Problem(Code.W_TABLE_WHOLE, path, "--include or --exclude", found))
     return look.names
 
 
-def _whole_set(source: bytes) -> bytes:
+def _whole_set(path: bytes) -> bytes:
     """Return the folder of the multi-MS that a measurement set is a part of, or its own."""
-    folder = os.path.dirname(source)
-    return os.path.dirname(folder) if os.path.basename(folder) == _PARTS else source
+    folder = os.path.dirname(path)
+    return os.path.dirname(folder) if os.path.basename(folder) == _PARTS else path
 
 
 def _look_into_image(options: ScanOptions, subtree: Subtree, _: ScanResult) -> TableNames:

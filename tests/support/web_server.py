@@ -31,7 +31,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def _compressed(self, content: bytes) -> BinaryIO:
-        packed = gzip.compress(content, compresslevel=0)
+        packed = gzip.compress(content, compresslevel=6)
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(packed)))
