@@ -213,14 +213,11 @@ def _look_into_table(options: ScanOptions, subtree: Subtree, result: ScanResult)
 
     look = look_into_table(os.path.join(options.root, subtree.source))
     result.warnings.extend(look.faults)
-    if look.is_measurement_set and options.measurement_sets is not None:
-        # By where it goes: a part of a multi-MS may be a link, whose target lies elsewhere.
-        if _whole_set(subtree.path) not in options.measurement_sets:
-            path, found = (
-                os.path.join(options.root, _whole_set(subtree.source)),
-                "a measurement set among other files",
-            )
-            result.warnings.append(Problem(Code.W_TABLE_WHOLE, path, "--include or --exclude", found))
+    expected = options.measurement_sets
+    # By where it goes: a part of a multi-MS may be a link, whose target lies elsewhere.
+    if look.is_measurement_set and expected is not None and _whole_set(subtree.path) not in expected:
+        path, found = os.path.join(options.root, _whole_set(subtree.source)), "a measurement set among other files"
+        result.warnings.append(Problem(Code.W_TABLE_WHOLE, path, "--include or --exclude", found))
     return look.names
 
 
