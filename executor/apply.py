@@ -411,8 +411,14 @@ def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
     _check_expected(run, _of_journal(begin))
     opened, engine, disk = run.opened, run.engine, run.disk
     check_stopped(run.package, records, opened=opened, engine=engine, disk=disk, progress=run.progress)
-    roll_back(run.package, records, opened=opened, engine=engine, disk=disk, stop=run.stop)
-    return Applied(begin.member, phase_of(records), is_rolled_back=True, renamed_from=begin.renamed_from)
+    origin = roll_back(run.package, records, opened=opened, engine=engine, disk=disk, stop=run.stop)
+    return Applied(
+        begin.member,
+        phase_of(records),
+        is_rolled_back=True,
+        left_alone=tuple(origin.given_up),
+        renamed_from=begin.renamed_from,
+    )
 
 
 def _roll_forward(run: _Run, records: Sequence[Record], plan: Described | None) -> Applied:

@@ -13,6 +13,7 @@ from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.preflight import check_plan
+from qa2pack.executor.publish.origin_links import OriginResult
 from qa2pack.executor.publish.publish import file_journal
 from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.rollback_checks import (
@@ -67,6 +68,7 @@ class RolledBack:
         received: all members that were made of a delivery, of which `member` is the first; empty without one.
         has_copies: moved files came back to the origin as copies: with content, name, permissions and times as they
             were, but not with owner, set-id bits, extended attributes and hard links.
+        given_up: moved files that did not come back, because neither package nor origin had their names any more.
         problems: what came back and is not as packaged; the caller compares it.
     """
 
@@ -79,6 +81,7 @@ class RolledBack:
     is_restored: bool = False
     received: tuple[bytes, ...] = ()
     has_copies: bool = False
+    given_up: tuple[Problem, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def package_of(self, package: Package) -> Package:
@@ -125,8 +128,8 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         records = _unfinished_records(package, disk)
         if records:
             check_stopped(package, records, opened=opened, engine=engine, disk=disk, progress=progress)
-            has_copies = roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-            done = _rolled_back(records, was_finished=False, has_copies=has_copies)
+            origin = roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
+            done = _rolled_back(records, was_finished=False, origin=origin)
         else:
             _remove_litter(package, disk)
             _check_reach(package, opened, further=further)
@@ -217,11 +220,11 @@ def _roll_back_finished(
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
-    has_copies = roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-    return _rolled_back(records, was_finished=True, has_copies=has_copies)
+    origin = roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
+    return _rolled_back(records, was_finished=True, origin=origin)
 
 
-def _rolled_back(records: Sequence[Record], *, was_finished: bool, has_copies: bool) -> RolledBack:
+def _rolled_back(records: Sequence[Record], *, was_finished: bool, origin: OriginResult) -> RolledBack:
     begin = begin_of(records)
     publishing = begin.publishing
     return RolledBack(
@@ -233,5 +236,6 @@ def _rolled_back(records: Sequence[Record], *, was_finished: bool, has_copies: b
         is_gone=publishing is Publishing.NEW,
         is_restored=publishing.has_previous and commit_of(records) is not None,
         received=begin.received,
-        has_copies=has_copies,
+        has_copies=origin.has_copies,
+        given_up=tuple(origin.given_up),
     )

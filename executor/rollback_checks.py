@@ -147,7 +147,7 @@ def check_stopped(
         changes = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=False)
         _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, paths)))
         changed = frozenset(change.path for change in changes)
-        check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed, is_begun=is_rolling_back)
+        check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed, is_recorded=is_rolling_back)
 
 
 def is_gone(
@@ -164,7 +164,8 @@ def is_gone(
     with suppress(StreamError, FileNotFoundError):
         manifest = published_manifest(paths, opened)
         member = paths.package.member(manifest.header.member)
-        return not (manifest.notes.relinks or look_at_origin(manifest, member, engine=engine, disk=disk))
+        found = look_at_origin(manifest, member, engine=engine, disk=disk)
+        return not (manifest.notes.relinks or found.problems or found.given_up)
     return False
 
 
@@ -231,13 +232,14 @@ def check_origin(
     engine: Engine,
     disk: Disk,
     changed: frozenset[bytes] = frozenset(),
-    is_begun: bool = True,
+    is_recorded: bool | None = None,
 ) -> None:
     """Refuse to unpublish the package while a moved file cannot go back, whose last copy the package has.
 
     Args:
         changed: paths of packaged files that may go with it, and are not as packaged: what was moved is not in them.
-        is_begun: as of `cannot_put_back`.
+        is_recorded: the rollback is: it must be finished, so what is given up does not keep it from that; None if the
+            apply has ended.
     """
     if paths.publishing.is_removal or paths.publishing is Publishing.RENAME:
         return  # no file goes back to the origin
@@ -246,9 +248,10 @@ def check_origin(
         raise CannotUndoError(*missing, remedies=_WITHOUT_ORIGIN)
     if manifest.header.mode is Mode.MOVE:
         member = paths.package.member(manifest.header.member)
-        problems = look_at_origin(manifest, member, engine=engine, disk=disk, changed=changed)
+        found = look_at_origin(manifest, member, engine=engine, disk=disk, changed=changed)
+        problems = found.problems if is_recorded else [*found.problems, *found.given_up]
         if problems:
-            raise cannot_put_back(paths.package, problems, is_begun=is_begun)
+            raise cannot_put_back(paths.package, problems, is_begun=is_recorded is not False)
 
 
 def ended_journal(path: bytes) -> Sequence[Record]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.publish.origin_links import put_back
+from qa2pack.executor.publish.origin_links import OriginResult, put_back
 from qa2pack.executor.publish.publish import unpublish
 from qa2pack.executor.publish.renaming import bring_old_back, turn_origin_links
 from qa2pack.executor.rollback_checks import (
@@ -51,11 +51,11 @@ def roll_back(
     engine: Engine,
     disk: Disk,
     stop: Stop = NEVER,
-) -> bool:
+) -> OriginResult:
     """Roll back the transaction of the journal, and remove the journal last; the caller holds the lock.
 
     Returns:
-        Whether moved files came back to the origin as copies.
+        What came back to the origin, and what was given up.
 
     Raises:
         InterruptedByUser: a stop was requested; to be called again.
@@ -67,10 +67,10 @@ def roll_back(
     if not any(isinstance(record, RollBack) for record in records):
         _begin_rolling_back(paths, commit, disk, stop)
     stop.check()
-    has_copies = False
+    origin = OriginResult()
     if commit is not None:
         is_removed = is_gone(paths, records, opened=opened, engine=engine, disk=disk)
-        has_copies = _roll_back_published(
+        origin = _roll_back_published(
             paths, commit, is_removed=is_removed, opened=opened, engine=engine, disk=disk, stop=stop
         )
     _remove_staged_and_previous(paths, disk, stop)
@@ -85,7 +85,7 @@ def roll_back(
     sync_folder(disk, package.control)
     if paths.publishing is Publishing.RENAME:
         _remove_new_control(paths, disk)
-    return has_copies
+    return origin
 
 
 def _remove_plan_and_history(paths: TransactionPaths, disk: Disk) -> None:
@@ -153,29 +153,29 @@ def _roll_back_published(
     engine: Engine,
     disk: Disk,
     stop: Stop,
-) -> bool:
+) -> OriginResult:
     """First put the origin files back, while the package still has their content, then unpublish the package.
 
     Args:
         is_removed: the new tree is nowhere any more, and nothing relies on it.
 
     Returns:
-        Whether some of them came back as copies.
+        As of `roll_back`.
     """
-    has_copies = False
+    origin = OriginResult()
     is_visible = not is_removed and is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
     if paths.publishing is Publishing.RENAME:
         bring_old_back(paths, disk)
         turn_origin_links(paths, opened, disk, is_back=True, stop=stop)
     elif is_visible:
-        has_copies = _restore_origin(paths, opened=opened, engine=engine, disk=disk)
+        origin = _restore_origin(paths, opened=opened, engine=engine, disk=disk)
     _make_staging(paths, disk)
     unpublish(paths, commit, disk, is_published=is_visible)
     # Removed first: a missing manifest shows that the tree was taken back, whatever is left of it.
     remove_tree(disk, paths.new_manifests)
     if is_folder(paths.staging):
         sync_folder(disk, paths.staging)
-    return has_copies
+    return origin
 
 
 def _make_staging(paths: TransactionPaths, disk: Disk) -> None:
@@ -193,13 +193,13 @@ def _make_staging(paths: TransactionPaths, disk: Disk) -> None:
         sync_folder(disk, folder)
 
 
-def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> bool:
+def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> OriginResult:
     if paths.publishing.is_removal:
-        return False
+        return OriginResult()
     manifest = published_manifest(paths, opened)
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
-        return False
+        return OriginResult()
     done = put_back(manifest, paths.package.member(manifest.header.member), engine=engine, disk=disk)
     if done.problems:  # they appeared after the check; going on would remove the last copies
         raise cannot_put_back(paths.package, done.problems, is_begun=True)
-    return done.has_copies
+    return done

@@ -17,6 +17,7 @@ from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
+from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.file_systems import folder_elsewhere, mounted
@@ -502,6 +503,57 @@ def test_rollback_is_refused_before_it_begins_if_the_package_does_not_have_a_mov
         assert not applied.is_rolled_back
         assert applied.left_alone == ()
         assert set(links_below(far.origin)) == moved_sources(far)
+
+
+@pytest.mark.parametrize("change", [rot, Path.unlink])
+def test_begun_rollback_ends_without_a_lost_file_once_its_link_is_removed(
+    delivery: Delivery, change: Callable[[Path], object], capsys: Capsys
+) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        before = contents_and_times(far.origin)
+        far.make(Mode.MOVE)
+        with pytest.raises(Stopped):
+            roll_back(far, StoppingAtUnlink())
+        name, packaged = sorted(links_below(far.origin).items())[-1]
+        change(packaged)
+        link = far.origin / name
+        check_moved_lost(far)
+        link.unlink()
+        if packaged.exists():
+            check_moved_lost(far)
+            packaged.unlink()
+        ran = run_here(capsys, "rollback" if change is rot else "apply", far.path)
+        assert ran.code == Exit.PROBLEMS
+        assert (
+            f"Given up, because neither the package nor the origin had them any more:\n  moved-lost {link}" in ran.out
+        )
+        del before[name]
+        assert contents_and_times(far.origin) == before
+        assert not far.path.exists()
+
+
+def check_moved_lost(delivery: Delivery) -> None:
+    """Check that a rollback is refused for a file that is lost, and changes nothing."""
+    seen = snapshot(delivery.origin)
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert {problem.code for problem in caught.value.problems} == {Code.MOVED_LOST}
+    assert snapshot(delivery.origin) == seen
+
+
+def test_rollback_that_has_not_begun_gives_up_no_file(delivery: Delivery) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        far.plan(Mode.MOVE)
+        stop_after_links(far, 1)
+        ((name, packaged),) = links_below(far.origin).items()
+        for path in (packaged, far.origin / name):
+            path.unlink()
+            check_moved_lost(far)
+        far.apply()
+        with pytest.raises(CannotUndoError):
+            roll_back(far)
 
 
 class MeddlingWithCopies(Disk):

@@ -47,11 +47,13 @@ class Hindrance:
         name: that which is in the way, in the folder of the name.
         found: what it holds, in words.
         is_of_package: the origin is as it should be; it is the package that does not have the file that was moved.
+        is_given_up: neither has anything under this name any more: somebody took away what led to the file.
     """
 
     name: bytes
     found: str
     is_of_package: bool = False
+    is_given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,10 @@ class OriginName:
     @property
     def _not_moved(self) -> Hindrance:
         """What the package has in place of the file that was moved."""
-        found = _ANOTHER_PACKAGED if self._is_packaged else _NOT_PACKAGED
-        return Hindrance(self.name, found, is_of_package=True)
+        if self._is_packaged:
+            return Hindrance(self.name, _ANOTHER_PACKAGED, is_of_package=True)
+        is_given_up = self._look(self.name) is _Holds.NOTHING
+        return Hindrance(self.name, _NOT_PACKAGED, is_of_package=True, is_given_up=is_given_up)
 
     @property
     def is_copy(self) -> bool:

@@ -21,7 +21,7 @@ from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
-from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
@@ -64,9 +64,11 @@ class OriginResult:
     Attributes:
         folders: by device number, one folder on each file system that was written to.
         has_copies: files came back as copies, which have content, name, permissions and times of what was moved.
+        given_up: problems of names that hold nothing, whose file the package does not have either: not in `problems`.
     """
 
     problems: list[Problem] = field(default_factory=list)
+    given_up: list[Problem] = field(default_factory=list)
     folders: dict[int, bytes] = field(default_factory=dict)
     has_copies: bool = False
 
@@ -109,7 +111,8 @@ def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) 
     returns.
 
     Returns:
-        A result with a problem for each file that could not go back: the package has its last copy.
+        A result with a problem for each file that could not go back: the package has its last copy. Those that are
+        given up keep nothing from being done.
 
     Raises:
         OriginAwayError: the origin, or a disk in it, is not there; nothing was changed.
@@ -118,19 +121,21 @@ def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) 
     for relink in manifest.notes.relinks:
         _relink(disk, manifest.header.origin, relink.link, relink.new, relink.old)
     done = _run(manifest, member, Direction.BACK, engine=engine, disk=disk)
+    # Where two files of the package had one source, the other one may have come back under its name.
+    done.given_up = [problem for problem in done.given_up if not is_there(problem.path)]
     _sync(manifest, done, disk)
     return done
 
 
 def look_at_origin(
     manifest: Described, member: bytes, *, engine: Engine, disk: Disk, changed: frozenset[bytes] = frozenset()
-) -> list[Problem]:
+) -> OriginResult:
     """Return a problem for each name that `put_back` would not change, where all disks are there; changes nothing.
 
     Args:
         changed: paths of the member's files that are not as packaged; only of these the content is read.
     """
-    return _run(manifest, member, Direction.LOOK, engine=engine, disk=disk, changed=changed).problems
+    return _run(manifest, member, Direction.LOOK, engine=engine, disk=disk, changed=changed)
 
 
 def _check_there(manifest: Described) -> None:
@@ -153,9 +158,11 @@ def _run(
     batches = (OriginBatch(disk, origin, member, group, direction, is_resumed, changed) for group in groups)
     for result in run_streamed(engine, work_on_origin, batches):
         done.problems.extend(result.problems)
+        done.given_up.extend(result.given_up)
         done.folders |= result.folders
         done.has_copies |= result.has_copies
-    done.problems.sort(key=lambda problem: problem.path)
+    for found in (done.problems, done.given_up):
+        found.sort(key=lambda problem: problem.path)
     return done
 
 
@@ -179,7 +186,8 @@ def work_on_origin(batch: OriginBatch) -> OriginResult:
             if hindrance is not None:
                 path = os.path.join(batch.origin, folder, hindrance.name)
                 code = Code.MOVED_LOST if hindrance.is_of_package else Code.ORIGIN_CHANGED
-                result.problems.append(Problem(code, path, _EXPECTED, hindrance.found))
+                problems = result.given_up if hindrance.is_given_up else result.problems
+                problems.append(Problem(code, path, _EXPECTED, hindrance.found))
     return result
 
 

@@ -327,6 +327,13 @@ REQUESTS: Mapping[Code, Row] = {
         "They were removed from the package or changed in it after the move, or its disk damaged them.",
         "Put them back into the package, from a backup, then:",
         (_ROLL_BACK,),
+        (
+            Remedy(
+                "Or, if there is no backup, give them up: remove the symlinks of the origin that lead to them, and "
+                "what is damaged out of the package, then:",
+                (_ROLL_BACK,),
+            ),
+        ),
     ),
     Code.NOT_AS_APPLIED: Row(
         "The package is not the one that the last apply left.",

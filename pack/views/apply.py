@@ -113,6 +113,8 @@ def resume_lines(target: Target, *, is_locked: bool = False) -> Iterator[str]:
 
 def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     if result.is_rolled_back:
+        from qa2pack.pack.views.rollback import given_up_lines  # imports verify, which few applies need
+
         if result.renamed_from:
             yield f"Rolled back: the package has its name again, {shown(result.renamed_from)}"
             return
@@ -122,6 +124,7 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         state = "is as it was before" if is_as_before else "is not there any more"
         yield f"Rolled back: {member_words(result.member)} {state}.{more}"
         yield from (f"  {style.bold(f'pack apply {target.quoted}')}" for _ in range(is_waiting))
+        yield from given_up_lines(result.left_alone)
         return
     if result.done_before_ns is not None:
         yield f"Nothing to do: the last plan was applied at {local_time(result.done_before_ns)}. To check it:"

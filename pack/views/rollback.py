@@ -1,6 +1,6 @@
 """View of `pack rollback`: what was rolled back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.alma.member_ids import member_words
@@ -8,6 +8,8 @@ from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Problem
+from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
@@ -20,6 +22,7 @@ def rollback_view(result: RolledBack, target: Target) -> View:
 
     def lines(style: Style) -> Iterator[str]:
         yield from _lines(result, target, style)
+        yield from given_up_lines(result.given_up)
         yield from _damage_lines(result, target, style)
 
     return View(
@@ -32,9 +35,9 @@ def rollback_view(result: RolledBack, target: Target) -> View:
             "is_gone": result.is_gone,
             "is_restored": result.is_restored,
             "has_copies": result.has_copies,
-            "problems": problem_fields(result.problems),
+            "problems": problem_fields((*result.given_up, *result.problems)),
         },
-        code=Exit.PROBLEMS if result.problems else Exit.DONE,
+        code=Exit.PROBLEMS if result.given_up or result.problems else Exit.DONE,
     )
 
 
@@ -57,7 +60,7 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     if result.is_gone:
         is_free = not is_there(target.package.path)
         what = "is gone again" if is_free else "is not of that apply, and stays as it is"
-        origin = "" if result.has_copies or result.received else " The origin is as it was."
+        origin = "" if result.has_copies or result.given_up or result.received else " The origin is as it was."
         yield f"  {package} {what}: there was no package before.{origin}"
         yield from _copies_lines(result)
         return
@@ -65,6 +68,13 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     if not result.is_of_package and set(read_state(target.package).members) - {result.member}:
         yield "  Only this member was rolled back; the others stay as they are."
     yield from _copies_lines(result)
+
+
+def given_up_lines(given_up: Sequence[Problem]) -> Iterator[str]:
+    """Yield the moved files that did not come back, and why; nothing if there are none."""
+    if given_up:
+        yield "Given up, because neither the package nor the origin had them any more:"
+        yield from (f"  {problem_text(problem)}" for problem in given_up)
 
 
 def _copies_lines(result: RolledBack) -> Iterator[str]:
