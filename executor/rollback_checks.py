@@ -394,7 +394,8 @@ def _changes_in(
         return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
     folder = paths.package.member(member)
     read_bytes = LOOK_BYTES if is_quick else math.inf
-    if lost := tuple(lost_sources(manifest, folder, kept_member(paths, member), read_bytes=read_bytes)):
+    kept = kept_member(paths, member)
+    if lost := tuple(lost_sources(manifest, folder, kept, going=paths.target, read_bytes=read_bytes)):
         raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)

@@ -242,6 +242,17 @@ def test_copy_in_whose_place_the_origin_has_another_of_its_size_and_time_is_a_la
     assert [count for _, count in last_copies(copied)] == ["1 file"]
 
 
+def test_copies_that_a_folder_of_the_old_origin_only_leads_to_are_last_ones(copied: Delivery, tmp_path: Path) -> None:
+    script = copied.origin / "script"
+    script.mkdir()
+    (copied.origin / "scriptForImaging.py").rename(script / "scriptForImaging.py")
+    copied.make(Mode.COPY)
+    shutil.rmtree(script)
+    script.symlink_to(copied.member / "script")
+    other = replace(copied, origin=make_reduction(tmp_path / "another", seed=2))
+    assert [count for _, count in last_copies(other, append=Append.REPLACE)] == ["1 file"]
+
+
 def test_copies_of_an_origin_that_has_other_inode_numbers_are_no_last_ones(copied: Delivery) -> None:
     before = copied.origin.rename(copied.origin.with_name("before"))
     subprocess.run(["cp", "-a", before, copied.origin], check=True)

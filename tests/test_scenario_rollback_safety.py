@@ -74,6 +74,27 @@ def test_package_stays_when_one_file_of_the_origin_was_replaced_by_one_of_its_si
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_origin_whose_folder_leads_into_the_package_has_no_copy_of_its_own(
+    delivery: Delivery, mode: Mode, is_stopped: bool
+) -> None:
+    script = delivery.origin / "script"
+    script.mkdir()
+    (delivery.origin / "scriptForImaging.py").rename(script / "scriptForImaging.py")
+    made_or_stopped(delivery, mode, is_stopped=is_stopped)
+    aside = script.rename(delivery.origin.with_name("aside"))
+    script.symlink_to(delivery.member / "script")
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert [problem.code for problem in caught.value.problems] == [Code.ORIGIN_LOST, Code.ORIGIN_CHANGED]
+    assert caught.value.problems[1].path == os.fsencode(script / "scriptForImaging.py")
+    script.unlink()
+    aside.rename(script)
+    roll_back(delivery)
+    assert not delivery.path.exists()
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
 def test_origin_with_other_inode_numbers_has_its_files_still(delivery: Delivery, mode: Mode) -> None:
     """As in a new mount of some file systems, or after a restore."""
     delivery.make(mode)

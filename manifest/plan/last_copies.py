@@ -19,7 +19,7 @@ from qa2pack.manifest.fs.presence import is_link, real_path, resolved
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.plan.origin_files import LOOK_BYTES, PackagedFile, doubtful_files
+from qa2pack.manifest.plan.origin_files import LOOK_BYTES, GoingTrees, PackagedFile, doubtful_files
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
@@ -102,10 +102,11 @@ def last_copies(destination: Destination, spool: RecordSpool) -> Iterator[Proble
     Losing them may be intended, so it is not refused; but it must not happen silently.
     """
     doubtful: list[tuple[bytes, PackagedFile]] = []
+    going = GoingTrees(map(destination.package.member, destination.going))
     for path in destination.going_manifests:
         manifest = _opened(path, destination)
         member = folder_of(manifest.header.member)
-        files = doubtful_files(manifest, _not_scanned_again(manifest, spool))
+        files = doubtful_files(manifest, _not_scanned_again(manifest, spool), going)
         doubtful += [(join(member, file.path), file) for file in files]
     known = _known_digests(spool, {file.digest for _, file in doubtful} - {NO_DIGEST})
     left = list(_gone(doubtful, known))
@@ -120,7 +121,7 @@ def _gone(doubtful: Iterable[tuple[bytes, PackagedFile]], known: set[bytes]) -> 
         if file.digest not in known:
             read_bytes -= file.size
             is_there = file.has_content if read_bytes >= 0 else file.is_written
-            if not is_there(file.source):
+            if file.goes_too or not is_there(file.source):
                 yield path
 
 

@@ -40,12 +40,14 @@ class PackagedFile:
         path: path in the member.
         written: size and mtime.
         digest: NO_DIGEST where it was not read.
+        goes_too: the origin leads into what is removed: what it has there is no copy.
     """
 
     source: bytes
     path: bytes
     written: tuple[int, ...]
     digest: bytes
+    goes_too: bool = False
 
     @property
     def size(self) -> int:
@@ -75,23 +77,47 @@ class PackagedFile:
             return False
 
 
+class GoingTrees:
+    """The trees that are removed; tells which files of the origin are in them, as links to folders lead there.
+
+    Args:
+        trees: their folders. A hard link elsewhere to a file of theirs stays.
+    """
+
+    def __init__(self, trees: Iterable[bytes] = ()) -> None:
+        self._trees = tuple(map(real_path, trees))
+        self._known: dict[bytes, bool] = {}
+
+    def have(self, path: bytes) -> bool:
+        """Return whether the folder of that path is in one of them; each folder is resolved once."""
+        folder = os.path.dirname(path)
+        if folder not in self._known:
+            place = real_path(folder) if self._trees else folder
+            self._known[folder] = any(is_within(place, tree) for tree in self._trees)
+        return self._known[folder]
+
+
 def lost_sources(
-    manifest: Described, member: bytes, kept: bytes = b"", *, read_bytes: float = math.inf
+    manifest: Described, member: bytes, kept: bytes = b"", *, going: bytes = b"", read_bytes: float = math.inf
 ) -> Iterator[Problem]:
     """Yield a problem for each source that is missing or changed at the origin, and that only the member still has.
 
     Args:
         member: folder of the member; what it does not have itself, as after a repair, cannot be lost with it.
         kept: folder of an older state of the member; what it has as well is not lost. Empty for none.
+        going: the tree that is removed, if it is more than the member.
         read_bytes: how much is read of files that are not as they were; those beyond that count as unchanged.
     """
-    for file in doubtful_files(manifest, map(decode_record, manifest.stream.blobs())):
+    trees = GoingTrees((going or member,))
+    for file in doubtful_files(manifest, map(decode_record, manifest.stream.blobs()), trees):
         packaged = join(member, file.path)
-        if _are_one(file.source, packaged):  # a hard link of each to any other name changes the ctime
+        # a hard link of each to any other name changes the ctime
+        if not file.goes_too and _are_one(file.source, packaged):
             continue
         read_bytes -= file.size
         has_it = file.has_content if read_bytes >= 0 else file.has_size
-        if has_it(file.source) or (kept and _has_copy(join(kept, file.path), file, has_it)):
+        is_at_origin = not file.goes_too and has_it(file.source)
+        if is_at_origin or (kept and _has_copy(join(kept, file.path), file, has_it)):
             continue
         if _has_copy(packaged, file, has_it):
             yield Problem(Code.ORIGIN_CHANGED, file.source, _EXPECTED, "another one, or none")
@@ -102,23 +128,29 @@ def _has_copy(path: bytes, file: PackagedFile, has_it: Callable[[bytes], bool]) 
     return file.is_written(path) or has_it(path)
 
 
-def doubtful_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[PackagedFile]:
+def doubtful_files(
+    manifest: Described, records: Iterable[FolderRecord], going: GoingTrees | None = None
+) -> Iterator[PackagedFile]:
     """Yield each file whose source is missing, or is not as it was when it was packaged; nothing is read.
 
     Args:
         records: the records of the manifest to check.
+        going: what is removed; a source that is in it is yielded too.
     """
+    going = going or GoingTrees()
     gone_bundles = [bundle.source for bundle in manifest.notes.opened if not _is_as_opened(manifest, bundle)]
     for record in records:
         for index, action in enumerate(record.actions):
+            source = _source(manifest, record, index)
+            goes_too = False
             if action == Action.EXTRACT:
                 is_gone = any(is_within(record.source_path(index), bundle) for bundle in gone_bundles)
-            else:
-                is_source = action in _FROM_ORIGIN and not is_table_lock(record.names[index])
-                is_gone = is_source and not _is_untouched(_source(manifest, record, index), record, index)
+            elif is_gone := action in _FROM_ORIGIN and not is_table_lock(record.names[index]):
+                goes_too = going.have(source)
+                is_gone = goes_too or not _is_untouched(source, record, index)
             if is_gone:
                 path, written = join(record.path, record.names[index]), record.untouched(index)[WRITTEN]
-                yield PackagedFile(_source(manifest, record, index), path, written, record.digest(index))
+                yield PackagedFile(source, path, written, record.digest(index), goes_too)
 
 
 def _is_as_opened(manifest: Described, bundle: OpenedBundle) -> bool:
