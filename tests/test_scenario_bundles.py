@@ -342,3 +342,17 @@ def test_bundle_goes_through_readme_rename_and_rollback(bundled: Bundled, tmp_pa
     assert bundled.run("rollback", bundled.package).code == 0
     bundled.package = bundled.package.with_name("P")
     assert bundled.problems() == []
+
+
+@pytest.mark.parametrize("mode", ["copy", "hard", "move"])
+@pytest.mark.parametrize("name", ["a.cal/sub/inner", "pb.fits"])
+def test_rollback_takes_no_bundle_that_has_the_only_copy_of_a_file(bundled: Bundled, mode: str, name: str) -> None:
+    bundled.make(mode)
+    aside = (bundled.origin / name).rename(bundled.origin.with_name("aside"))
+    refused = bundled.run("rollback", bundled.package, "--json")
+    assert refused.code != 0
+    assert str(bundled.origin / name) in refused.out
+    assert (bundled.package / TAR).exists()
+    aside.rename(bundled.origin / name)
+    assert bundled.run("rollback", bundled.package).code == 0
+    assert not bundled.package.exists()

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
-from qa2pack.manifest.actions import Action
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.file_state import WRITTEN, state_of, untouched_of
 from qa2pack.manifest.format.files import Described
@@ -17,7 +17,7 @@ from qa2pack.manifest.format.header import OpenedBundle
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
-from qa2pack.manifest.fs.presence import real_path, status_of
+from qa2pack.manifest.fs.presence import is_link, real_path, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
@@ -120,7 +120,39 @@ def lost_sources(
         if is_at_origin or (kept and _has_copy(join(kept, file.path), file, has_it)):
             continue
         if _has_copy(packaged, file, has_it):
-            yield Problem(Code.ORIGIN_CHANGED, file.source, _EXPECTED, "another one, or none")
+            yield _lost(file)
+    yield from _lost_in_made(manifest, member, kept, trees, read_bytes)
+
+
+def _lost_in_made(
+    manifest: Described, member: bytes, kept: bytes, going: GoingTrees, read_bytes: float
+) -> Iterator[Problem]:
+    """Yield those that only a bundle or a split table has, unless the older state has the very same one."""
+    for path, blobs in _made_of(manifest):
+        made = join(member, path)
+        if status_of(made) is None or (kept and _are_one(made, join(kept, path))):
+            continue
+        for file in doubtful_files(manifest, map(decode_record, blobs), going):
+            if manifest.header.mode is Mode.MOVE and is_link(file.source):  # it was moved as well, and goes back
+                continue
+            read_bytes -= file.size
+            has_it = file.has_content if read_bytes >= 0 else file.has_size
+            if file.goes_too or not has_it(file.source):
+                yield _lost(file)
+
+
+def _made_of(manifest: Described) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
+    """Yield the path of each bundle and split table with its content, and the records of its sources."""
+    for bundle in manifest.notes.bundles:
+        if not bundle.is_placeholder:
+            yield bundle.path, bundle.records
+    if manifest.header.mode.has_content:
+        for split in manifest.notes.splits:
+            yield join(split.path, b"table.dat"), (split.before,)
+
+
+def _lost(file: PackagedFile) -> Problem:
+    return Problem(Code.ORIGIN_CHANGED, file.source, _EXPECTED, "another one, or none")
 
 
 def _has_copy(path: bytes, file: PackagedFile, has_it: Callable[[bytes], bool]) -> bool:
