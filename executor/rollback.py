@@ -127,7 +127,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         held.enter_context(locked_old(package, opened, trusted, wait, stop))
         records = _unfinished_records(package, disk)
         if records:
-            check_stopped(package, records, opened=opened, engine=engine, disk=disk, progress=progress)
+            check_stopped(package, records, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
             origin = roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
             done = _rolled_back(records, was_finished=False, origin=origin)
         else:
@@ -210,7 +210,7 @@ def _roll_back_finished(
     records = ended_journal(path)
     begin = begin_of(records)
     paths = transaction_paths(package, begin)
-    commit = check_finished(paths, records, opened=opened, engine=engine, disk=disk, progress=progress)
+    commit = check_finished(paths, records, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
     stop.check()
     try:
         remake_previous(paths, commit, opened, disk)

@@ -17,6 +17,7 @@ from qa2pack.executor.publish.origin_links import look_at_origin
 from qa2pack.executor.publish.origin_presence import missing_disks
 from qa2pack.executor.publish.renaming import names_back
 from qa2pack.executor.since_repair import since_repair
+from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import JournalDamagedError, JournalError, read_journal
 from qa2pack.executor.transaction.journal_records import Begin, Commit, Published, Publishing, Record, RollBack
@@ -39,6 +40,7 @@ from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
+from qa2pack.manifest.fs.meter import Meter, metered
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, status_of
 from qa2pack.manifest.path import folders_above, is_within, join, path_in
 from qa2pack.manifest.plan.origin_files import LOOK_BYTES, lost_sources
@@ -128,6 +130,7 @@ def check_stopped(
     engine: Engine,
     disk: Disk,
     progress: Progress,
+    stop: Stop = NEVER,
 ) -> None:
     """Refuse, before anything is changed, a rollback of a stopped transaction that could not be completed.
 
@@ -144,7 +147,7 @@ def check_stopped(
         raise UnknownTreeError(paths.target, paths.root)
     if is_visible:
         check_places(paths)
-        changes = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=False)
+        changes = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=False, stop=stop)
         _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, paths)))
         changed = frozenset(change.path for change in changes)
         check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed, is_recorded=is_rolling_back)
@@ -274,6 +277,7 @@ def check_finished(
     disk: Disk,
     progress: Progress,
     is_quick: bool = False,
+    stop: Stop = NEVER,
 ) -> Commit:
     """Refuse, before anything is changed, the rollback of a finished transaction; return its commit.
 
@@ -293,7 +297,9 @@ def check_finished(
     if paths.publishing is Publishing.RENAME:
         _check_old_name(paths)
     check_places(paths)
-    _refuse_changes(paths, _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick))
+    _refuse_changes(
+        paths, _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick, stop=stop)
+    )
     check_origin(paths, opened=opened, engine=engine, disk=disk)
     return commit
 
@@ -357,7 +363,14 @@ def _manifest_path(paths: TransactionPaths, member: bytes) -> bytes:
 
 
 def _changes(
-    paths: TransactionPaths, begin: Begin, opened: OpenedFiles, *, engine: Engine, progress: Progress, is_quick: bool
+    paths: TransactionPaths,
+    begin: Begin,
+    opened: OpenedFiles,
+    *,
+    engine: Engine,
+    progress: Progress,
+    is_quick: bool,
+    stop: Stop,
 ) -> tuple[Problem, ...]:
     """Return the problems of removing the published tree: every change since the apply."""
     if paths.publishing.is_removal:
@@ -365,7 +378,9 @@ def _changes(
     found: list[Problem] = []
     members = _made_members(paths)
     for member in members:
-        found += _changes_in(member, paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick)
+        found += _changes_in(
+            member, paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick, stop=stop
+        )
     return (*found, *_neighbours(paths, members))
 
 
@@ -385,6 +400,7 @@ def _changes_in(
     engine: Engine,
     progress: Progress,
     is_quick: bool,
+    stop: Stop,
 ) -> Iterable[Problem]:
     try:
         manifest = opened.manifest_of(member, _manifest_path(paths, member))
@@ -395,7 +411,9 @@ def _changes_in(
     folder = paths.package.member(member)
     read_bytes = LOOK_BYTES if is_quick else math.inf
     kept = kept_member(paths, member)
-    if lost := tuple(lost_sources(manifest, folder, kept, going=paths.target, read_bytes=read_bytes)):
+    with metered(Meter(lambda byte_count: stop.check())):
+        lost = tuple(lost_sources(manifest, folder, kept, going=paths.target, read_bytes=read_bytes))
+    if lost:
         raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)

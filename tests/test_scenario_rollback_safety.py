@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 
 from qa2pack.executor.errors import CannotUndoError
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.rollback import roll_back_package
+from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import open_plan
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.origin_files import PackagedFile
 from qa2pack.manifest.problem import Code
+from qa2pack.manifest.progress import Silent
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
 from support.in_process import Delivery, write
@@ -103,6 +108,34 @@ def test_origin_with_other_inode_numbers_has_its_files_still(delivery: Delivery,
     shutil.rmtree(before)
     roll_back(delivery)
     assert not delivery.path.exists()
+
+
+def test_stop_ends_the_comparison_with_the_origin_between_two_files(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.make(Mode.COPY)
+    for path in delivery.origin.rglob("*"):
+        os.utime(path)
+    read: list[bytes] = []
+    stop = Stop()
+
+    def reading(file: PackagedFile, path: bytes) -> bool:
+        read.append(path)
+        stop.is_requested = True
+        return True
+
+    monkeypatch.setattr(PackagedFile, "has_content", reading)
+    with pytest.raises(InterruptedByUser):
+        roll_back_package(
+            delivery.package,
+            opened=OpenedFiles(),
+            engine=delivery.engine,
+            disk=Disk(),
+            progress=Silent(),
+            stop=stop,
+        )
+    assert len(read) == 1
+    assert delivery.problems() == []
 
 
 def test_files_that_are_links_to_those_of_the_origin_are_not_read(

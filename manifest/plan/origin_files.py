@@ -17,6 +17,7 @@ from qa2pack.manifest.format.header import OpenedBundle
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.presence import is_link, real_path, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
@@ -110,6 +111,7 @@ def lost_sources(
     """
     trees = GoingTrees((going or member,))
     for file in doubtful_files(manifest, map(decode_record, manifest.stream.blobs()), trees):
+        current_meter().look()
         packaged = join(member, file.path)
         # a hard link of each to any other name changes the ctime
         if not file.goes_too and _are_one(file.source, packaged):
@@ -135,6 +137,7 @@ def _lost_in_made(
         for file in doubtful_files(manifest, map(decode_record, blobs), going):
             if manifest.header.mode is Mode.MOVE and is_link(file.source):  # it was moved as well, and goes back
                 continue
+            current_meter().look()
             read_bytes -= file.size
             has_it = file.has_content if read_bytes >= 0 else file.has_size
             if file.goes_too or not has_it(file.source):
