@@ -23,7 +23,6 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.at_once import calls_at_once, each
 from qa2pack.manifest.fs.latency import useful_calls
-from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.problem import Code, Problem
 
 
@@ -139,10 +138,12 @@ def _status_under_way(
             staged = begin.file_count, byte_count
     files, size = staged or (None, None)
     plan, plan_fault = _newer_plan(package, begin, opened)
-    needs_plan = phase is Phase.STAGING and not is_stale(records)
-    if needs_plan and plan_fault is None:
-        plan_fault = _plan_fault(package, opened)
-    lost = (Problem(Code.PLAN_MISSING, package.plan),) if needs_plan and not is_there(package.plan) else ()
+    lost: tuple[Problem, ...] = ()
+    if phase is Phase.STAGING and not is_stale(records):
+        try:
+            plan_fault = plan_fault or opened.plan_fault(package.plan)
+        except FileNotFoundError:
+            lost = (Problem(Code.PLAN_MISSING, package.plan),)
     return Status(
         state=State.INTERRUPTED if working is None else State.RUNNING,
         plan=plan,
@@ -172,17 +173,6 @@ def _newer_plan(package: Package, begin: Begin, opened: OpenedFiles) -> tuple[De
         return None, None
     except StreamError as error:
         return None, error
-
-
-def _plan_fault(package: Package, opened: OpenedFiles) -> StreamError | None:
-    """Return why the plan cannot be read to its end; None if it can, or if there is none."""
-    try:
-        opened.plan(package.plan)
-    except FileNotFoundError:
-        return None
-    except StreamError as error:
-        return error
-    return None
 
 
 def staged_amount(paths: TransactionPaths) -> tuple[int, int] | None:

@@ -275,15 +275,20 @@ def needing(delivery: Delivery, how: str, table: str, other: str) -> None:
 NEEDED = {"column": "rows in", "keyword": "a subtable in"}
 
 
+def planned_before(delivery: Delivery, how: str, *, is_applied: bool) -> None:
+    """Plan, and perhaps apply, an origin in which one table needs another beside it."""
+    needing(delivery, how, "a.gcal", "b.gcal")
+    delivery.plan(Mode.COPY)
+    if is_applied:
+        delivery.apply()
+
+
 @pytest.mark.parametrize("is_applied", [False, True])
 @pytest.mark.parametrize("how", NEEDED)
 def test_table_beside_another_is_missed_when_it_goes_elsewhere_whatever_was_planned_before(
     delivery: Delivery, how: str, is_applied: bool
 ) -> None:
-    needing(delivery, how, "a.gcal", "b.gcal")
-    delivery.plan(Mode.COPY)
-    if is_applied:
-        delivery.apply()
+    planned_before(delivery, how, is_applied=is_applied)
     found = [(Code.TABLE_REFERS, "sb1/X8c/a.gcal", f"{NEEDED[how]} sb1/X8c/b.gcal")]
     assert refused(delivery, include=(Include("X8c/b.gcal", "raw"),)) == found
     delivery.plan(Mode.COPY)
@@ -294,10 +299,7 @@ def test_table_beside_another_is_missed_when_it_goes_elsewhere_whatever_was_plan
 def test_table_beside_another_is_missed_when_it_has_gone_whatever_was_planned_before(
     delivery: Delivery, how: str, is_applied: bool
 ) -> None:
-    needing(delivery, how, "a.gcal", "b.gcal")
-    delivery.plan(Mode.COPY)
-    if is_applied:
-        delivery.apply()
+    planned_before(delivery, how, is_applied=is_applied)
     (block(delivery) / "b.gcal").rename(delivery.origin.with_name("gone"))
     assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.gcal", f"{NEEDED[how]} sb1/X8c/b.gcal")]
 

@@ -261,6 +261,15 @@ def test_damaged_plan_does_not_keep_a_committed_apply_from_its_end(capsys: Capsy
     assert run_here(capsys, "verify", delivery.path).code == Exit.DONE
 
 
+def stop_rollback_of_a_replacement(delivery: Delivery, disk: Disk) -> None:
+    """Replace the package, keep the old one, and let the disk stop the rollback."""
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    delivery.apply(keep_previous=KeepPrevious.YES)
+    with pytest.raises(Stopped):
+        roll_back(delivery, disk)
+
+
 def test_rollback_that_an_apply_finishes_promises_no_plan_that_is_gone(capsys: Capsys, delivery: Delivery) -> None:
     stop(delivery)
     os.unlink(delivery.package.plan)
@@ -273,11 +282,7 @@ def test_rollback_that_an_apply_finishes_promises_no_plan_that_is_gone(capsys: C
 def test_rollback_of_a_replacement_that_an_apply_finishes_says_what_is_there(
     capsys: Capsys, delivery: Delivery
 ) -> None:
-    delivery.make(Mode.COPY)
-    delivery.plan(Mode.COPY)
-    delivery.apply(keep_previous=KeepPrevious.YES)
-    with pytest.raises(Stopped):
-        roll_back(delivery, StoppingDisk("rmdir"))
+    stop_rollback_of_a_replacement(delivery, StoppingDisk("rmdir"))
     ran = run_here(capsys, "apply", delivery.path)
     assert ran.out.startswith(
         "Rolled back: group_ouss_id/member_ouss_id is as it was before. The plan still waits:\n"
@@ -461,11 +466,7 @@ def test_status_of_a_rollback_that_stopped_before_its_first_record_offers_it(
     capsys: Capsys, delivery: Delivery
 ) -> None:
     """The journal is back in its place, and its last record is still the end of the apply."""
-    delivery.make(Mode.COPY)
-    delivery.plan(Mode.COPY)
-    delivery.apply(keep_previous=KeepPrevious.YES)
-    with pytest.raises(Stopped):
-        roll_back(delivery, ReplaceStoppingDisk(journal_path(delivery.package)))
+    stop_rollback_of_a_replacement(delivery, ReplaceStoppingDisk(journal_path(delivery.package)))
     assert f"or, to roll back the last apply:\n  pack rollback {delivery.path}\n" in status(capsys, delivery)
     shutil.rmtree(os.path.join(delivery.package.control, b"previous"))
     assert refused(capsys, delivery, "rollback") == "previous-gone"

@@ -12,7 +12,7 @@ from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described, check_member
 from qa2pack.manifest.format.header import Header, Notes, StreamKind
 from qa2pack.manifest.format.header_codec import read_header, read_notes
-from qa2pack.manifest.format.stream import Stream, check_folders, peek_stream
+from qa2pack.manifest.format.stream import Stream, StreamError, check_folders, peek_stream
 from qa2pack.manifest.fs.presence import status_of
 
 
@@ -57,6 +57,18 @@ class OpenedFiles:
     def plan(self, path: bytes) -> Described:
         """Return a plan, all of it checked; raises as `manifest.format.files.open_plan`."""
         return self._checked(path).described(StreamKind.PLAN)
+
+    def plan_fault(self, path: bytes) -> StreamError | None:
+        """Return why a plan cannot be read to its end; None if it can.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        try:
+            self.plan(path)
+        except StreamError as error:
+            return error
+        return None
 
     def manifest(self, path: bytes) -> Described:
         """Return a manifest, all of it checked; raises as `plan`."""

@@ -92,7 +92,7 @@ def make_plan(
     refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))
     if not (placed.placement.items or writes.written or layout.has_readme):
         raise Refused(Problem(Code.NOTHING_PACKAGED, request.origin))
-    options = replace(_scan_options(request, layout, destination), measurement_sets=placed.sets)
+    options = _scan_options(request, layout, destination, placed)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits, bundles = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
     lost = tuple(lost_files(destination, request, gathered.spool))
@@ -260,7 +260,7 @@ def _foreign_inside(foreign: Iterable[tuple[bytes, bool]], layout: Layout) -> It
         yield LeftOut(source, layout.why_foreign(source.rpartition(b"/")[2]), is_tree)
 
 
-def _scan_options(request: PlanRequest, layout: Layout, destination: Destination) -> ScanOptions:
+def _scan_options(request: PlanRequest, layout: Layout, destination: Destination, placed: Placed) -> ScanOptions:
     package = destination.package
     member = real_path(package.member(destination.member))
     return ScanOptions(
@@ -278,6 +278,7 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         may_copy=request.mode is Mode.TICKET,
         replaced=_replaced(destination, member),
         member=member,
+        measurement_sets=placed.sets,
     )
 
 

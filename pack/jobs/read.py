@@ -17,7 +17,7 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.format.stream import NewerFormatError, StreamError
+from qa2pack.manifest.format.stream import NewerFormatError
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.mistaken_origin import scheduling_blocks
 from qa2pack.manifest.plan.extra_files import adopting_remedies
@@ -87,12 +87,10 @@ def unfinished(package: Package, records: Sequence[Record]) -> UnfinishedError:
 def _is_usable(plan: bytes) -> bool:
     """Return whether a plan is there that an apply reads; of a newer program, it says what to do itself."""
     try:
-        OpenedFiles().plan(plan)
-    except NewerFormatError:
-        return True
-    except (FileNotFoundError, StreamError):
+        fault = OpenedFiles().plan_fault(plan)
+    except FileNotFoundError:
         return False
-    return True
+    return fault is None or isinstance(fault, NewerFormatError)
 
 
 @contextmanager

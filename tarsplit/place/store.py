@@ -135,14 +135,12 @@ class Store:
 
     def seen(self, name: bytes) -> Seen | None:
         """Return size and checksum of a file as the store tells them."""
-        with self._opened() as (fs, root):
-            try:
+        try:
+            with self._opened() as (fs, root):
                 fs.invalidate_cache()
                 found = fs.info(_join(root, name))
-            except FileNotFoundError as error:
-                if _is_of_web_failure(error):
-                    raise
-                return None
+        except FileNotFoundError:
+            return None
         return Seen(int(found["size"]), checksum_of(found))
 
     def has(self, name: bytes, chunk: FinishedChunk) -> bool | None:
