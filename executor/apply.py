@@ -410,7 +410,7 @@ def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
     begin = begin_of(records)
     _check_expected(run, _of_journal(begin))
     opened, engine, disk = run.opened, run.engine, run.disk
-    check_stopped(run.package, records, opened=opened, engine=engine, disk=disk, progress=run.progress)
+    check_stopped(run.package, records, opened=opened, engine=engine, disk=disk, progress=run.progress, stop=run.stop)
     origin = roll_back(run.package, records, opened=opened, engine=engine, disk=disk, stop=run.stop)
     return Applied(
         begin.member,

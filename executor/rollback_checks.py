@@ -35,6 +35,7 @@ from qa2pack.executor.transaction.published_tree import (
 from qa2pack.executor.transaction.recovery import Phase, begin_of, commit_of, phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package, manifests_in, member_of_manifest
+from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -147,7 +148,7 @@ def check_stopped(
         raise UnknownTreeError(paths.target, paths.root)
     if is_visible:
         check_places(paths)
-        changes = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=False, stop=stop)
+        changes = _Comparison(paths, begin, opened, engine, progress, stop).changes()
         _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, paths)))
         changed = frozenset(change.path for change in changes)
         check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed, is_recorded=is_rolling_back)
@@ -297,9 +298,7 @@ def check_finished(
     if paths.publishing is Publishing.RENAME:
         _check_old_name(paths)
     check_places(paths)
-    _refuse_changes(
-        paths, _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick, stop=stop)
-    )
+    _refuse_changes(paths, _Comparison(paths, begin, opened, engine, progress, stop, is_quick).changes())
     check_origin(paths, opened=opened, engine=engine, disk=disk)
     return commit
 
@@ -362,26 +361,55 @@ def _manifest_path(paths: TransactionPaths, member: bytes) -> bytes:
     return staged if is_there(staged) else paths.package.manifest(member)
 
 
-def _changes(
-    paths: TransactionPaths,
-    begin: Begin,
-    opened: OpenedFiles,
-    *,
-    engine: Engine,
-    progress: Progress,
-    is_quick: bool,
-    stop: Stop,
-) -> tuple[Problem, ...]:
-    """Return the problems of removing the published tree: every change since the apply."""
-    if paths.publishing.is_removal:
-        return ()
-    found: list[Problem] = []
-    members = _made_members(paths)
-    for member in members:
-        found += _changes_in(
-            member, paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick, stop=stop
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Compares the published tree, and what it was made of, with what the apply left.
+
+    Attributes:
+        is_quick: names, types and sizes only, and little content of the origin.
+    """
+
+    paths: TransactionPaths
+    begin: Begin
+    opened: OpenedFiles
+    engine: Engine
+    progress: Progress
+    stop: Stop
+    is_quick: bool = False
+
+    def changes(self) -> tuple[Problem, ...]:
+        """Return the problems of removing the published tree: every change since the apply."""
+        if self.paths.publishing.is_removal:
+            return ()
+        members = _made_members(self.paths)
+        found = [change for member in members for change in self._changes_in(member)]
+        return (*found, *_neighbours(self.paths, members))
+
+    def _changes_in(self, member: bytes) -> Iterable[Problem]:
+        try:
+            manifest = self.opened.manifest_of(member, _manifest_path(self.paths, member))
+        except StreamError as error:
+            return (unusable_manifest(error),)
+        except FileNotFoundError as error:
+            return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
+        folder = self.paths.package.member(member)
+        self._check_sources(manifest, member)
+        notes = manifest.notes
+        self.progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
+        found = verify_tree(
+            folder, manifest.stream.blobs(), is_quick=self.is_quick, engine=self.engine, progress=self.progress
         )
-    return (*found, *_neighbours(paths, members))
+        changes = since_repair(list(found), folder, self.paths.package, self.begin, self.opened)
+        return (replace(problem, path=join(folder, problem.path).rstrip(b"/")) for problem in changes)
+
+    def _check_sources(self, manifest: Described, member: bytes) -> None:
+        """Refuse what the package alone has, if it was not moved."""
+        folder, kept = self.paths.package.member(member), kept_member(self.paths, member)
+        read_bytes = LOOK_BYTES if self.is_quick else math.inf
+        with metered(Meter(lambda byte_count: self.stop.check())):
+            lost = tuple(lost_sources(manifest, folder, kept, going=self.paths.target, read_bytes=read_bytes))
+        if lost:
+            raise cannot_undo(Code.ORIGIN_LOST, self.paths.package, lost)
 
 
 def _made_members(paths: TransactionPaths) -> list[bytes]:
@@ -389,37 +417,6 @@ def _made_members(paths: TransactionPaths) -> list[bytes]:
     if paths.publishing is Publishing.RENAME and is_folder(paths.new_manifests):
         return [member_of_manifest(name) for name in manifests_in(paths.new_manifests)]
     return published_members(paths)
-
-
-def _changes_in(
-    member: bytes,
-    paths: TransactionPaths,
-    begin: Begin,
-    opened: OpenedFiles,
-    *,
-    engine: Engine,
-    progress: Progress,
-    is_quick: bool,
-    stop: Stop,
-) -> Iterable[Problem]:
-    try:
-        manifest = opened.manifest_of(member, _manifest_path(paths, member))
-    except StreamError as error:
-        return (unusable_manifest(error),)
-    except FileNotFoundError as error:
-        return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
-    folder = paths.package.member(member)
-    read_bytes = LOOK_BYTES if is_quick else math.inf
-    kept = kept_member(paths, member)
-    with metered(Meter(lambda byte_count: stop.check())):
-        lost = tuple(lost_sources(manifest, folder, kept, going=paths.target, read_bytes=read_bytes))
-    if lost:
-        raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
-    notes = manifest.notes
-    progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
-    found = verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
-    changes = since_repair(list(found), folder, paths.package, begin, opened)
-    return (replace(problem, path=join(folder, problem.path).rstrip(b"/")) for problem in changes)
 
 
 def kept_member(paths: TransactionPaths, member: bytes) -> bytes:
