@@ -225,6 +225,14 @@ def test_what_comes_back_undamaged_is_told_to_be_so_far(two: Delivery, kind: str
     assert (ran.code, ran.out.splitlines()[-1].strip()) == (0, f"pack verify {two.path}")
 
 
+def test_folder_that_was_no_package_is_not_to_be_verified(delivery: Delivery, capsys: Capsys) -> None:
+    write(delivery.path / "notes/of somebody.txt", b"no package")
+    delivery.plan(Mode.COPY, force=True)
+    delivery.apply(keep_previous=KeepPrevious.YES)
+    ran = run_here(capsys, "rollback", delivery.path)
+    assert (ran.code, "is as it was before" in ran.out, "pack verify" in ran.out) == (0, True, False)
+
+
 @pytest.mark.parametrize("damage", _DAMAGES)
 @pytest.mark.parametrize("kind", ["replaced package", "replaced member", "removed member", "renamed package"])
 def test_member_that_was_damaged_where_it_was_kept_is_reported(

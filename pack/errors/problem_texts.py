@@ -765,7 +765,7 @@ WARNINGS: Mapping[Code, Row] = {
         "What is replaced has files that no manifest knows, and they go with it.",
         "Somebody put them into the package after it was made; the path is the first of them.",
         "If they are wanted, move them to the reduction, or out of the package, before the plan is applied. To list "
-        "them:",
+        "those of a package:",
         ("pack verify PACKAGE",),
     ),
     Code.W_CHANGED_GOES: Row(

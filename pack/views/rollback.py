@@ -90,7 +90,8 @@ def _members(result: RolledBack) -> str:
 def _damage_lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     package = result.package_of(target.package)
     there = Target(package, package.path if result.renamed_from else target.typed)  # its manifests are others now
-    if result.is_restored and not result.problems:
+    is_package = bool(read_state(package).members)  # else a folder that --force had replaced
+    if result.is_restored and is_package and not result.problems:
         yield "Compared: names, sizes and times. To compare all content, too:"
         yield f"  {style.bold(f'pack verify {there.quoted}')}"
     if not result.problems:
