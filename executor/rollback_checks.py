@@ -159,9 +159,12 @@ def is_gone(
 ) -> bool:
     """Return whether a new tree is nowhere any more, and nothing relies on it: nothing gave way, the origin is whole.
 
-    Somebody removed it; or a power cut did that, in a rollback by an older program.
+    Somebody removed it; or a power cut did that, in a rollback by an older program. Where the folder above is not
+    there either, that may be elsewhere, with the tree in it.
     """
     if paths.publishing.has_previous or is_there(paths.target) or is_there(paths.root):
+        return False
+    if not is_folder(os.path.dirname(paths.target)):
         return False
     if not any(isinstance(record, Published) for record in records):
         return True  # the origin is changed only later

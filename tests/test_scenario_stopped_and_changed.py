@@ -43,6 +43,13 @@ SCENARIOS = (
     Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
     Scenario(Change.RECEIVED, Mode.COPY),
 )
+# What comes, or goes, is in a folder of the package.
+IN_PACKAGE = (
+    Scenario(Change.GROUP, Mode.MOVE),
+    Scenario(Change.MEMBER, Mode.COPY),
+    Scenario(Change.REPLACE_MEMBER, Mode.HARD, keeps_previous=True),
+    Scenario(Change.REMOVE_MEMBER, Mode.COPY, keeps_previous=True),
+)
 WAYS_BACK = (Phase.COMMITTED, Phase.PUBLISHED, Phase.ROLLING_BACK)
 
 
@@ -63,24 +70,24 @@ def is_new_there(laid: Laid) -> bool:
     return os.path.lexists(target) and os.lstat(target).st_ino == commit.root_inode
 
 
-def stops(laid: Laid) -> Iterator[int]:
+def stops(laid: Laid, *, needs_new: bool = True) -> Iterator[int]:
     """Stop before calls from the commit on, and yield where a rollback is possible and the new tree is there."""
     for at in some_of([laid.sync + at for at in some_calls(laid.calls[laid.sync :])]):
         with suppress(Stopped):
             laid.world.apply(FaultyDisk(Fault.STOP_BEFORE, at, laid.splits))
-        if laid.world.phase in WAYS_BACK and is_new_there(laid):
+        if laid.world.phase in WAYS_BACK and (is_new_there(laid) or not needs_new):
             yield at
         laid.world.bring_back()
 
 
-def stopped_rollbacks(laid: Laid) -> Iterator[int]:
+def stopped_rollbacks(laid: Laid, *, needs_new: bool = True) -> Iterator[int]:
     """Stop rollbacks of an apply that was stopped when its package was published, and yield as `stops`."""
     at = published_at(laid)
     for second in some_of(_calls_of_rollback(laid, at)):
         for call, run in ((at, laid.world.apply), (second, laid.world.roll_back)):
             with suppress(Stopped):
                 run(FaultyDisk(Fault.STOP_BEFORE, call, laid.splits))
-        if laid.world.phase in WAYS_BACK and is_new_there(laid):
+        if laid.world.phase in WAYS_BACK and (is_new_there(laid) or not needs_new):
             yield second
         laid.world.bring_back()
 
@@ -183,6 +190,26 @@ def test_what_was_done_since_is_not_lost(
                 check_refused(laid, world.roll_back, Code.CHANGED_SINCE, Code.TREE_UNKNOWN)
                 if world.phase is Phase.ROLLING_BACK:
                     check_refused(laid, world.apply, Code.CHANGED_SINCE, Code.TREE_UNKNOWN)
+        (check_goes_back, check_goes_on_either_way)[count % 2](laid)
+    assert count
+
+
+@pytest.mark.parametrize(
+    ("scenario", "stopping"),
+    # No new tree tells when a removal is published.
+    [*((one, stops) for one in IN_PACKAGE), *((one, stopped_rollbacks) for one in IN_PACKAGE[:-1])],
+    ids=lambda value: value.__name__ if callable(value) else str(value),
+)
+def test_package_that_is_elsewhere_is_waited_for(
+    layouts: Layouts, scenario: Scenario, stopping: Callable[..., Iterator[int]]
+) -> None:
+    laid, count = layouts.get(scenario), 0
+    for count, _ in enumerate(stopping(laid, needs_new=False), 1):
+        with moved_away(Path(os.fsdecode(laid.world.package.path))):
+            is_removed = scenario.change.is_removing and laid.world.phase is Phase.PUBLISHED
+            if not is_removed:  # else apply has no more to do in the package
+                check_refused(laid, laid.world.apply, Code.TREE_UNKNOWN, may_sweep=True)
+            check_refused(laid, laid.world.roll_back, Code.TREE_UNKNOWN)
         (check_goes_back, check_goes_on_either_way)[count % 2](laid)
     assert count
 

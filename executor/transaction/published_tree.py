@@ -20,7 +20,7 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
+from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join, path_in
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
@@ -59,6 +59,8 @@ def is_published(
         StreamError: the manifest is damaged.
         OSError: a path could not be read.
     """
+    if not is_folder(os.path.dirname(paths.target)):
+        raise UnknownTreeError(paths.target, paths.root)  # the whole package may be elsewhere, with the tree in it
     if paths.publishing.is_removal:
         return not is_there(paths.target)
     is_missing = not is_there(paths.target)

@@ -455,9 +455,7 @@ class World:
             (self.root / "sums.jinja").write_text(_SUMS)
             return {"layout": str(layout)}
         if self.scenario.change.has_bundles:
-            layout = self.root / "bundles.toml"
-            layout.write_text(layout_text("cycle0").replace("\n[[rule]]", f"{_BUNDLES}\n[[rule]]", 1))
-            return {"layout": str(layout)}
+            return {"layout": str(write_layout_with_bundles(self.root))}
         if not self.scenario.change.is_by_values:
             return {}
         layout = self.root / "by_values.toml"
@@ -678,6 +676,13 @@ def _let_wait(world: World, change: Change, now: str) -> None:
         world.plan_received(now)
     else:
         world.plan(now, change)
+
+
+def write_layout_with_bundles(folder: Path) -> Path:
+    """Write the layout of Cycle 0, but with a tar of two trees, a compressed file and files out of a tar."""
+    layout = folder / "bundles.toml"
+    layout.write_text(layout_text("cycle0").replace("\n[[rule]]", f"{_BUNDLES}\n[[rule]]", 1))
+    return layout
 
 
 def write_weblog(path: Path, *, text: str) -> None:
