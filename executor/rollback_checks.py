@@ -6,6 +6,7 @@ Each refusal is a `CannotUndoError`; the package stays in place.
 import math
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -149,7 +150,8 @@ def check_stopped(
     if is_visible:
         check_places(paths)
         changes = _Comparison(paths, begin, opened, engine, progress, stop).changes()
-        _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, paths)))
+        names = _NamesInTree(paths.target)
+        _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, names)))
         changed = frozenset(change.path for change in changes)
         check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed, is_recorded=is_rolling_back)
 
@@ -191,14 +193,36 @@ def _check_previous(paths: TransactionPaths, *, is_visible: bool) -> None:
         raise CannotUndoError(*(Problem(Code.NAME_TAKEN, path) for path in in_the_way), remedies=_WITHOUT_FOLDER)
 
 
-def _is_lost(change: Problem, paths: TransactionPaths) -> bool:
+class _NamesInTree:
+    """How many names files have in a tree; it is listed when that is first asked."""
+
+    def __init__(self, tree: bytes) -> None:
+        self.tree = tree
+        self._counts: Counter[tuple[int, int]] | None = None
+
+    def are_all(self, status: os.stat_result) -> bool:
+        """Return whether a file has no name elsewhere."""
+        if status.st_nlink == 1:
+            return True
+        if self._counts is None:
+            folders = os.walk(self.tree, onerror=_raise)
+            found = (os.lstat(join(folder, name)) for folder, _, names in folders for name in names)
+            self._counts = Counter((each.st_dev, each.st_ino) for each in found)
+        return self._counts[status.st_dev, status.st_ino] >= status.st_nlink
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _is_lost(change: Problem, names: _NamesInTree) -> bool:
     """Return whether a change would go with the published tree: not if the file is missing, or has another name."""
-    if not is_within(change.path, paths.target):  # a manifest: it is not known what was changed
+    if not is_within(change.path, names.tree):  # a manifest: it is not known what was changed
         return True
     status = status_of(change.path)
     if status is None:
         return False
-    return change.code in EXTRAS or not stat.S_ISREG(status.st_mode) or status.st_nlink == 1
+    return change.code in EXTRAS or not stat.S_ISREG(status.st_mode) or names.are_all(status)
 
 
 def check_places(paths: TransactionPaths) -> None:

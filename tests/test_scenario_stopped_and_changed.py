@@ -339,6 +339,25 @@ def test_stopped_package_that_is_the_only_copy_stays(delivery: Delivery) -> None
     assert delivery.problems() == []
 
 
+def test_changed_file_whose_names_are_all_in_the_package_stays(delivery: Delivery) -> None:
+    script, twin = delivery.origin / "scriptForImaging.py", delivery.origin / "scriptForFluxCalibration.py"
+    twin.hardlink_to(script)
+    delivery.plan(Mode.HARD)
+    with pytest.raises(Stopped):
+        delivery.apply(ReplaceStoppingDisk(delivery.package.tickets[0]))
+    script.unlink()
+    twin.unlink()
+    packaged = delivery.member / "script" / script.name
+    packaged.write_bytes(b"somebody's work")
+    with pytest.raises(CannotUndoError, match=Code.CHANGED_SINCE):
+        roll_back(delivery)
+    assert packaged.read_bytes() == b"somebody's work"
+    script.hardlink_to(packaged)
+    twin.hardlink_to(packaged)
+    roll_back(delivery)
+    assert script.read_bytes() == b"somebody's work"
+
+
 def test_package_that_was_kept_and_is_gone_is_told(layouts: Layouts) -> None:
     laid = layouts.get(Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True))
     for _ in stops(laid):
