@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -98,10 +98,12 @@ def _link_to_twin(path: Path, data: bytes, twin: Path | None) -> None:
 
 
 def _become_twin(path: Path, data: bytes, twin: Path | None) -> None:
-    """Put a hard link to the other one in its place."""
+    """Put a hard link to the other one in its place, if both are on one disk."""
     if twin is not None and twin.is_file() and path.is_file() and not twin.samefile(path):
-        path.unlink()
-        path.hardlink_to(twin.resolve())
+        other = path.with_name("linked")
+        with suppress(OSError):
+            other.hardlink_to(twin.resolve())
+            other.replace(path)
 
 
 def _take_from_twin(path: Path, data: bytes, twin: Path | None) -> None:
