@@ -12,7 +12,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.plan.origin_files import doubtful_files
+from qa2pack.manifest.plan.origin_files import OriginFiles
 from support.generated import record_of
 from support.in_process import OF_THE_REDUCTION_NS, Delivery, write
 
@@ -36,7 +36,7 @@ def packaged(action: Action = Action.COPY, name: bytes = b"a.png", size: int = 3
 def gone(plan: Described, *records: FolderRecord) -> Iterable[tuple[bytes, bytes, bytes]]:
     """Return source, path and digest of the files that are gone, the source relative to the origin."""
     origin = plan.header.origin + b"/"
-    files = (file for file in doubtful_files(plan, records) if not file.has_content(file.source))
+    files = (file for file in OriginFiles(plan).doubtful_of(records) if not file.has_content(file.source))
     return [(file.source.removeprefix(origin), file.path, file.digest) for file in files]
 
 
@@ -79,10 +79,10 @@ def test_file_that_was_not_read_is_gone_if_it_has_another_time(plan: Described) 
 
 def test_file_as_it_was_is_not_read(plan: Described) -> None:
     records = [decode_record(blob) for blob in plan.stream.blobs()]
-    assert list(doubtful_files(plan, records)) == []
+    assert list(OriginFiles(plan).doubtful_of(records)) == []
     script = image(plan).parents[1] / "scriptForImaging.py"
     os.utime(script, ns=(OF_THE_REDUCTION_NS, OF_THE_REDUCTION_NS))  # sets the ctime
-    assert [file.path for file in doubtful_files(plan, records)] == [b"script/scriptForImaging.py"]
+    assert [file.path for file in OriginFiles(plan).doubtful_of(records)] == [b"script/scriptForImaging.py"]
 
 
 def test_symlink_of_the_same_size_and_time_is_not_the_file(plan: Described) -> None:

@@ -19,6 +19,7 @@ from qa2pack.manifest.format.files import open_manifest, open_plan
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Code, Refused
 from support.bundled import IMAGE, IMAGES, REST, TAR, TOP, TREES, Bundled, Capsys
+from support.commands import Ran
 
 
 @pytest.fixture
@@ -356,3 +357,27 @@ def test_rollback_takes_no_bundle_that_has_the_only_copy_of_a_file(bundled: Bund
     aside.rename(bundled.origin / name)
     assert bundled.run("rollback", bundled.package).code == 0
     assert not bundled.package.exists()
+
+
+def last_copies(planned: Ran) -> list[tuple[str, str]]:
+    """Return path and count of the warning of files that only the old package has."""
+    warnings = json.loads(planned.out)["warnings"]
+    return [(each["path"], each["found"]) for each in warnings if each["code"] == "warning-last-copy"]
+
+
+@pytest.mark.parametrize("mode", ["copy", "hard", "move"])
+def test_plan_tells_of_a_bundle_that_has_the_only_copy_of_a_file(bundled: Bundled, mode: str) -> None:
+    bundled.make(mode)
+    assert last_copies(bundled.plan(mode, "--json")) == []
+    (bundled.origin / "a.cal/sub/inner").unlink()
+    assert last_copies(bundled.plan(mode, "--json")) == [(str(TAR), "1 file")]
+    (bundled.origin / "pb.fits").write_bytes(b"other")
+    assert last_copies(bundled.plan(mode, "--json")) == [(str(TAR), "2 files")]
+
+
+def test_plan_tells_of_no_bundle_whose_files_are_elsewhere_now(bundled: Bundled) -> None:
+    bundled.make()
+    (bundled.origin / "a.cal/sub/inner").rename(bundled.origin / "b.cal/inner")
+    (bundled.origin / "pb.fits").rename(bundled.origin / "image.fits")
+    os.utime(bundled.origin / "b.cal/big")
+    assert last_copies(bundled.plan("copy", "--json")) == []

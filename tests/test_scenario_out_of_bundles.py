@@ -15,6 +15,7 @@ from qa2pack.manifest.format.files import open_plan, save_durably
 from qa2pack.manifest.format.record_codec import record_path
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Refused
+from qa2pack.manifest.scan import origin_bundle
 from support.bundled import Capsys
 from support.commands import Ran, run_here
 
@@ -364,6 +365,86 @@ def test_rollback_that_would_lose_what_was_in_a_bundle_is_refused(run: Run) -> N
     refused = run.run("rollback", run.package, "--json")
     assert ("origin-changed", f"{run.weblog}/{REPORT}") in {(code, path) for code, path, _ in run.refused(refused)}
     assert "qa/qa2_report.html" in run.files
+
+
+def _replaced(bundle: Path) -> None:
+    """By another one of its size and time."""
+    times, length = bundle.stat().st_mtime_ns, bundle.stat().st_size
+    bundle.unlink()
+    bundle.write_bytes(gzip.compress(os.urandom(10)).ljust(length, b"\0")[:length])
+    os.utime(bundle, ns=(times, times))
+
+
+def _led_into_the_package(bundle: Path) -> None:
+    bundle.unlink()
+    bundle.symlink_to(bundle.parents[1] / "P/product/cube.fits")
+
+
+@pytest.mark.parametrize("mode", ["copy", "hard", "move"])
+@pytest.mark.parametrize("change", [_replaced, _led_into_the_package, Path.unlink])
+def test_rollback_takes_nothing_that_the_bundle_of_the_origin_lost(
+    run: Run, mode: str, change: Callable[[Path], None]
+) -> None:
+    run.make(mode)
+    bundle = run.origin / "cube.fits.gz"
+    saved = bundle.read_bytes()
+    change(bundle)
+    refused = run.refused(run.run("rollback", run.package, "--json"))
+    assert [(code, path) for code, path, _ in refused] == [
+        ("origin-lost", str(run.package)),
+        ("origin-changed", f"{bundle}/cube.fits"),
+    ]
+    assert run.files["product/cube.fits"] == b"cube" * 1000
+    bundle.unlink(missing_ok=True)
+    bundle.write_bytes(saved)
+    assert run.run("rollback", run.package).code == 0
+
+
+@pytest.mark.parametrize("mode", ["copy", "hard", "move"])
+def test_rollback_finds_in_a_bundle_with_another_time_or_form_what_was_taken_out(run: Run, mode: str) -> None:
+    run.make(mode)
+    os.utime(run.weblog)
+    content = gzip.decompress((run.origin / "cube.fits.gz").read_bytes())
+    (run.origin / "cube.fits.gz").write_bytes(gzip.compress(content, 1) + gzip.compress(b""))
+    ran = run.run("rollback", run.package)
+    assert (ran.code, run.package.exists()) == (0, False), ran.err
+
+
+@pytest.mark.parametrize("mode", ["copy", "hard", "move"])
+def test_rollback_of_an_unchanged_origin_reads_no_bundle(
+    run: Run, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.make(mode)
+    monkeypatch.setattr(origin_bundle, "read_origin_bundle", None)
+    assert run.run("rollback", run.package).code == 0
+
+
+def test_bundle_of_a_manifest_that_has_no_inode_of_it_is_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of older versions."""
+    assert run.plan().code == 0
+    plan = os.fsencode(run.package.with_name("P.pack") / "plan")
+    opened = open_plan(plan)
+    before = tuple(replace(bundle, inode=0, ctime_ns=0) for bundle in opened.notes.opened)
+    records = [(record_path(blob), blob) for blob in opened.stream.blobs()]
+    save_durably(plan, opened.header, replace(opened.notes, opened=before), records)
+    assert run.apply().code == 0
+    _replaced(run.origin / "cube.fits.gz")
+    assert run.run("rollback", run.package).code == 1
+    (run.origin / "cube.fits.gz").write_bytes(gzip.compress(b"cube" * 1000))
+    assert run.run("rollback", run.package).code == 0
+
+
+def test_bundle_that_was_moved_as_well_goes_back(run: Run) -> None:
+    run.layout.write_text(f'{LAYOUT}[[rule]]\nmatch = "*.weblog.tgz"\nto = "product/{{name}}"\n')
+    before = run.weblog.read_bytes()
+    run.make("move")
+    assert run.plan("move").code == 0
+    assert run.run("apply", run.package, "--keep-previous").code == 0
+    assert run.weblog.is_symlink()
+    assert run.run("rollback", run.package).code == 0
+    assert run.weblog.is_symlink() and run.run("verify", run.package).code == 0
+    assert run.run("rollback", run.package, "--further").code == 0
+    assert not run.weblog.is_symlink() and run.weblog.read_bytes() == before
 
 
 @pytest.mark.parametrize(

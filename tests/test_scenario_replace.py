@@ -16,7 +16,8 @@ from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan import origin_files as sources
 from qa2pack.manifest.problem import Code, Refused
-from support.in_process import Delivery, make_reduction, write
+from support.in_process import UID, Delivery, age, make_reduction, write
+from support.measurement_sets import Recipe, write_measurement_set
 from support.opened_files import opened_paths
 from support.snapshots import contents, files
 
@@ -200,9 +201,9 @@ def test_sources_that_the_scan_has_seen_are_not_looked_at_again(
     assert len(looked_at) == len(list((copied.member / "script").iterdir()))
 
 
-def last_copies(delivery: Delivery, **choices: object) -> list[tuple[str, str]]:
+def last_copies(delivery: Delivery, mode: Mode = Mode.COPY, **choices: object) -> list[tuple[str, str]]:
     """Return path and count of the warning of files that only the old package has."""
-    warnings = delivery.plan(Mode.COPY, **choices).notes.warnings
+    warnings = delivery.plan(mode, **choices).notes.warnings
     return [(os.fsdecode(each.path), str(each.found)) for each in warnings if each.code is Code.W_LAST_COPY]
 
 
@@ -263,3 +264,17 @@ def test_copies_of_an_origin_that_has_other_inode_numbers_are_no_last_ones(copie
 def test_appending_takes_no_last_copies_away(copied: Delivery) -> None:
     (copied.origin / "scriptForImaging.py").unlink()
     assert last_copies(copied, append=Append.MEMBER) == []
+
+
+@pytest.mark.in_casa
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])
+def test_file_that_only_a_split_of_its_table_has_is_reported(delivery: Delivery, mode: Mode) -> None:
+    table = f"{UID}.ms.split.cal"
+    write_measurement_set(delivery.origin / "X8c" / table, Recipe(rows=12))
+    age(delivery.origin)
+    delivery.make(mode)
+    assert last_copies(delivery, mode) == []
+    info = delivery.origin / "X8c" / table / "table.info"
+    write(info, info.read_bytes() + b"more")
+    (path,) = [path for path, count in last_copies(delivery, mode) if count == "1 file"]
+    assert path.endswith(f"{table}/table.dat")

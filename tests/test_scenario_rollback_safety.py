@@ -19,12 +19,14 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.plan.origin_files import PackagedFile
+from qa2pack.manifest.plan.packaged_file import PackagedFile
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
-from support.in_process import Delivery, write
+from support.file_systems import mounted
+from support.in_process import UID, Delivery, age, write
+from support.measurement_sets import Recipe, write_measurement_set
 from support.origin_bytes import roll_back
 from support.snapshots import contents
 
@@ -95,6 +97,115 @@ def test_origin_whose_folder_leads_into_the_package_has_no_copy_of_its_own(
     assert caught.value.problems[1].path == os.fsencode(script / "scriptForImaging.py")
     script.unlink()
     aside.rename(script)
+    roll_back(delivery)
+    assert not delivery.path.exists()
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
+@pytest.mark.parametrize("place", ["script", "script/scriptForImaging.py"])
+def test_origin_into_which_the_package_is_mounted_has_no_copy_of_its_own(
+    delivery: Delivery, mode: Mode, place: str
+) -> None:
+    script = delivery.origin / "script/scriptForImaging.py"
+    script.parent.mkdir()
+    (delivery.origin / script.name).rename(script)
+    delivery.make(mode)
+    script.unlink()  # else it has a name here
+    if place == "script":
+        script.parent.rmdir()
+        os.link(delivery.member / "script" / script.name, delivery.origin.with_name("snapshot"))
+    else:
+        script.touch()
+    with (
+        mounted(delivery.origin / place, "--bind", os.fspath(delivery.member / place)),
+        pytest.raises(CannotUndoError) as caught,
+    ):
+        roll_back(delivery)
+    assert [(each.code, each.path) for each in caught.value.problems] == [
+        (Code.ORIGIN_LOST, os.fsencode(delivery.path)),
+        (Code.ORIGIN_CHANGED, os.fsencode(script)),
+    ]
+    assert delivery.problems() == []
+
+
+def test_hard_links_to_the_package_in_the_origin_are_copies(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    script = delivery.origin / "scriptForImaging.py"
+    data = script.read_bytes()
+    script.unlink()
+    os.link(delivery.member / "script/scriptForImaging.py", script)
+    roll_back(delivery)
+    assert script.read_bytes() == data
+
+
+def _removed(file: Path, packaged: Path) -> None:
+    file.unlink()
+
+
+def _replaced(file: Path, packaged: Path) -> None:
+    data = file.read_bytes()
+    file.unlink()
+    write(file, data[::-1])
+
+
+def _led_nowhere(file: Path, packaged: Path) -> None:
+    file.unlink()
+    file.symlink_to("nowhere")
+
+
+def _led_into_the_package(file: Path, packaged: Path) -> None:
+    file.unlink()
+    file.symlink_to(packaged)
+
+
+@pytest.mark.in_casa
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])
+@pytest.mark.parametrize("change", [_removed, _replaced, _led_nowhere, _led_into_the_package])
+def test_split_table_that_is_the_only_copy_stays(
+    delivery: Delivery, mode: Mode, change: Callable[[Path, Path], None]
+) -> None:
+    table = f"{UID}.ms.split.cal"
+    write_measurement_set(delivery.origin / "X8c" / table, Recipe(rows=12))
+    age(delivery.origin)
+    before = contents(delivery.origin)
+    delivery.make(mode)
+    main, packaged = (
+        delivery.origin / "X8c" / table / "table.dat",
+        delivery.member / "calibrated" / table / "table.dat",
+    )
+    saved = shutil.copy2(main, delivery.origin.with_name("saved"))
+    change(main, packaged)
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert [(each.code, each.path) for each in caught.value.problems] == [
+        (Code.ORIGIN_LOST, os.fsencode(delivery.path)),
+        (Code.ORIGIN_CHANGED, os.fsencode(main)),
+    ]
+    assert delivery.problems() == []
+    main.unlink(missing_ok=True)
+    shutil.copy2(saved, main)
+    roll_back(delivery)
+    assert contents(delivery.origin) == before
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])
+def test_package_that_is_the_only_copy_of_what_was_outside_of_the_origin_stays(
+    delivery: Delivery, mode: Mode
+) -> None:
+    """A move leaves such files where they are."""
+    script, outside = delivery.origin / "scriptForImaging.py", delivery.origin.with_name("script.py")
+    script.symlink_to(script.rename(outside))
+    delivery.make(mode, follow_outside=True)
+    saved = outside.with_name("saved")
+    shutil.copy2(outside, saved)
+    outside.unlink()
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert [(each.code, each.path) for each in caught.value.problems] == [
+        (Code.ORIGIN_LOST, os.fsencode(delivery.path)),
+        (Code.ORIGIN_CHANGED, os.fsencode(outside)),
+    ]
+    saved.rename(outside)
     roll_back(delivery)
     assert not delivery.path.exists()
 

@@ -46,9 +46,7 @@ class _Sought:
 
 def moved_indexes(record: FolderRecord) -> Iterator[int]:
     """Yield the indexes of the files that were moved out of the origin."""
-    for index, action in enumerate(record.actions):
-        if action == Action.MOVE and not record.source_path(index).startswith(b"/"):
-            yield index
+    return filter(record.is_moved, range(len(record.names)))
 
 
 def missing_disks(manifest: Described) -> tuple[Problem, ...]:

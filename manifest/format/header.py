@@ -286,7 +286,8 @@ class OpenedBundle:
 
     Attributes:
         source: relative to the origin, or absolute.
-        size, mtime_ns: of the bundle itself.
+        size, mtime_ns, inode, ctime_ns: of the bundle itself; the last two are 0 in plans and manifests of older
+            versions.
         file_count, byte_count: of what is taken out of it.
     """
 
@@ -295,6 +296,13 @@ class OpenedBundle:
     mtime_ns: Moment
     file_count: int
     byte_count: int
+    inode: int = 0
+    ctime_ns: Moment = 0
+
+    @property
+    def untouched(self) -> tuple[int, ...]:
+        """Its state as `FileState.untouched`."""
+        return self.size, self.mtime_ns, self.inode, self.ctime_ns
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ def notes_to_wire(notes: Notes) -> dict[str, object]:
     wire = _without_empty(asdict(notes), _LATER_IN_NOTES)
     for bundle in (each for each in wire.get("bundles", ()) if each["earlier"] is None):
         del bundle["earlier"]  # later, too
+    for opened in (each for each in wire.get("opened", ()) if not each["inode"]):
+        del opened["inode"], opened["ctime_ns"]  # of older manifests, whose notes go on as they are
     for spec in filter(None, (each["spec"] for each in (*wire["splits"], *wire["tables"]))):
         for name, usual in _LATER_IN_SPECS.items():
             if spec[name] == usual:

@@ -87,6 +87,10 @@ class FolderRecord:
         """Return the source of the file at `index`, relative to the origin, or absolute."""
         return join(self.source, self.source_names[index] if self.source_names else self.names[index])
 
+    def is_moved(self, index: int) -> bool:
+        """Return whether the file at `index` was moved out of the origin; what is outside of it stays there."""
+        return self.actions[index] == Action.MOVE and not self.source_path(index).startswith(b"/")
+
     def entries(self) -> Iterator[Entry]:
         """Yield the files one by one, in order."""
         for index, name in enumerate(self.names):

@@ -24,6 +24,12 @@ def status_of(path: bytes, *, dir_fd: int | None = None) -> os.stat_result | Non
         return None
 
 
+def file_status_of(path: bytes) -> os.stat_result | None:
+    """Return the lstat result of a regular file; None if the path is something else, or does not exist."""
+    status = status_of(path)
+    return status if _is(status, stat.S_IFREG) else None
+
+
 def is_there(path: bytes, *, dir_fd: int | None = None) -> bool:
     """Return whether the path exists, be it a dangling symlink."""
     return status_of(path, dir_fd=dir_fd) is not None
@@ -46,17 +52,17 @@ def is_plain_file(path: bytes) -> bool:
 
 def is_folder(path: bytes) -> bool:
     """Return whether the path is a folder, symlinks followed."""
-    return _is(_followed(path), stat.S_IFDIR)
+    return _is(followed_status_of(path), stat.S_IFDIR)
 
 
 def is_file(path: bytes) -> bool:
     """Return whether the path is a regular file, symlinks followed."""
-    return _is(_followed(path), stat.S_IFREG)
+    return _is(followed_status_of(path), stat.S_IFREG)
 
 
 def leads_anywhere(path: bytes) -> bool:
     """Return whether the path exists, symlinks followed."""
-    return _followed(path) is not None
+    return followed_status_of(path) is not None
 
 
 def resolved(path: bytes) -> bytes | None:
@@ -87,7 +93,12 @@ def real_path(path: AnyStr) -> AnyStr:
         return os.path.realpath(path)
 
 
-def _followed(path: bytes) -> os.stat_result | None:
+def followed_status_of(path: bytes) -> os.stat_result | None:
+    """Return the stat result of the path, symlinks followed; None if it does not exist.
+
+    Raises:
+        OSError: any other error.
+    """
     try:
         return os.stat(path)
     except _ABSENCE:

@@ -50,6 +50,11 @@ class Bundles:
         """The size of each by path: of those that are kept that which they have, of others the largest."""
         return {task.path: task.planned_bytes for task in self.tasks}
 
+    @property
+    def sources(self) -> Iterator[bytes]:
+        """Encoded records of the files in them."""
+        return (blob for task in self.tasks for blob in task.records)
+
     def counted_in(self, difference: Difference) -> Difference:
         """Return the difference with the bundles that are kept among the files that are."""
         kept = [task.earlier for task in self.tasks if task.earlier]

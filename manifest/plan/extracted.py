@@ -40,7 +40,15 @@ def opened_of(items: Iterable[Item], bundles: "Mapping[bytes, OriginBundle]") ->
         if item.taken_from:
             taken[item.taken_from].append(sizes[item.taken_from][item.source])
     return tuple(
-        OpenedBundle(source, state.size, state.mtime_ns, len(taken[source]), sum(taken[source]))
+        OpenedBundle(
+            source,
+            size=state.size,
+            mtime_ns=state.mtime_ns,
+            file_count=len(taken[source]),
+            byte_count=sum(taken[source]),
+            inode=state.inode,
+            ctime_ns=state.ctime_ns,
+        )
         for source in sorted(taken)
         if (state := bundles[source].state)
     )

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import folder_of
@@ -19,7 +20,9 @@ from qa2pack.manifest.fs.presence import is_link, real_path, resolved
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.plan.origin_files import LOOK_BYTES, GoingTrees, PackagedFile, doubtful_files
+from qa2pack.manifest.plan.going_trees import GoingTrees
+from qa2pack.manifest.plan.origin_files import OriginFiles
+from qa2pack.manifest.plan.packaged_file import LOOK_BYTES, PackagedFile, Reading
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
@@ -68,7 +71,7 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
         return
     left = list(_not_taken_over(destination, request, spool))
     wanted = {moved.digest for moved in left if moved.digest != NO_DIGEST and not moved.is_linked}
-    known = _known_digests(spool, wanted)
+    known = _known_digests((blob for _, blob in spool.sorted_blobs()), wanted)
     for moved in left:
         if moved.digest not in known or moved.is_linked:
             yield moved
@@ -96,33 +99,31 @@ _AT_ORIGIN = {
 }
 
 
-def last_copies(destination: Destination, spool: RecordSpool) -> Iterator[Problem]:
-    """Yield one warning for all linked or copied files that are gone from the origin and are lost with the package.
+def last_copies(destination: Destination, spool: RecordSpool, sources: Iterable[bytes] = ()) -> Iterator[Problem]:
+    """Yield one warning for all files that are gone from the origin and are lost with the package.
 
     Losing them may be intended, so it is not refused; but it must not happen silently.
+
+    Args:
+        spool: the records of the new member.
+        sources: encoded records of the files that its tables are split of, and its bundles made.
     """
     doubtful: list[tuple[bytes, PackagedFile]] = []
     going = GoingTrees(map(destination.package.member, destination.going))
     for path in destination.going_manifests:
         manifest = _opened(path, destination)
-        member = folder_of(manifest.header.member)
-        files = doubtful_files(manifest, _not_scanned_again(manifest, spool), going)
-        doubtful += [(join(member, file.path), file) for file in files]
-    known = _known_digests(spool, {file.digest for _, file in doubtful} - {NO_DIGEST})
-    left = list(_gone(doubtful, known))
+        member, files = folder_of(manifest.header.member), OriginFiles(manifest, going)
+        doubtful += [
+            (join(member, file.path), file) for file in files.doubtful_of(_not_scanned_again(manifest, spool))
+        ]
+        doubtful += [(join(member, path), file) for path, some in files.doubtful_in_made() for file in some]
+    wanted = {file.digest for _, file in doubtful} - {NO_DIGEST}
+    known = _known_digests(chain((blob for _, blob in spool.sorted_blobs()), sources), wanted)
+    # Not all are read, since that would only delay a warning.
+    reading = Reading(LOOK_BYTES, beyond=PackagedFile.is_written)
+    left = [path for path, file in doubtful if file.digest not in known and not reading.finds_at_origin(file)]
     if left:
         yield Problem(Code.W_LAST_COPY, min(left), found=counted(len(left), "file"))
-
-
-def _gone(doubtful: Iterable[tuple[bytes, PackagedFile]], known: set[bytes]) -> Iterator[bytes]:
-    """Yield the paths of those that are nowhere else; not all are read, since that would only delay a warning."""
-    read_bytes = LOOK_BYTES
-    for path, file in doubtful:
-        if file.digest not in known:
-            read_bytes -= file.size
-            is_there = file.has_content if read_bytes >= 0 else file.is_written
-            if file.goes_too or not is_there(file.source):
-                yield path
 
 
 def _not_scanned_again(manifest: Described, spool: RecordSpool) -> Iterator[FolderRecord]:
@@ -158,14 +159,13 @@ def _inodes_taken_over(spool: RecordSpool) -> set[int]:
     }
 
 
-def _known_digests(spool: RecordSpool, wanted: set[bytes]) -> set[bytes]:
-    """Return the wanted digests that the new member has; memory holds only these."""
+def _known_digests(blobs: Iterable[bytes], wanted: set[bytes]) -> set[bytes]:
+    """Return the wanted digests that these records have; memory holds only these."""
     if not wanted:
         return set()
     return {
         record.digest(index)
-        for _, blob in spool.sorted_blobs()
-        for record in (decode_record(blob),)
+        for record in map(decode_record, blobs)
         for index in range(len(record.names))
         if record.digest(index) in wanted
     }

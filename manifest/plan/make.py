@@ -121,7 +121,8 @@ def make_plan(
         bundles = replace(bundles, tasks=with_earlier(bundles.tasks, header, destination))
         difference = bundles.counted_in(difference)
     made_by_hand = hand_made(destination)
-    warnings = _warnings(request, header, destination, placed, gathered, made_by_hand)
+    sources = (*splits.sources, *bundles.sources)
+    warnings = _warnings(request, header, destination, placed, gathered, made_by_hand, sources)
     foreign = _foreign_inside((*gathered.foreign, *bundles.foreign), layout)
     notes = replace(
         _notes(header, placed, gathered, splits, bundles, difference, late),
@@ -206,8 +207,12 @@ def _warnings(
     placed: Placed,
     gathered: Gathered,
     made_by_hand: HandMade,
+    sources: Iterable[bytes],
 ) -> tuple[Problem, ...]:
     """Return all warnings of the plan, each once.
+
+    Args:
+        sources: encoded records of the files that tables are split of, and bundles made.
 
     Raises:
         Refused: there are some, and the plan is strict.
@@ -219,7 +224,7 @@ def _warnings(
                 *made_by_hand.warnings(gathered.spool),
                 *destination_warnings(request, destination),
                 *replaced_plan(request, destination),
-                *last_copies(destination, gathered.spool),
+                *last_copies(destination, gathered.spool, sources),
                 *readme_warnings(header),
                 *placed.placement.warnings,
                 *gathered.warnings,

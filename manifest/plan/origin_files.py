@@ -6,96 +6,100 @@ be the same file with another time or in a new mount, or another one that was gi
 
 import math
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.file_state import WRITTEN, state_of, untouched_of
+from qa2pack.manifest.file_state import WRITTEN, untouched_of
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import OpenedBundle
-from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.fs.meter import current_meter
-from qa2pack.manifest.fs.presence import is_link, real_path, status_of
-from qa2pack.manifest.fs.safe_open import opened_file
+from qa2pack.manifest.fs.presence import file_status_of, is_there, status_of
 from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.plan.going_trees import GoingTrees
+from qa2pack.manifest.plan.opened_bundles import ChangedBundle, changed_bundle
+from qa2pack.manifest.plan.packaged_file import PackagedFile, Reading
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import is_table_lock
 
-# A moved file is put back, and a carried one is in the package that is restored; the others came from the origin.
-_FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP))
+# A carried file is in the package that is restored, and a file that was moved out of the origin is put back.
+_FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP, Action.MOVE))
+_MOVED = frozenset((Action.MOVE, Action.CARRY))
 
 _EXPECTED = "the file that was packaged"
 
-LOOK_BYTES = 256 << 20  # of the origin, where only a look is wanted: a second or two
 
-
-@dataclass(frozen=True, slots=True)
-class PackagedFile:
-    """One packaged file that may be gone from the origin: the source is not as it was when it was packaged.
-
-    Attributes:
-        source: absolute path at the origin.
-        path: path in the member.
-        written: size and mtime.
-        digest: NO_DIGEST where it was not read.
-        goes_too: the origin leads into what is removed: what it has there is no copy.
-    """
-
-    source: bytes
-    path: bytes
-    written: tuple[int, ...]
-    digest: bytes
-    goes_too: bool = False
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return self.written[0]
-
-    def has_size(self, path: bytes) -> bool:
-        """Return whether a file has the packaged size."""
-        status = _status_of_file(path)
-        return status is not None and status.st_size == self.size
-
-    def is_written(self, path: bytes) -> bool:
-        """Return whether a file has the packaged size and mtime."""
-        status = _status_of_file(path)
-        return status is not None and untouched_of(status)[WRITTEN] == self.written
-
-    def has_content(self, path: bytes) -> bool:
-        """Return whether a file has the packaged content; it is read."""
-        if self.digest == NO_DIGEST:
-            return self.is_written(path)
-        if not self.has_size(path):
-            return False
-        try:
-            with opened_file(path) as fd:
-                return digest_of_fd(fd, self.size) == self.digest
-        except (OSError, FileGrewOrShrankError):  # what cannot be read may be lost
-            return False
-
-
-class GoingTrees:
-    """The trees that are removed; tells which files of the origin are in them, as links to folders lead there.
+class OriginFiles:
+    """The files of an origin as they are now, compared with what a manifest says was packaged of them.
 
     Args:
-        trees: their folders. A hard link elsewhere to a file of theirs stays.
+        going: what is removed: what the origin has in it counts as gone.
     """
 
-    def __init__(self, trees: Iterable[bytes] = ()) -> None:
-        self._trees = tuple(map(real_path, trees))
-        self._known: dict[bytes, bool] = {}
+    def __init__(self, manifest: Described, going: GoingTrees | None = None) -> None:
+        self._manifest = manifest
+        self._origin = manifest.header.origin
+        self._going = going or GoingTrees()
 
-    def have(self, path: bytes) -> bool:
-        """Return whether the folder of that path is in one of them; each folder is resolved once."""
-        folder = os.path.dirname(path)
-        if folder not in self._known:
-            place = real_path(folder) if self._trees else folder
-            self._known[folder] = any(is_within(place, tree) for tree in self._trees)
-        return self._known[folder]
+    def doubtful(self) -> Iterator[PackagedFile]:
+        """Yield each packaged file whose source is missing, or is not as it was; nothing is read."""
+        return self.doubtful_of(map(decode_record, self._manifest.stream.blobs()))
+
+    def doubtful_of(self, records: Iterable[FolderRecord]) -> Iterator[PackagedFile]:
+        """Yield those of some records of the manifest."""
+        for record in records:
+            for index, action in enumerate(record.actions):
+                if action == Action.EXTRACT:
+                    yield from self._taken_out(record, index)
+                elif action in _FROM_ORIGIN and not record.is_moved(index) and not is_table_lock(record.names[index]):
+                    yield from self._doubtful_file(record, index)
+
+    def doubtful_in_made(self) -> Iterator[tuple[bytes, Iterator[PackagedFile]]]:
+        """Yield the path in the member of each bundle and split table, with the doubtful files that it is made of."""
+        for path, blobs in _made_of(self._manifest):
+            yield path, self.doubtful_of(map(self._not_moved, blobs))
+
+    def _not_moved(self, blob: bytes) -> FolderRecord:
+        """Return a record of a bundle or split table without what was moved as well, and so goes back."""
+        record = decode_record(blob)
+        return record.selected([i for i in range(len(record.names)) if record.source_path(i) not in self._moved])
+
+    def _doubtful_file(self, record: FolderRecord, index: int) -> Iterator[PackagedFile]:
+        source = os.path.join(self._origin, record.source_path(index))
+        goes_too = self._going.have(source)
+        if goes_too or not _is_untouched(source, record, index):
+            yield self._packaged(record, index, goes_too=goes_too)
+
+    def _packaged(self, record: FolderRecord, index: int, *, goes_too: bool) -> PackagedFile:
+        source, path = os.path.join(self._origin, record.source_path(index)), join(record.path, record.names[index])
+        return PackagedFile(source, path, record.untouched(index)[WRITTEN], record.digest(index), goes_too)
+
+    def _taken_out(self, record: FolderRecord, index: int) -> Iterator[PackagedFile]:
+        source = record.source_path(index)
+        for path, bundle in self._changed_bundles.items():
+            if is_within(source, path):
+                yield replace(self._packaged(record, index, goes_too=bundle.goes_too), bundle=bundle)
+
+    @cached_property
+    def _changed_bundles(self) -> dict[bytes, ChangedBundle]:
+        """The bundles of the origin that are not as they were when files were taken out of them, by source."""
+        opened = (bundle for bundle in self._manifest.notes.opened if bundle.source not in self._moved)
+        found = {bundle.source: changed_bundle(self._origin, bundle, self._going) for bundle in opened}
+        return {source: bundle for source, bundle in found.items() if bundle is not None}
+
+    @cached_property
+    def _moved(self) -> frozenset[bytes]:
+        """The opened bundles, and sources of bundles and split tables, that were moved as well, now or earlier."""
+        manifest = self._manifest
+        asked = {bundle.source for bundle in manifest.notes.opened}
+        if manifest.header.mode is Mode.MOVE:
+            asked.update(source for source in _sources_of_made(manifest) if not self._has_file(source))
+        return frozenset(source for source in _moved_sources(manifest) if source in asked) if asked else frozenset()
+
+    def _has_file(self, source: bytes) -> bool:
+        return file_status_of(os.path.join(self._origin, source)) is not None
 
 
 def lost_sources(
@@ -109,39 +113,23 @@ def lost_sources(
         going: the tree that is removed, if it is more than the member.
         read_bytes: how much is read of files that are not as they were; those beyond that count as unchanged.
     """
-    trees = GoingTrees((going or member,))
-    for file in doubtful_files(manifest, map(decode_record, manifest.stream.blobs()), trees):
+    reading, files = Reading(read_bytes), OriginFiles(manifest, GoingTrees((going or member,)))
+    for file in files.doubtful():
         current_meter().look()
         packaged = join(member, file.path)
-        # a hard link of each to any other name changes the ctime
-        if not file.goes_too and _are_one(file.source, packaged):
+        name_count = 0 if file.goes_too else _name_count(file.source, packaged)
+        # A hard link of both to any other name changes the ctime. With one name, it is mounted there.
+        if name_count > 1 or (not name_count and reading.finds_at_origin(file)):
             continue
-        read_bytes -= file.size
-        has_it = file.has_content if read_bytes >= 0 else file.has_size
-        is_at_origin = not file.goes_too and has_it(file.source)
-        if is_at_origin or (kept and _has_copy(join(kept, file.path), file, has_it)):
-            continue
-        if _has_copy(packaged, file, has_it):
+        if not (kept and _has_copy(join(kept, file.path), file, reading)) and _has_copy(packaged, file, reading):
             yield _lost(file)
-    yield from _lost_in_made(manifest, member, kept, trees, read_bytes)
-
-
-def _lost_in_made(
-    manifest: Described, member: bytes, kept: bytes, going: GoingTrees, read_bytes: float
-) -> Iterator[Problem]:
-    """Yield those that only a bundle or a split table has, unless the older state has the very same one."""
-    for path, blobs in _made_of(manifest):
+    for path, doubtful in files.doubtful_in_made():
         made = join(member, path)
-        if status_of(made) is None or (kept and _are_one(made, join(kept, path))):
-            continue
-        for file in doubtful_files(manifest, map(decode_record, blobs), going):
-            if manifest.header.mode is Mode.MOVE and is_link(file.source):  # it was moved as well, and goes back
-                continue
-            current_meter().look()
-            read_bytes -= file.size
-            has_it = file.has_content if read_bytes >= 0 else file.has_size
-            if file.goes_too or not has_it(file.source):
-                yield _lost(file)
+        if is_there(made) and not (kept and _name_count(made, join(kept, path))):
+            for file in doubtful:
+                current_meter().look()
+                if not reading.finds_at_origin(file):
+                    yield _lost(file)
 
 
 def _made_of(manifest: Described) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
@@ -154,60 +142,37 @@ def _made_of(manifest: Described) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
             yield join(split.path, b"table.dat"), (split.before,)
 
 
+def _sources_of_made(manifest: Described) -> Iterator[bytes]:
+    for _, blobs in _made_of(manifest):
+        for record in map(decode_record, blobs):
+            yield from map(record.source_path, range(len(record.names)))
+
+
+def _moved_sources(manifest: Described) -> Iterator[bytes]:
+    """Yield what was moved into the package out of the origin, by this apply or by an earlier one."""
+    for blob in manifest.stream.blobs():
+        if not _MOVED.isdisjoint(record_actions(blob)):
+            record = decode_record(blob)
+            for index, action in enumerate(record.actions):
+                if action == Action.CARRY or record.is_moved(index):
+                    yield record.source_path(index)
+
+
 def _lost(file: PackagedFile) -> Problem:
     return Problem(Code.ORIGIN_CHANGED, file.source, _EXPECTED, "another one, or none")
 
 
-def _has_copy(path: bytes, file: PackagedFile, has_it: Callable[[bytes], bool]) -> bool:
+def _has_copy(path: bytes, file: PackagedFile, reading: Reading) -> bool:
     """Return whether a package has the file at a path; its own files are compared by verify."""
-    return file.is_written(path) or has_it(path)
-
-
-def doubtful_files(
-    manifest: Described, records: Iterable[FolderRecord], going: GoingTrees | None = None
-) -> Iterator[PackagedFile]:
-    """Yield each file whose source is missing, or is not as it was when it was packaged; nothing is read.
-
-    Args:
-        records: the records of the manifest to check.
-        going: what is removed; a source that is in it is yielded too.
-    """
-    going = going or GoingTrees()
-    gone_bundles = [bundle.source for bundle in manifest.notes.opened if not _is_as_opened(manifest, bundle)]
-    for record in records:
-        for index, action in enumerate(record.actions):
-            source = _source(manifest, record, index)
-            goes_too = False
-            if action == Action.EXTRACT:
-                is_gone = any(is_within(record.source_path(index), bundle) for bundle in gone_bundles)
-            elif is_gone := action in _FROM_ORIGIN and not is_table_lock(record.names[index]):
-                goes_too = going.have(source)
-                is_gone = goes_too or not _is_untouched(source, record, index)
-            if is_gone:
-                path, written = join(record.path, record.names[index]), record.untouched(index)[WRITTEN]
-                yield PackagedFile(source, path, written, record.digest(index), goes_too)
-
-
-def _is_as_opened(manifest: Described, bundle: OpenedBundle) -> bool:
-    """Return whether a bundle of the origin, or of a package after a move, is as when files were taken out of it."""
-    status = status_of(real_path(os.path.join(manifest.header.origin, bundle.source)))
-    return status is not None and state_of(status).written == (bundle.size, bundle.mtime_ns)
-
-
-def _source(manifest: Described, record: FolderRecord, index: int) -> bytes:
-    return os.path.join(manifest.header.origin, record.source_path(index))
+    return file.is_written(path) or reading.finds(file, path)
 
 
 def _is_untouched(source: bytes, record: FolderRecord, index: int) -> bool:
-    status = _status_of_file(source)
+    status = file_status_of(source)
     return status is not None and bool(untouched_of(status) == record.untouched(index))
 
 
-def _are_one(path: bytes, other: bytes) -> bool:
-    status, found = _status_of_file(path), status_of(other)
-    return status is not None and found is not None and os.path.samestat(status, found)
-
-
-def _status_of_file(path: bytes) -> os.stat_result | None:
-    status = status_of(path)
-    return status if status is not None and stat.S_ISREG(status.st_mode) else None
+def _name_count(path: bytes, other: bytes) -> int:
+    """Return how many names a file has that is at both paths; 0 if they are not of one file."""
+    status, found = file_status_of(path), status_of(other)
+    return status.st_nlink if status is not None and found is not None and os.path.samestat(status, found) else 0

@@ -31,6 +31,11 @@ class SplitSources:
     results: Mapping[bytes, bytes]
     problems: tuple[Problem, ...]
 
+    @property
+    def sources(self) -> Iterator[bytes]:
+        """Encoded records of the files that the tables are split of."""
+        return (task.before for task in self.tasks.values())
+
 
 def omitted_names(spec: SplitSpec) -> frozenset[bytes]:
     """Return the names in the table's folder that must not be packaged unchanged."""
