@@ -3,7 +3,6 @@
 Each refusal is a `CannotUndoError`; the package stays in place.
 """
 
-import math
 import os
 import stat
 from collections import Counter
@@ -46,7 +45,7 @@ from qa2pack.manifest.fs.meter import Meter, metered
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, status_of
 from qa2pack.manifest.path import folders_above, is_within, join, path_in
 from qa2pack.manifest.plan.origin_files import lost_sources
-from qa2pack.manifest.plan.packaged_file import LOOK_BYTES
+from qa2pack.manifest.plan.packaged_file import LOOK_BYTES, Reading
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.verify.member import verify_tree
@@ -433,9 +432,17 @@ class _Comparison:
     def _check_sources(self, manifest: Described, member: bytes) -> None:
         """Refuse what the package alone has, if it was not moved."""
         folder, kept = self.paths.package.member(member), kept_member(self.paths, member)
-        read_bytes = LOOK_BYTES if self.is_quick else math.inf
+        looking = lost_sources(
+            manifest,
+            folder,
+            kept,
+            going=self.paths.target,
+            reading=Reading(LOOK_BYTES) if self.is_quick else Reading(),
+            engine=InlineEngine() if self.is_quick else self.engine,
+            progress=self.progress,
+        )
         with metered(Meter(lambda byte_count: self.stop.check())):
-            lost = tuple(lost_sources(manifest, folder, kept, going=self.paths.target, read_bytes=read_bytes))
+            lost = sorted(looking, key=lambda problem: problem.path)
         if lost:
             raise cannot_undo(Code.ORIGIN_LOST, self.paths.package, lost)
 

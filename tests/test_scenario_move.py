@@ -672,7 +672,7 @@ def test_rollback_does_not_claim_more_of_copies_than_it_brings_back(delivery: De
         far.make(Mode.MOVE)
         out = run_here(capsys, "rollback", far.path).out
         assert "The origin is as it was." not in out
-        assert "came back from another disk, as copies" in out
+        assert "are copies now, as those that come back from another disk" in out
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import roll_back_package
@@ -19,6 +20,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.plan import missing_sources
 from qa2pack.manifest.plan.packaged_file import PackagedFile
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
@@ -247,6 +249,44 @@ def test_stop_ends_the_comparison_with_the_origin_between_two_files(
         )
     assert len(read) == 1
     assert delivery.problems() == []
+
+
+class _Phases(Silent):
+    """Notes the phases that would be shown."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        """Note it."""
+        self.names.append(name)
+
+
+def test_changed_origin_is_read_by_the_workers_in_a_phase_of_its_own(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.make(Mode.COPY)
+    for path in delivery.origin.rglob("*"):
+        os.utime(path)
+    script = delivery.origin / "scriptForImaging.py"
+    write(script, script.read_bytes()[::-1])
+    monkeypatch.setattr(missing_sources, "_BATCH_FILES", 2)
+    monkeypatch.setattr(PackagedFile, "has_content", _only_in_workers(PackagedFile.has_content))
+    phases = _Phases()
+    with PoolEngine(2) as engine, pytest.raises(CannotUndoError) as caught:
+        roll_back_package(delivery.package, opened=OpenedFiles(), engine=engine, disk=Disk(), progress=phases)
+    assert [each.path for each in caught.value.problems[1:]] == [os.fsencode(script)]
+    assert phases.names == ["compare with the origin"]
+
+
+def _only_in_workers(method: Callable[[PackagedFile, bytes], bool]) -> Callable[[PackagedFile, bytes], bool]:
+    here = os.getpid()
+
+    def has_content(file: PackagedFile, path: bytes) -> bool:
+        assert os.getpid() != here
+        return method(file, path)
+
+    return has_content
 
 
 def test_files_that_are_links_to_those_of_the_origin_are_not_read(

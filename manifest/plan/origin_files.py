@@ -4,13 +4,13 @@ A source that is as it was packaged in size, mtime, inode and ctime is not read.
 be the same file with another time or in a new mount, or another one that was given the size and time of it.
 """
 
-import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.file_state import WRITTEN, untouched_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
@@ -19,9 +19,11 @@ from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.presence import file_status_of, is_there, status_of
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.going_trees import GoingTrees
+from qa2pack.manifest.plan.missing_sources import missing_sources
 from qa2pack.manifest.plan.opened_bundles import ChangedBundle, changed_bundle
 from qa2pack.manifest.plan.packaged_file import PackagedFile, Reading
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.table_lock import is_table_lock
 
 # A carried file is in the package that is restored, and a file that was moved out of the origin is put back.
@@ -103,33 +105,46 @@ class OriginFiles:
 
 
 def lost_sources(
-    manifest: Described, member: bytes, kept: bytes = b"", *, going: bytes = b"", read_bytes: float = math.inf
+    manifest: Described,
+    member: bytes,
+    kept: bytes = b"",
+    *,
+    going: bytes,
+    reading: Reading,
+    engine: Engine,
+    progress: Progress,
 ) -> Iterator[Problem]:
     """Yield a problem for each source that is missing or changed at the origin, and that only the member still has.
 
     Args:
         member: folder of the member; what it does not have itself, as after a repair, cannot be lost with it.
         kept: folder of an older state of the member; what it has as well is not lost. Empty for none.
-        going: the tree that is removed, if it is more than the member.
-        read_bytes: how much is read of files that are not as they were; those beyond that count as unchanged.
+        going: the tree that is removed, which may be more than the member.
+        reading: what is beyond it counts as unchanged; where it is limited, the engine runs in this process.
     """
-    reading, files = Reading(read_bytes), OriginFiles(manifest, GoingTrees((going or member,)))
-    for file in files.doubtful():
-        current_meter().look()
-        packaged = join(member, file.path)
-        name_count = 0 if file.goes_too else _name_count(file.source, packaged)
-        # A hard link of both to any other name changes the ctime. With one name, it is mounted there.
-        if name_count > 1 or (not name_count and reading.finds_at_origin(file)):
-            continue
-        if not (kept and _has_copy(join(kept, file.path), file, reading)) and _has_copy(packaged, file, reading):
+    files = OriginFiles(manifest, GoingTrees((going,)))
+    doubtful = (known for file in files.doubtful() if (known := _unless_linked(file, join(member, file.path))))
+    for file in missing_sources(doubtful, reading, engine=engine, progress=progress):
+        is_kept = bool(kept) and _has_copy(join(kept, file.path), file, reading)
+        if not is_kept and _has_copy(join(member, file.path), file, reading):
             yield _lost(file)
-    for path, doubtful in files.doubtful_in_made():
-        made = join(member, path)
-        if is_there(made) and not (kept and _name_count(made, join(kept, path))):
-            for file in doubtful:
-                current_meter().look()
-                if not reading.finds_at_origin(file):
-                    yield _lost(file)
+    made = (
+        file
+        for path, some in files.doubtful_in_made()
+        if is_there(join(member, path)) and not (kept and _name_count(join(member, path), join(kept, path)))
+        for file in some
+    )
+    yield from map(_lost, missing_sources(made, reading, engine=engine, progress=progress))
+
+
+def _unless_linked(file: PackagedFile, packaged: bytes) -> PackagedFile | None:
+    """Return a file if the origin has it by no other name than the package: one with the same name is mounted there.
+
+    A further link, as of a snapshot, changes the ctime of both.
+    """
+    current_meter().look()
+    name_count = 0 if file.goes_too else _name_count(file.source, packaged)
+    return None if name_count > 1 else replace(file, goes_too=file.goes_too or name_count == 1)
 
 
 def _made_of(manifest: Described) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:

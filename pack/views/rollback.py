@@ -79,8 +79,9 @@ def given_up_lines(given_up: Sequence[Problem]) -> Iterator[str]:
 
 def _copies_lines(result: RolledBack) -> Iterator[str]:
     if result.has_copies:
-        yield "Files of the origin came back from another disk, as copies. Their content, names, permissions and"
-        yield "times are as they were; owner, group, set-id bits, extended attributes and hard links may not be."
+        yield "Files of the origin are copies now, as those that come back from another disk. Their content, names,"
+        yield "permissions and times are as they were; owner, group, set-id bits, extended attributes and hard links"
+        yield "may not be."
 
 
 def _members(result: RolledBack) -> str:
