@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.fs import mount
-from qa2pack.manifest.fs.mount import Mount, OtherMounts, leads_into, mount_of, mount_points_in, other_mounts
+from qa2pack.manifest.fs.mount import Mount, OtherMounts, mount_of, mount_points_in, other_mounts, places_of
 from support.file_systems import mounted, small_disk
 
 
@@ -54,6 +54,18 @@ def test_path_that_is_not_there_is_on_the_mount_of_the_folder_above(tmp_path: Pa
         assert found is not None
         assert (found.point, found.kind, found.source) == (os.fsencode(disk), "tmpfs", "tmpfs")
         assert "size=1024k" in found.options
+
+
+def leads_into(path: bytes, folder: bytes) -> bool:
+    here, there = places_of(path, folder)
+    return here.leads_into(there)
+
+
+def test_mounts_are_listed_once_for_all_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = [iter(())]
+    monkeypatch.setattr(mount, "_mounts", lists.pop)
+    assert [place.path for place in places_of(b"/a/../b", b"/c", b"/d")] == [b"/b", b"/c", b"/d"]
+    assert lists == []
 
 
 def test_path_leads_into_a_folder_by_its_name_and_by_another_mount_of_it(tmp_path: Path) -> None:

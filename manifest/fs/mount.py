@@ -6,7 +6,7 @@ file system with one device number (bind mounts, as containers have them). Only 
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from qa2pack.manifest.dataclass import dataclass
@@ -85,15 +85,35 @@ def other_mounts(folder: bytes) -> OtherMounts:
     return OtherMounts(own.point)
 
 
-def leads_into(path: bytes, folder: bytes) -> bool:
-    """Return whether a path is that folder or in it, by its name, through links, or by another mount of it."""
-    path, folder = real_path(path), real_path(folder)
-    return is_within(path, folder) or is_within(_place(path), _place(folder))
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a path is.
+
+    Attributes:
+        path: without links.
+        on_disk: the device and the path there, as one; `path` where no mount is shown.
+    """
+
+    path: bytes
+    on_disk: bytes
+
+    def leads_into(self, folder: "Place") -> bool:
+        """Return whether it is that folder or in it, by its name, through links, or by another mount of it."""
+        return is_within(self.path, folder.path) or is_within(self.on_disk, folder.on_disk)
 
 
-def _place(path: bytes) -> bytes:
-    """Return the device of a resolved path and the path there, as one; the path itself where no mount is shown."""
-    mount = mount_of(path)
+def places_of(*paths: bytes) -> tuple[Place, ...]:
+    """Return where these paths are; the list of mounts is read once."""
+    mounts: dict[bytes, Mount] = {}
+    with suppress(OSError):
+        mounts.update((mount.number, mount) for mount in _mounts())
+    return tuple(Place(path, _on_disk(path, mounts)) for path in map(real_path, paths))
+
+
+def _on_disk(path: bytes, mounts: Mapping[bytes, Mount]) -> bytes:
+    mount = None
+    with suppress(OSError):
+        mount = mounts.get(_number_of(path))
     if mount is None or not is_within(path, mount.point):
         return path
     inside = path.removeprefix(mount.point.rstrip(b"/"))

@@ -21,7 +21,7 @@ from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
-from qa2pack.manifest.fs.mount import leads_into, mount_points_in
+from qa2pack.manifest.fs.mount import mount_points_in, places_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
@@ -224,7 +224,8 @@ def origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
 
 def nested(origin: bytes, package: Package) -> Iterator[Problem]:
     """Yield a problem if the package or its control folder lies in the origin, or the origin in one of them."""
-    if any(leads_into(origin, place) or leads_into(place, origin) for place in (package.path, package.control)):
+    here, *places = places_of(origin, package.path, package.control)
+    if any(here.leads_into(place) or place.leads_into(here) for place in places):
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(origin))
 
 
