@@ -77,6 +77,13 @@ _WITHOUT_MOVED = (
     Remedy("Put them back into the package, from a backup, then:", ("pack rollback PACKAGE",)),
     Remedy("Or leave it, and finish what was stopped:", ("pack apply PACKAGE",)),
 )
+_WITH_CHANGES = (
+    Remedy("Move away what is new, put back what was changed, then:", ("pack rollback PACKAGE",)),
+    Remedy(
+        "Or, if there is no backup, give up what is damaged: remove it from the package, then:",
+        ("pack rollback PACKAGE",),
+    ),
+)
 _WITHOUT_FOLDER = (Remedy("Move it away, then:", ("pack rollback PACKAGE",)),)
 _WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:", ("pack rollback PACKAGE",)),)
 
@@ -151,7 +158,7 @@ def check_stopped(
         check_places(paths)
         changes = _Comparison(paths, begin, opened, engine, progress, stop).changes()
         names = _NamesInTree(paths.target)
-        _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, names)))
+        _refuse_changes(paths, tuple(change for change in changes if _is_lost(change, names)), _WITH_CHANGES)
         changed = frozenset(change.path for change in changes)
         check_origin(paths, opened=opened, engine=engine, disk=disk, changed=changed, is_recorded=is_rolling_back)
 
@@ -330,11 +337,11 @@ def check_finished(
     return commit
 
 
-def _refuse_changes(paths: TransactionPaths, problems: Sequence[Problem]) -> None:
+def _refuse_changes(paths: TransactionPaths, problems: Sequence[Problem], remedies: tuple[Remedy, ...] = ()) -> None:
     if any(problem.code is Code.UNREADABLE for problem in problems):
         raise cannot_undo(Code.NOT_COMPARABLE, paths.package, problems)
     if problems:
-        raise cannot_undo(Code.CHANGED_SINCE, paths.package, problems)
+        raise CannotUndoError(Problem(Code.CHANGED_SINCE, paths.package.path), *problems, remedies=remedies)
 
 
 def _check_old_name(paths: TransactionPaths) -> None:

@@ -300,6 +300,19 @@ def test_files_that_are_links_to_those_of_the_origin_are_not_read(
     assert not delivery.path.exists()
 
 
+def test_damaged_file_of_a_stopped_apply_can_be_given_up(
+    delivery: Delivery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made_or_stopped(delivery, Mode.COPY, is_stopped=True)
+    script = delivery.member / "script/scriptForImaging.py"
+    script.write_text("damaged")
+    refused = run_here(capsys, "rollback", delivery.path)
+    assert "changed-since" in refused.err and "give up what is damaged: remove it" in " ".join(refused.err.split())
+    script.unlink()
+    assert run_here(capsys, "rollback", delivery.path).code == 0
+    assert not delivery.path.exists()
+
+
 @pytest.mark.parametrize("place", [".", "sg_ouss_id", f"sg_ouss_id/{GROUP}", f"sg_ouss_id/{GROUP}/member_ouss_id/qa"])
 def test_file_that_would_go_with_the_package_keeps_it(delivery: Delivery, place: str) -> None:
     delivery.make(Mode.HARD)
