@@ -359,6 +359,19 @@ def test_rollback_takes_no_bundle_that_has_the_only_copy_of_a_file(bundled: Bund
     assert not bundled.package.exists()
 
 
+@pytest.mark.parametrize("mode", ["copy", "hard", "move"])
+def test_rollback_reads_the_files_of_a_bundle_that_are_not_as_they_were(bundled: Bundled, mode: str) -> None:
+    bundled.make(mode)
+    inner = bundled.origin / "a.cal/sub/inner"
+    data, times = inner.read_bytes(), inner.stat().st_mtime_ns
+    inner.write_bytes(data[::-1])
+    os.utime(inner, ns=(times, times))
+    refused = bundled.run("rollback", bundled.package, "--json")
+    assert [each["path"] for each in json.loads(refused.out)["problems"]] == [str(bundled.package), str(inner)]
+    inner.write_bytes(data)
+    assert bundled.run("rollback", bundled.package).code == 0
+
+
 def last_copies(planned: Ran) -> list[tuple[str, str]]:
     """Return path and count of the warning of files that only the old package has."""
     warnings = json.loads(planned.out)["warnings"]

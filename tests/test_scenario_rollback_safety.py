@@ -20,6 +20,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan import missing_sources
 from qa2pack.manifest.plan.packaged_file import PackagedFile
 from qa2pack.manifest.problem import Code
@@ -188,6 +189,21 @@ def test_split_table_that_is_the_only_copy_stays(
     shutil.copy2(saved, main)
     roll_back(delivery)
     assert contents(delivery.origin) == before
+
+
+@pytest.mark.in_casa
+def test_files_that_one_split_of_a_table_is_made_of_and_another_one_moved_go_back(delivery: Delivery) -> None:
+    table = f"{UID}.ms.split"  # with no calibrated one, CORRECTED_DATA of it becomes that
+    write_measurement_set(delivery.origin / "X8c" / table, Recipe(rows=12))
+    age(delivery.origin)
+    before = contents(delivery.origin)
+    splits = delivery.plan(Mode.MOVE).notes.splits
+    delivery.apply()
+    (raw,) = (decode_record(split.before).names for split in splits if split.path.startswith(b"raw"))
+    assert any((delivery.origin / "X8c" / table / os.fsdecode(name)).is_symlink() for name in raw)
+    roll_back(delivery)
+    assert contents(delivery.origin) == before
+    assert not delivery.path.exists()
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])

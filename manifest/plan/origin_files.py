@@ -66,6 +66,8 @@ class OriginFiles:
     def _not_moved(self, blob: bytes) -> FolderRecord:
         """Return a record of a bundle or split table without what was moved as well, and so goes back."""
         record = decode_record(blob)
+        if not self._moved:
+            return record
         return record.selected([i for i in range(len(record.names)) if record.source_path(i) not in self._moved])
 
     def _doubtful_file(self, record: FolderRecord, index: int) -> Iterator[PackagedFile]:
