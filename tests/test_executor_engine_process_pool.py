@@ -220,6 +220,56 @@ def test_worker_that_is_killed_between_batches_is_replaced() -> None:
         assert sorted(engine.run(square, deque(range(10)))) == [n * n for n in range(10)]
 
 
+def test_pool_is_closed_though_a_worker_is_killed_at_that_moment() -> None:
+    """One idle worker holds the lock of the queue, for which the others wait: in some of these rounds that dies."""
+    for _ in range(8):
+        pool = ProcessPool(4)
+        workers = sorted({future.result() for future in [pool.submit(process_of, 0) for _ in range(20)]})
+        for worker in workers[1:]:
+            os.kill(worker, signal.SIGKILL)
+        _within_a_minute(pool.close)
+
+
+def _within_a_minute(work: Callable[[], object]) -> None:
+    """Do the work, which may hang, and fail if it does."""
+    working = threading.Thread(target=work, daemon=True)
+    working.start()
+    working.join(60)
+    is_hanging = working.is_alive()
+    for left in multiprocessing.active_children():
+        left.kill()
+    assert not is_hanging
+
+
+def die_while_sending(batch: Deadly) -> Any:
+    """Return so much, the first time, that it does not fit into a pipe, and be killed before all of it is sent."""
+    if batch.number != 5 or not (batch.folder / "0").exists():
+        return batch.number
+    (batch.folder / "0").unlink()
+    threading.Thread(target=_kill_while_sending, args=(threading.get_ident(),)).start()
+    return bytes(64 << 20)
+
+
+def _kill_while_sending(sender: int) -> None:
+    """Wait until the length of the result is sent."""
+    while (frame := sys._current_frames()[sender]).f_code.co_name != "_send" or len(frame.f_locals["buf"]) < 1000:
+        time.sleep(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_batch_of_a_worker_that_is_killed_while_it_sends_the_result_is_run_again(tmp_path: Path) -> None:
+    (tmp_path / "0").touch()
+    results: list[Any] = []
+
+    def run() -> None:
+        with PoolEngine(2) as engine:
+            results.extend(engine.run(die_while_sending, deque(Deadly(tmp_path, n) for n in range(30))))
+
+    _within_a_minute(run)
+    assert sorted(results) == list(range(30))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_stop_finishes_what_is_under_way_and_starts_nothing_more() -> None:
     stop = Stop()
     queue = deque(range(100))

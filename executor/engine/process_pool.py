@@ -1,7 +1,9 @@
 """Process pool: worker processes of this machine, because work on small files is limited by the GIL.
 
-A worker that is killed breaks its pool; a new pool is made. What running batches have read, and a stop, go through
-memory that is shared with the workers: `executor.engine.shared_counters`.
+A worker that is killed breaks its pool; a new pool is made. A pool that is being closed, or waits for the rest of a
+result, does not see that: then the other workers are ended too, which may wait for ever for a lock of the dead one.
+What running batches have read, and a stop, go through memory that is shared with the workers:
+`executor.engine.shared_counters`.
 """
 
 import ctypes
@@ -9,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -37,6 +39,7 @@ class ProcessPool:
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._pool: Executor | None = None
+        self._workers: tuple[BaseProcess, ...] = ()
         self._pools: WeakKeyDictionary[Future[Any], Executor] = WeakKeyDictionary()  # by submitted batch
         self._ping: Future[None] | None = None
         self._counters = SharedCounters(_COUNTERS_PER_JOB * jobs)
@@ -80,7 +83,12 @@ class ProcessPool:
         self._counters.call_off()
 
     def check_workers(self) -> None:
-        """Check whether the pool is broken: it never ends a batch that was submitted at the moment when it broke."""
+        """Check whether the pool is broken: it never ends a batch that was submitted at the moment when it broke.
+
+        Nor does it see that a worker was killed while it sent a result: it waits for the rest.
+        """
+        if _is_any_killed(self._workers):
+            self.close()
         if self._pool is not None and (self._ping is None or self._ping.done()):
             try:
                 self._ping = self._pool.submit(_nothing)
@@ -96,10 +104,10 @@ class ProcessPool:
         self.close()
 
     def close(self) -> None:
-        """End the processes when their running batches are finished."""
+        """End the processes when their running batches are finished, or at once if one of them was killed."""
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+            _shut_down(self._pool, self._workers)
+            self._pool, self._workers = None, ()
 
     def _started(self) -> Executor:
         if self._pool is None:
@@ -113,6 +121,9 @@ class ProcessPool:
                     initargs=(os.getpid(), self._counters),
                 )
                 _await_start(self._pool)
+                self._workers = tuple(self._pool._processes.values())
+                # Only workers write results: with the last of them the pipe ends, and so does who reads half of one.
+                self._pool._result_queue._writer.close()  # type: ignore[attr-defined]
             except (OSError, RuntimeError):  # no semaphores (/dev/shm), no more processes or threads (ulimit -u)
                 _end(set(multiprocessing.active_children()) - others)
                 self._pool = _InThisProcess()
@@ -145,8 +156,26 @@ def _await_start(pool: Executor) -> None:
         raise RuntimeError("a thread of the pool ended") from faults[0]
 
 
-def _end(workers: set[BaseProcess]) -> None:
-    """End the workers of a pool that did not start as a whole: else this process waits for them at its end."""
+def _shut_down(pool: Executor, workers: Collection[BaseProcess]) -> None:
+    """Shut a pool down; end its workers if one of them was killed, which it does not look for any more."""
+    closing = threading.Thread(target=partial(pool.shutdown, cancel_futures=True), daemon=True)
+    try:
+        closing.start()
+    except RuntimeError:  # no more threads
+        pool.shutdown(cancel_futures=True)
+        return
+    while closing.is_alive():
+        closing.join(_LOOK_SECONDS)
+        if _is_any_killed(workers):
+            _end(workers)
+
+
+def _is_any_killed(workers: Iterable[BaseProcess]) -> bool:
+    return any(worker.exitcode for worker in workers)
+
+
+def _end(workers: Iterable[BaseProcess]) -> None:
+    """End workers at once: this process would wait for them at its end."""
     for worker in workers:
         worker.kill()
         worker.join()
