@@ -87,8 +87,9 @@ def check_chunk(batch: CheckBatch, taker: Taker = NOBODY) -> CheckResult:
         result.problems.append(read_problem(error, batch.place, name))
         return result
     with opened as file:
-        if file.byte_count != batch.row.byte_count:
-            result.problems.append(size_problem(name, batch.row.byte_count, file.byte_count))
+        size = file.byte_count
+        if size is not None and size != batch.row.byte_count:
+            result.problems.append(size_problem(name, batch.row.byte_count, size))
         try:
             _compare(file, batch, taker, result)
         except PlaceError as error:

@@ -56,7 +56,7 @@ def _taken(store: "Store", places: Iterable[Located], wanted: Wanted, folder: by
 
 def _is_copied_from(store: "Store", found: Located, sha256: bytes, folder: bytes) -> bool:
     with suppress(PlaceError, FileNotFoundError, EndedError, OtherContentError), store.opened(found.path) as file:
-        if file.byte_count == found.content[0]:
+        if file.byte_count in (None, found.content[0]):
             copy_content(file, found, sha256, folder)
             return bool(keep_copies(folder, [found.content], [found.content]))
     return False
@@ -66,4 +66,4 @@ def _of_the_same_size(store: "Store", expected: Iterable[Located], wanted: Wante
     """Yield each file of the store with the wanted contents that it could have."""
     times = {each.content: each.mtime_ns for each in expected}
     for path, size in store.files():
-        yield from (Located(path, each, times[each]) for each in [*wanted] if each[0] == size)
+        yield from (Located(path, each, times[each]) for each in [*wanted] if size in (None, each[0]))

@@ -16,7 +16,7 @@ import pytest
 
 from qa2pack.manifest.fs import at_once
 from qa2pack.tarsplit.place import read_ahead
-from qa2pack.tarsplit.place.place import OpenedFile
+from qa2pack.tarsplit.place.place import OpenedFile, content_of
 from qa2pack.tarsplit.place.store import Store
 from qa2pack.tarsplit.sidecar import open_sidecar
 from qa2pack.tarsplit.state import State, encode_state
@@ -28,6 +28,7 @@ from support.forgery import twins
 from support.in_process import write
 from support.s3_servers import BUCKET, s3_server
 from support.signatures import Key
+from support.web_server import web_server
 
 LAYOUT = f"""{UNIT}[[folder]]
 name = "empty"
@@ -232,18 +233,30 @@ def test_check_tells_the_same_where_files_are_read_ahead(
     )
     late, ahead, contents = Late(), Counted(), []
 
-    def read(file: OpenedFile, size: int, *, real: Callable[[OpenedFile, int], bytes] = read_ahead._content) -> bytes:
+    def read(file: OpenedFile, size: int, *, real: Callable[[OpenedFile, int], bytes] = content_of) -> bytes:
         contents.append(size)
         return real(file, size)
 
     monkeypatch.setattr("qa2pack.pack.jobs.engines.call_count", late)
-    monkeypatch.setattr(read_ahead, "_content", read)
+    monkeypatch.setattr(read_ahead, "content_of", read)
     monkeypatch.setattr(at_once, "each", ahead)
     assert checked(home / "out") == alone
     assert late.measured == [home / "out"]
     assert max(ahead.counts) == 4 * AT_ONCE
     assert len(contents) > len(FILES), "those of the bag and of the object, too"
     assert max(contents) < len(FILES["one/deep/noise"]), "a larger file is read in its turn"
+
+
+@pytest.mark.parametrize("kind", ["", "changed", "truncated", "grown", "missing"])
+@pytest.mark.parametrize("name", ["P_files/unit/data", "P_object/v1/content/P/unit/data", "P_bag/data/P/unit/data"])
+def test_trees_are_checked_where_a_web_server_tells_no_sizes(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    path = f"{name}/one/text"
+    damage(home / "out" / path, kind)
+    monkeypatch.setattr(at_once, "each", Counted())
+    with web_server(home, is_in_chunks=True) as server:
+        assert checked(f"{server}/out") == ([f"{kind} {path}"] if kind else [])
 
 
 def test_signature_covers_each_form(home: Path, key: Key, signers: Path) -> None:

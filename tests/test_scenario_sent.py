@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_same_command_sends_nothing_again(proxy: Proxy, tmp_path: Path, capsys: 
     assert json.loads(run_here(capsys, "tarsplit", package, *words).out)["kept_count"] == 2
     assert not [path for method, path in proxy.requests if method == "PUT" and path.endswith(".tar")]
     seen = Store(TO).seen(f"{STEM}_001_of_002.tar".encode())
-    assert seen
+    assert seen and seen.byte_count
     Store(TO).write(f"{STEM}_001_of_002.tar".encode(), bytes(seen.byte_count))
     assert json.loads(run_here(capsys, "tarsplit", package, *words).out)["kept_count"] == 1, "its checksum is another"
     assert run_here(capsys, "tarsplit", "--check", TO).code == 0
@@ -182,7 +183,7 @@ def test_store_that_keeps_other_bytes_is_told(proxy: Proxy, tmp_path: Path, caps
         if method == "HEAD" and path.endswith(tar.decode()):
             proxy.decide = lambda method, path: PASS
             sent = Store(TO).seen(tar)
-            kept.append(bytes(sent.byte_count) if is_as_long and sent else b"other bytes")
+            kept.append(bytes(sent.byte_count or 0) if is_as_long and sent else b"other bytes")
             Store(TO).write(tar, *kept)
         return PASS
 
@@ -344,16 +345,16 @@ def test_delivery_by_sftp_is_received_and_mends_what_was_received(
     assert run_here(capsys, "verify", there).code == 0
 
 
-@pytest.mark.parametrize("end", ["", "/"])
+@pytest.mark.parametrize(("end", "is_in_chunks"), [("", False), ("/", False), ("", True)])
 def test_delivery_of_a_web_server_that_gives_no_parts_of_files_is_checked_received_and_mends(
-    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, end: str
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, end: str, is_in_chunks: bool
 ) -> None:
     """The tar is larger than what is read at once, and the folder is known only with a slash at its end."""
     monkeypatch.setattr("qa2pack.tarsplit.place.store.READ_BYTES", 1 << 16)
     package, there = sftp_package(tmp_path), tmp_path / "there" / PROJECT
     there.parent.mkdir()
     assert run_here(capsys, "tarsplit", package, "-n", DAY, "--output", tmp_path / "served/delivery").code == 0
-    with web_server(tmp_path / "served") as server:
+    with web_server(tmp_path / "served", is_in_chunks=is_in_chunks) as server:
         address = f"{server}/delivery{end}"
         assert run_here(capsys, "tarsplit", "--check", address, "--jobs", "1").code == 0
         received = run_here(capsys, "receive", address, there, "--jobs", "1")
@@ -386,6 +387,40 @@ def test_file_that_a_web_server_does_not_give_just_then_is_not_called_missing(
     said = ran.out + ran.err
     assert ("store-failed" in said, "missing" in said, "503" in said) == (True, False, True), ran
     assert ran.code != 0
+
+
+@pytest.mark.parametrize("is_in_chunks", [False, True])
+@pytest.mark.parametrize("ending", [".manifest", ".tar", ".md5sum"])
+def test_half_of_a_file_of_a_web_server_is_not_taken_for_the_file(
+    tmp_path: Path, capsys: Capsys, ending: str, is_in_chunks: bool
+) -> None:
+    package, there = small_package(tmp_path), tmp_path / "there" / PROJECT
+    there.parent.mkdir()
+    words = ("--checksum", "md5", "--output", tmp_path / "served/delivery")
+    assert run_here(capsys, "tarsplit", package, "-n", DAY, *words).code == 0
+    with web_server(tmp_path / "served", ending=ending, is_in_chunks=is_in_chunks) as server:
+        checked = run_here(capsys, "tarsplit", "--check", f"{server}/delivery", "--jobs", "1")
+        received = run_here(capsys, "receive", f"{server}/delivery", there, "--jobs", "1")
+    for ran in (checked, received):
+        assert ran.code != 0
+        assert ("store-failed" in ran.out + ran.err, "not completed" in ran.out + ran.err) == (True, True), ran
+    assert not there.exists()
+
+
+@pytest.mark.parametrize("is_in_chunks", [False, True])
+def test_file_that_has_another_path_in_a_plain_copy_on_the_web_is_found(
+    tmp_path: Path, capsys: Capsys, is_in_chunks: bool
+) -> None:
+    package = small_package(tmp_path)
+    (tmp_path / "served").mkdir()
+    shutil.copytree(package, tmp_path / "served/copy")
+    (tmp_path / "served/copy" / MEMBER / "script/b.py").rename(tmp_path / "served/copy/moved.py")
+    lost = package / MEMBER / "script/b.py"
+    content = lost.read_bytes()
+    lost.unlink()
+    with web_server(tmp_path / "served", is_in_chunks=is_in_chunks) as server:
+        mended = run_here(capsys, "repair", package, "--from", f"{server}/copy", "--jobs", "1")
+    assert (mended.code, lost.read_bytes()) == (0, content), mended.err + mended.out
 
 
 @pytest.mark.parametrize("damage", [b"", b"other bytes"])

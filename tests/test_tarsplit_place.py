@@ -14,9 +14,11 @@ from fsspec.registry import known_implementations
 from qa2pack.manifest.problem import Refused
 from qa2pack.tarsplit.place import s3_upload
 from qa2pack.tarsplit.place.address import check_address
+from qa2pack.tarsplit.place.place import Seen, StoreError
 from qa2pack.tarsplit.place.plain_upload import PlainUpload
 from qa2pack.tarsplit.place.s3_upload import S3Upload
 from qa2pack.tarsplit.place.store import Store
+from support.web_server import web_server
 
 WHOLE = bytes(range(256)) * 40
 THERE = [b"", WHOLE[:1000], WHOLE[:1024], WHOLE[:1000] + b"xx", b"zz" + WHOLE[2:], WHOLE, WHOLE + b"1"]
@@ -146,6 +148,24 @@ def test_password_is_refused_and_not_repeated(end: str) -> None:
 )
 def test_folder_of_this_machine_is_known_by_the_address_alone(address: str, folder: bytes) -> None:
     assert Store(address).folder == folder
+
+
+def test_file_of_which_a_web_server_tells_no_size_is_read_as_far_as_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(WHOLE)
+    with web_server(tmp_path, is_in_chunks=True) as server:
+        store = Store(server)
+        assert store.seen(b"file") == Seen(None)
+        assert (store.small(b"file", 1 << 20), store.small(b"file", 9999)) == (WHOLE, WHOLE[:9999])
+        with store.opened(b"file") as file:
+            assert file.byte_count is None
+
+
+def test_file_that_ends_before_the_size_that_a_web_server_told_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(WHOLE)
+    with web_server(tmp_path) as server, Store(server).opened(b"file") as file:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(StoreError, match="ended after 0 of 10,240 bytes"):
+            file.read(100)
 
 
 def test_nothing_is_sent_to_what_is_only_read() -> None:

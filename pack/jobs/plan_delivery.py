@@ -126,5 +126,5 @@ def _chunk_problems(source: SidecarSource) -> Iterator[Problem]:
             yield Problem(Code.MISSING, path, found=shown(next(filter(place.seen, names), b"")))
         elif seen.kind != A_FILE:
             yield Problem(Code.WRONG_TYPE, path, A_FILE, seen.kind)
-        elif seen.byte_count != row.byte_count:
+        elif seen.byte_count is not None and seen.byte_count != row.byte_count:
             yield size_problem(path, row.byte_count, seen.byte_count)

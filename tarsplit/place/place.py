@@ -4,6 +4,7 @@ A place is only its path or address, so it can be given to workers. What has its
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol, Self
@@ -72,11 +73,12 @@ class Seen:
     """What a place tells of a file without reading it.
 
     Attributes:
+        byte_count: None where the place does not know it: some web servers begin to send what they are still making.
         checksum: empty where the place has none.
         kind: what it is, in words.
     """
 
-    byte_count: int
+    byte_count: int | None
     checksum: str = ""
     kind: str = A_FILE
 
@@ -85,8 +87,8 @@ class OpenedFile(Protocol):
     """A file that is read; what goes wrong in it is a PlaceError."""
 
     @property
-    def byte_count(self) -> int:
-        """Its size."""
+    def byte_count(self) -> int | None:
+        """Its size; None as in `Seen`."""
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, so many or less; none at the end."""
@@ -250,10 +252,24 @@ def copy_file(name: bytes, source: Place, target: Place) -> None:
     Raises:
         FileNotFoundError: it is not there.
     """
-    with source.opened(name) as file, target.upload(name, file.byte_count) as upload:
-        while block := file.read(_COPY_BYTES):
-            upload.write(block)
-        upload.finish()
+    with source.opened(name) as file:
+        size = file.byte_count
+        if size is None:
+            target.write(name, content_of(file))
+            return
+        with target.upload(name, size) as upload:
+            while block := file.read(_COPY_BYTES):
+                upload.write(block)
+            upload.finish()
+
+
+def content_of(file: OpenedFile, limit_bytes: int = sys.maxsize) -> bytes:
+    """Return what follows in a file, no more than so much of it."""
+    blocks: list[bytes] = []
+    while limit_bytes and (block := file.read(min(limit_bytes, _COPY_BYTES))):
+        blocks.append(block)
+        limit_bytes -= len(block)
+    return b"".join(blocks)
 
 
 def read_problem(error: PlaceError, place: Place, name: bytes) -> Problem:

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Never, Self
 
 from qa2pack.manifest.fs.at_once import at_once
-from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError
+from qa2pack.tarsplit.place.place import OpenedFile, Place, PlaceError, content_of
 
 _SMALL_BYTES = 256 << 10  # larger ones are read when it is their turn: many of them would fill the memory
 
@@ -26,17 +26,10 @@ def opening(place: Place, name: bytes, size: int) -> Opening:
         return partial(place.opened, name)
     try:
         with place.opened(name) as file:
-            return partial(_ReadFile, file.byte_count, _content(file, size))
+            known = file.byte_count
+            return partial(_ReadFile, known, content_of(file, size if known is not None else size + 1))
     except (FileNotFoundError, PlaceError) as error:
         return partial(_failed, error)
-
-
-def _content(file: OpenedFile, size: int) -> bytes:
-    """Return so many bytes of a file, and one more where it has more."""
-    content = b""
-    while len(content) < size and (block := file.read(size + 1 - len(content))):
-        content += block
-    return content
 
 
 def _failed(error: Exception) -> Never:
@@ -44,7 +37,7 @@ def _failed(error: Exception) -> Never:
 
 
 class _ReadFile:
-    def __init__(self, byte_count: int, content: bytes) -> None:
+    def __init__(self, byte_count: int | None, content: bytes) -> None:
         self.byte_count = byte_count
         self._content = BytesIO(content)
 

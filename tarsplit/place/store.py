@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, cast
+from urllib.parse import quote, unquote_to_bytes
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.private_folder import private_folder
@@ -17,7 +18,7 @@ from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.tarsplit.place.address import check_address, folder_of, missing_library
 from qa2pack.tarsplit.place.folder import Folder
-from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, copy_file
+from qa2pack.tarsplit.place.place import Seen, StoreError, Tree, Upload, content_of, copy_file
 from qa2pack.tarsplit.place.plain_upload import (
     OF_SSH,
     OF_WEB,
@@ -122,16 +123,22 @@ class Store:
         # An object store lists a folder that was made in it as an object of the same name.
         return [each for each in found if each["name"].strip("/") != folder.strip("/")]
 
-    def files(self) -> Iterator[tuple[bytes, int]]:
-        """Yield path and size of every file in it and in the folders below; none where it is not there."""
+    def files(self) -> Iterator[tuple[bytes, int | None]]:
+        """Yield path and size of every file in it and in the folders below; none where it is not there.
+
+        The size is None as in `Seen`.
+        """
         with self._opened() as (fs, root):
             fs.invalidate_cache()
             top = _as_listed(fs, root)
             for folder, _, files in fs.walk(top, detail=True):
-                below = os.fsencode(folder).removeprefix(os.fsencode(top)).strip(b"/")
+                below = _as_bytes(folder.removeprefix(top).strip("/"), top)
                 for name, each in sorted(files.items()):
                     if name and each["type"] == "file":  # the object of a folder has no name in it
-                        yield join(below, os.fsencode(name)), int(each["size"])
+                        size = each["size"]
+                        if size is None:  # as of the page of a web server
+                            size = fs.size(each["name"])
+                        yield join(below, _as_bytes(name, top)), _size(size)
 
     def seen(self, name: bytes) -> Seen | None:
         """Return size and checksum of a file as the store tells them."""
@@ -141,7 +148,7 @@ class Store:
                 found = fs.info(_join(root, name))
         except FileNotFoundError:
             return None
-        return Seen(int(found["size"]), checksum_of(found))
+        return Seen(_size(found["size"]), checksum_of(found))
 
     def has(self, name: bytes, chunk: FinishedChunk) -> bool | None:
         """Compare size and checksum that the store tells of a chunk; reads nothing."""
@@ -204,7 +211,7 @@ class Store:
     def small(self, name: bytes, limit_bytes: int) -> bytes:
         """Return the content of a file, no more than so much of it."""
         with self.opened(name) as file:
-            return file.read(limit_bytes)
+            return content_of(file, limit_bytes)
 
     def alone(self, name: bytes, *, is_taking_over: bool) -> AbstractContextManager[Callable[[], None]]:
         """Be the only run that sends, by a file of this name."""
@@ -295,10 +302,10 @@ class _OpenedFile:
             self._file = fs.open(path, "rb", cache_type="readahead", **in_blocks(fs, READ_BYTES))
 
     @property
-    def byte_count(self) -> int:
+    def byte_count(self) -> int | None:
         with as_store_errors(self._shown):
             size = getattr(self._file, "size", None)
-            return int(self._fs.size(self._path) if size is None else size)
+            return _size(self._fs.size(self._path) if size is None else size)
 
     def read(self, size: int) -> bytes:
         with as_store_errors(self._shown):
@@ -390,11 +397,24 @@ def _as_listed(fs: Any, folder: str) -> str:
 
 
 def _join(root: str, name: bytes) -> str:
-    return f"{root.rstrip('/')}/{os.fsdecode(name)}"
+    return f"{root.rstrip('/')}/{quote(name) if _is_address(root) else os.fsdecode(name)}"
+
+
+def _size(found: Any) -> int | None:
+    return None if found is None else int(found)
 
 
 def _name(path: str) -> bytes:
-    return os.fsencode(path.rstrip("/").rpartition("/")[2])
+    return _as_bytes(path.rstrip("/").rpartition("/")[2], path)
+
+
+def _as_bytes(text: str, path: str) -> bytes:
+    """Return a part of a path as it is called in the store: an address has `%3D` for a `=`."""
+    return unquote_to_bytes(text) if _is_address(path) else os.fsencode(text)
+
+
+def _is_address(path: str) -> bool:
+    return path.partition("://")[0] in OF_WEB
 
 
 def _words(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 Some servers answer a question for a part with the whole file (that of Python, scripts, caches). Then it is read as it
 comes, what is before a wanted place is thrown away, and for what is before the last one it is asked for once more.
+A server that is still making a file tells no size of it, and gives no parts either.
 """
 
 from typing import Any
@@ -39,7 +40,11 @@ class WebFile:
         self._wanted = self._passed = 0  # the next byte that is wanted, and that comes
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, so many or less; none at the end."""
+        """Return the next bytes, so many or less; none at the end.
+
+        Raises:
+            EOFError: the file ends before the size that the server gave.
+        """
         if not self._is_whole:
             try:
                 self._file.seek(self._wanted)
@@ -50,6 +55,8 @@ class WebFile:
             self._pass_over()
             data = self._file.read(size)
             self._passed += len(data)
+        if not data and size and self.size is not None and self._wanted < self.size:
+            raise EOFError(f"it ended after {self._wanted:,} of {self.size:,} bytes")
         self._wanted += len(data)
         return bytes(data)
 

@@ -171,17 +171,21 @@ class _Tree:
             yield read_problem(error, self._place, path)
             return
         with file:
-            if file.byte_count != size:
-                yield size_problem(path, size, file.byte_count)
+            found, reader = file.byte_count, Reader(summed(file.read, sums))
+            if found is not None and found != size:
+                yield size_problem(path, size, found)
                 return
             try:
-                self._take(Reader(summed(file.read, sums)), record, index, sums)
+                self._take(reader, record, index, sums)
+                is_longer = found is None and reader.rest()
             except EndedError:
                 yield Problem(Code.TRUNCATED, path, "all of the file")
             except PlaceError as error:
                 yield read_problem(error, self._place, path)
             else:
-                if not _is_right(record, index, sums):
+                if is_longer:
+                    yield Problem(Code.GROWN, path, "the end of the file", "more")
+                elif not _is_right(record, index, sums):
                     yield Problem(Code.CHANGED, path, Digest(record.digest(index).hex()), Digest(sums.result()))
 
     def _take(self, reader: Reader, record: FolderRecord, index: int, sums: Sums) -> None:

@@ -5,7 +5,6 @@ All of its inventory is in memory, some hundred bytes for each file.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 
 from qa2pack.manifest.bundle.ocfl_object import (
     OBJECT_INVENTORY,
@@ -19,12 +18,11 @@ from qa2pack.manifest.bundle.ocfl_object import (
 from qa2pack.manifest.path import join, path_in
 from qa2pack.tarsplit.checksums import Sums
 from qa2pack.tarsplit.naming import in_tar
-from qa2pack.tarsplit.place.place import Place
+from qa2pack.tarsplit.place.place import Place, content_of
 from qa2pack.tarsplit.state import EarlierVersion
 from qa2pack.tarsplit.tree.shape import Beside, Lists, TreeName, texts_beside
 
 _MOST_BYTES = 1 << 30  # of an inventory: some million files
-_READ_BYTES = 1 << 20
 
 
 class InventoryError(Exception):
@@ -117,9 +115,10 @@ def check_first_version(place: Place, name: bytes) -> None:
 def _inventory(place: Place, name: bytes) -> Inventory:
     try:
         with place.opened(join(name, OBJECT_INVENTORY)) as file:
-            if file.byte_count > _MOST_BYTES:
-                raise InventoryError("it is too large")
-            return read_inventory(b"".join(iter(partial(file.read, _READ_BYTES), b"")))
+            text = content_of(file, _MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise InventoryError("it is too large")
+        return read_inventory(text)
     except ValueError as error:
         raise InventoryError(str(error)) from error
 

@@ -55,12 +55,12 @@ def _stored(place: Place, name: bytes, digests: Mapping[bytes, str]) -> dict[tup
     """Read files; return their SHA-512 by size and XXH3-128, or None as soon as one has another SHA-512."""
     stored = {}
     for path, digest in digests.items():
-        sums = Sums(("sha512",))
+        sums, size = Sums(("sha512",)), 0
         with place.opened(join(name, path)) as file:
             read = summed(file.read, sums)
-            while read(BUFFER_BYTES):
-                pass
-            if sums.result("sha512") != digest:
-                return None
-            stored[file.byte_count, bytes.fromhex(sums.result())] = digest
+            while block := read(BUFFER_BYTES):
+                size += len(block)
+        if sums.result("sha512") != digest:
+            return None
+        stored[size, bytes.fromhex(sums.result())] = digest
     return stored
