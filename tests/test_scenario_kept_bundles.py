@@ -1,5 +1,6 @@
 """Bundles of a member that is replaced: an unchanged one is taken over, and any other is written again."""
 
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.stage import stage
+from qa2pack.executor.stage import kept_bundle, stage
 from qa2pack.manifest.bundle import encoder
 from qa2pack.manifest.format.files import Described, open_manifest, open_plan
 from qa2pack.manifest.format.record_codec import decode_record
@@ -183,15 +184,38 @@ def test_damaged_bundle_with_a_lock_is_written_again(bundled: Bundled) -> None:
     assert bundled.problems() == []
 
 
-def test_bundle_is_written_where_there_are_no_hard_links(bundled: Bundled, monkeypatch: Monkeypatch) -> None:
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EIO, errno.EXDEV])
+def test_bundle_is_written_where_there_are_no_hard_links(
+    bundled: Bundled, monkeypatch: Monkeypatch, number: int
+) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError(1, "Operation not permitted")
+        raise OSError(number, os.strerror(number))
 
     before = inodes(bundled)
     assert bundled.plan().code == 0
     monkeypatch.setattr(Disk, "link", refuse)
     assert bundled.run("apply", bundled.package, "--jobs", "1").code == 0
     assert not set(before) & set(inodes(bundled))
+    assert bundled.problems() == []
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPERM])
+def test_disk_that_fails_while_a_bundle_is_compared_is_told(
+    bundled: Bundled, monkeypatch: Monkeypatch, number: int
+) -> None:
+    """A bundle that would be written again instead hides that the disk fails."""
+
+    def fail(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    before = inodes(bundled)
+    assert bundled.plan().code == 0
+    with monkeypatch.context() as failing:
+        failing.setattr(kept_bundle, "look_into", fail)
+        assert bundled.run("apply", bundled.package, "--jobs", "1").code == 4
+    assert inodes(bundled) == before
+    assert bundled.run("apply", bundled.package, "--jobs", "1").code == 0
+    assert inodes(bundled) == before
     assert bundled.problems() == []
 
 

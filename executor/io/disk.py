@@ -22,8 +22,8 @@ CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # errors of fi
 # Errors of file systems that have no hard links, or on which they are forbidden.
 CANNOT_LINK = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 # Errors of hard links after which a copy is made: mounts without links may say EIO (rclone), and of a broken disk the
-# copy says so.
-COPIED_INSTEAD = (errno.EIO, *CANNOT_LINK)
+# copy says so; from a subvolume no link leads out.
+_COPIED_INSTEAD = (errno.EIO, errno.EXDEV, *CANNOT_LINK)
 # The answers of file systems without access rights of their own, and of those that give all files to one user.
 _NO_RIGHTS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 _FICLONE = 0x40049409
@@ -145,6 +145,17 @@ def _error(source: bytes | None = None, target: bytes | None = None) -> OSError:
     return OSError(number, os.strerror(number), source, None, target)
 
 
+def is_linked(disk: Disk, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> bool:
+    """Make a hard link; return False where there are none, and a copy is to be made instead."""
+    try:
+        disk.link(source, name, source_fd=source_fd, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno not in _COPIED_INSTEAD:
+            raise
+        return False
+    return True
+
+
 def link_into(disk: Disk, folder: bytes, path: bytes, name: bytes) -> None:
     """Hard-link a file into a folder where the name does not exist; copy it where the disk has no hard links.
 
@@ -152,11 +163,8 @@ def link_into(disk: Disk, folder: bytes, path: bytes, name: bytes) -> None:
     """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        disk.link(path, name, source_fd=None, dir_fd=fd)
-    except OSError as error:
-        if error.errno not in COPIED_INSTEAD:
-            raise
-        _copy_into(disk, fd, path, name)
+        if not is_linked(disk, path, name, source_fd=None, dir_fd=fd):
+            _copy_into(disk, fd, path, name)
     finally:
         os.close(fd)
 

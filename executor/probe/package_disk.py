@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from qa2pack.executor.io.disk import COPIED_INSTEAD, Disk
+from qa2pack.executor.io.disk import Disk, is_linked
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.probe.file_sizes import largest_file_bytes, too_large_files
 from qa2pack.executor.probe.origin_symlinks import Leaving, has_symlinks
@@ -147,14 +147,9 @@ def _probed(package: Package, disk: Disk) -> Iterator[int]:
 def _can_link(disk: Disk, fd: int) -> bool:
     os.close(disk.create(b"probe", dir_fd=fd))
     try:
-        disk.link(b"probe", b"link", source_fd=fd, dir_fd=fd)
-    except OSError as error:
-        if error.errno not in COPIED_INSTEAD:  # EIO: a file was just made beside it, so the disk is not broken
-            raise
-        return False
+        return is_linked(disk, b"probe", b"link", source_fd=fd, dir_fd=fd)
     finally:
         _empty(disk, fd)
-    return True
 
 
 def _holds(disk: Disk, fd: int, name: bytes) -> bool:

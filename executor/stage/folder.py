@@ -14,7 +14,7 @@ from typing import assert_never
 
 import xxhash
 
-from qa2pack.executor.io.disk import COPIED_INSTEAD
+from qa2pack.executor.io.disk import is_linked
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.context import StagingContext, path_in_package
 from qa2pack.executor.stage.copy import BIG_COPY_BYTES, copy_big, copy_small
@@ -300,13 +300,7 @@ class FolderStage:
             return False
         if not stat.S_ISREG(status.st_mode) or state_of(status).written != planned.state.written:
             return False
-        try:
-            self._context.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
-        except OSError as error:
-            if error.errno not in (*COPIED_INSTEAD, errno.EXDEV):  # from a subvolume no link leads out
-                raise
-            return False
-        return True
+        return is_linked(self._context.disk, old_name, name, source_fd=fd, dir_fd=self._target_fd)
 
     def _is_right(self, name: bytes, staged: os.stat_result, planned: Planned) -> bool:
         if state_of(staged).written != planned.state.written:

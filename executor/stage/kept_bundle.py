@@ -7,7 +7,7 @@ is: the number of rows that the lock tells is content, and no digest tells wheth
 import os
 import stat
 
-from qa2pack.executor.io.disk import COPIED_INSTEAD
+from qa2pack.executor.io.disk import is_linked
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.made import MadeFile
 from qa2pack.manifest.file_state import state_of
@@ -35,13 +35,10 @@ def keep_bundle(context: StagingContext, task: BundleTask, target: bytes) -> Mad
             if not _is_as_planned(context, task, made, name, fd):
                 return None
             with opened_folder(os.path.dirname(target)) as target_fd:
-                context.disk.link(name, os.path.basename(target), source_fd=fd, dir_fd=target_fd)
+                if not is_linked(context.disk, name, os.path.basename(target), source_fd=fd, dir_fd=target_fd):
+                    return None
     except (FileNotFoundError, NotADirectoryError):
         return None  # of the old package
-    except OSError as error:
-        if error.errno not in COPIED_INSTEAD:
-            raise
-        return None
     return MadeFile(made.size, made.digest, made.size - task.largest_bytes, made.mtime_ns)
 
 
