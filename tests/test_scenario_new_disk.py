@@ -15,14 +15,18 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.transaction.paths import transaction_paths
+from qa2pack.executor.transaction.paths import staging_path, transaction_paths
 from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_published
 from qa2pack.executor.transaction.recovery import Phase, begin_of
 from qa2pack.manifest.actions import Mode
-from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
+from support.commands import run_here
+from support.faulty_disk import CountingDisk, Fault, FaultyDisk, PublishStoppingDisk, Stopped
+from support.in_process import Delivery
 from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on
 from support.worlds import Change, Scenario, scratch_root, some_calls
 
+Capsys = pytest.CaptureFixture[str]
+BOTH = (False, True)
 SCENARIOS = (
     *(Scenario(change, Mode.MOVE) for change in Change),
     *(Scenario(Change.REPLACE, mode) for mode in (Mode.HARD, Mode.COPY, Mode.FAKE)),
@@ -40,12 +44,12 @@ def layouts() -> Iterator[Layouts]:
 
 
 @contextmanager
-def new_disk(root: Path) -> Iterator[None]:
-    """Let a copy stand in the place of the folder, with the links between its files."""
+def new_disk(root: Path, way: str = "-a") -> Iterator[None]:
+    """Let a copy stand in the place of the folder, with the links between its files unless `cp` has another way."""
     original = root.with_name(f"{root.name}-original")
     root.rename(original)
     try:
-        subprocess.run(["cp", "-a", original, root], check=True)
+        subprocess.run(["cp", way, original, root], check=True)
         yield
     finally:
         shutil.rmtree(root)
@@ -115,6 +119,39 @@ def test_nothing_is_decided_where_neither_tree_is_known(layouts: Layouts, comman
             getattr(world, command)()
         assert world.state() == before
     world.bring_back()
+
+
+def contents(*roots: Path) -> list[dict[str, bytes]]:
+    return [
+        {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in roots
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_published", "may_exchange", "command"),
+    [
+        *((Mode.COPY, is_published, True, command) for is_published in BOTH for command in ("apply", "rollback")),
+        (Mode.HARD, True, True, "apply"),
+        (Mode.HARD, True, True, "rollback"),
+        (Mode.COPY, False, False, "rollback"),  # an apply takes the old package for one that was changed since
+    ],
+)
+def test_either_of_two_trees_with_all_the_same_content_will_do_on_a_disk_that_was_copied_without_times(
+    delivery: Delivery, capsys: Capsys, mode: Mode, is_published: bool, may_exchange: bool, command: str
+) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(mode)
+    with pytest.raises(Stopped):
+        delivery.apply(PublishStoppingDisk(delivery.package.path, may_exchange=may_exchange))
+    if is_published:
+        Disk().exchange(staging_path(delivery.package) + b"/tree", delivery.package.path)
+    before = contents(delivery.path, delivery.origin)
+    with new_disk(delivery.path.parent, "-r"):
+        ran = run_here(capsys, command, delivery.path)
+        assert (ran.code, delivery.problems()) == (0, []), ran.err
+        assert contents(delivery.path, delivery.origin) == before
+        assert not Path(os.fsdecode(staging_path(delivery.package))).exists()
 
 
 def test_old_tree_that_has_the_number_of_the_new_one_is_not_taken_for_it(

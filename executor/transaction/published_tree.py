@@ -3,7 +3,8 @@
 A tree is known by what it holds: names, kinds and sizes as its manifest says, and the bytes of its README. Its inode
 number and the time of its root are hints, which decide between two trees that seem to hold the same if they agree: a
 disk that was copied has other numbers, and may have given the old one's to the new. If they do not, both trees are
-read. The tree of a repair lacks what could not be had: if neither tree is whole, the one that lacks less is it, if
+read. Where both hold the same, all content, either may be taken for the new one: neither has what the other has not.
+The tree of a repair lacks what could not be had: if neither tree is whole, the one that lacks less is it, if
 both hints agree. Where that does not tell, nothing is decided: to take the old package for the new one would put
 links to it in place of the only files of the origin.
 """
@@ -104,6 +105,8 @@ def _is_at_target(paths: TransactionPaths, commit: Commit, manifest: Described, 
             return here > there
         if here is there is not _Likeness.NONE and len(set(hints)) == 1:
             return hints[0]
+        if here is there is _Likeness.WHOLE:
+            return paths.publishing.is_exchange  # of two renames, the new tree is in staging until it is in place
     raise UnknownTreeError(paths.target, other)
 
 

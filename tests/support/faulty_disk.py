@@ -202,6 +202,27 @@ class DiscardStoppingDisk(StoppingDisk):
         return super().around("stop" if name == "unlink" and args[:1] == (README,) else name, call, *args, **options)
 
 
+class PublishStoppingDisk(StoppingDisk):
+    """Stops before a package gives way to its successor.
+
+    Args:
+        package: its path.
+        may_exchange: False is as a file system that cannot exchange.
+    """
+
+    def __init__(self, package: bytes, *, may_exchange: bool = True) -> None:
+        super().__init__("stop")
+        self._package = package
+        self._may_exchange = may_exchange
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop."""
+        if name == "exchange" and not self._may_exchange:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        is_it = name in ("exchange", "rename") and self._package in args[:2]
+        return super().around("stop" if is_it else name, call, *args, **options)
+
+
 class ReplaceStoppingDisk(StoppingDisk):
     """Stops for ever before the call that follows the replacement of one path."""
 
