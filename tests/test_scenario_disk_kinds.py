@@ -25,7 +25,15 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_disk, mounted, overlay
+from support.file_systems import (
+    ExfatDisk,
+    exfat_disk,
+    folder_elsewhere,
+    made_disk,
+    mounted,
+    mounted_by_rclone,
+    overlay,
+)
 from support.in_process import Delivery, make_reduction, write
 from support.origin_bytes import read_files, roll_back
 
@@ -114,6 +122,19 @@ def refused(
     finally:
         assert os.listdir(delivery.package.control) == [], "what was tried is gone"
     return []
+
+
+def test_mount_by_rclone_that_changes_no_file_is_refused_by_the_plan_with_its_path_and_the_way_out(
+    delivery: Delivery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mounted_by_rclone(tmp_path / "mount", tmp_path / "store") as disk:
+        package = disk / delivery.path.name
+        for _ in range(2):  # what the first one leaves is an error of its own
+            ran = run_here(capsys, "plan", delivery.origin, package, "--mode", "copy")
+            assert ran.code == 1
+            assert ran.err.startswith("pack plan: access-denied: this mount by rclone changes no file")
+            assert f"with the option --vfs-cache-mode=writes first.\n  Path: {package}.pack/lock\n" in ran.err
+            assert not (disk / f"{package.name}.pack/plan").exists()
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EIO])

@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
+from qa2pack.manifest.fs.named_errors import naming
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.scratch import DISK_FULL
 from qa2pack.manifest.problem import Code, PackError, Problem
@@ -107,11 +108,12 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
     try:
         _check_ours(path, fd)
         _shut_out_strays(path)
-        _write_holder(fd, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
+        _write_holder(path, fd, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
         yield
-        _write_holder(fd, b"")
+        _write_holder(path, fd, b"")
     finally:
-        os.close(fd)
+        with naming(path):
+            os.close(fd)
 
 
 @contextmanager
@@ -152,11 +154,14 @@ def holder(path: bytes) -> str | None:
         return error.holder or "another process"
 
 
-def _write_holder(fd: int, line: bytes) -> None:
+def _write_holder(path: bytes, fd: int, line: bytes) -> None:
     """Write who holds the lock; not on a full disk, where btrfs takes no byte and a rollback is what frees space."""
     try:
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, line, 0)
+        with naming(path):
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, line, 0)
+            # Where nothing can be changed later (rclone mounts without a cache), that is seen here, not at the end.
+            os.pread(fd, 1, 0)
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -170,7 +175,8 @@ def _check_ours(path: bytes, fd: int) -> None:
     Raises:
         ControlFileError: says what it is.
     """
-    held = os.pread(fd, _LINE_BYTES, 0)
+    with naming(path):
+        held = os.pread(fd, _LINE_BYTES, 0)
     if held[: len(_LINE_START)] != _LINE_START[: len(held)] or len(held) == _LINE_BYTES:
         # A valid lock file may have other hard links too: a copy of the package by `cp -al`.
         kind = "another name elsewhere" if os.fstat(fd).st_nlink > 1 else "content of another kind"

@@ -3,6 +3,7 @@
 import errno
 import os
 
+from qa2pack.manifest.fs.mount import mount_of
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
@@ -67,6 +68,11 @@ _NO_PROC = (
     "there is no /proc here, which the program needs, as in a chroot or container without it.",
     "Mount it there first: mount -t proc proc /proc",
 )
+_NO_CHANGES = (
+    Code.ACCESS_DENIED,
+    "this mount by rclone changes no file that was begun, because it keeps none in a cache.",
+    "Have it mounted with the option --vfs-cache-mode=writes first.",
+)
 
 
 def system_error_text(error: OSError) -> tuple[str, str]:
@@ -101,6 +107,8 @@ def _known(error: OSError) -> tuple[Code, str, str]:
         return _NO_CURRENT
     if _is_of_proc(error.filename):
         return _NO_PROC
+    if error.errno == errno.EPERM and _is_of_rclone(error.filename):
+        return _NO_CHANGES
     other = (Code.SYSTEM_ERROR, f"the system says: {error.strerror or error}.", "")
     return _KNOWN.get(error.errno or 0, other)
 
@@ -109,6 +117,11 @@ def _is_of_proc(name: object) -> bool:
     """Whether a file cannot be read because its file system is missing."""
     is_in_it = isinstance(name, str | bytes) and os.fsencode(name).startswith(b"/proc/")
     return is_in_it and not is_folder(b"/proc/self")
+
+
+def _is_of_rclone(name: object) -> bool:
+    mount = mount_of(os.fsencode(name)) if isinstance(name, str | bytes) else None
+    return mount is not None and mount.kind == "fuse.rclone"
 
 
 def _is_current_folder_gone() -> bool:

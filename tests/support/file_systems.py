@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,24 @@ def mounted(place: Path, *arguments: str) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run([umount, "--lazy", place], check=True)  # a manifest may be open for the next look into it
+
+
+@contextmanager
+def mounted_by_rclone(place: Path, source: Path) -> Iterator[Path]:
+    """Mount a folder as an object store, without a cache: no file is changed that was begun."""
+    rclone, fusermount = needs_tool("rclone"), needs_tool("fusermount3")
+    place.mkdir()
+    source.mkdir()
+    command: list[str | Path] = [rclone, "mount", source, place, "--config", os.devnull]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as mount:
+        try:
+            while not place.is_mount():
+                if mount.poll() is not None and mount.stderr:
+                    pytest.skip(f"this user may not mount: {mount.stderr.read().decode().strip()}")
+                time.sleep(0.02)
+            yield place
+        finally:
+            subprocess.run([fusermount, "-u", "-z", place], check=mount.poll() is None)
 
 
 @contextmanager

@@ -21,6 +21,8 @@ btrfs btrfs-progs
 mkfs.exfat exfatprogs
 mount.exfat-fuse exfat-fuse
 mount mount
+rclone rclone
+fusermount3 fuse3
 ssh-keygen openssh-client
 sshd openssh-server
 zsh zsh

@@ -23,6 +23,7 @@ _PACKAGES = {
     "mkfs.ext4": "e2fsprogs",
     "mkfs.exfat": "exfatprogs",
     "mount.exfat-fuse": "exfat-fuse",
+    "fusermount3": "fuse3",
     "ssh-keygen": "openssh-client",
     "ssh-agent": "openssh-client",
     "ssh-add": "openssh-client",
