@@ -11,12 +11,13 @@ from casacore import tables
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code, Refused
-from support.in_process import UID, Delivery, age
-from support.measurement_sets import Recipe, write_measurement_set, write_multi_measurement_set
+from support.in_process import UID, Delivery, add_measurement_sets, age
+from support.measurement_sets import Recipe, Shared, write_measurement_set, write_multi_measurement_set
 from support.reductions import write_small_measurement_set
 
 pytestmark = pytest.mark.in_casa
 
+SHARED = (Shared("TiledShapeStMan", ("DATA", "MODEL_DATA", "CORRECTED_DATA")),)
 AMONG_OTHERS = "a measurement set among other files"
 
 
@@ -53,6 +54,42 @@ def test_measurement_set_in_a_place_of_other_tables_is_warned_of_in_every_plan(d
         assert whole(delivery) == [(name, AMONG_OTHERS)]
     with pytest.raises(Refused):
         delivery.plan(Mode.COPY, strict=True)
+
+
+def add_rewritten_table(delivery: Delivery) -> Path:
+    """Add a measurement set that has to be rewritten, and in which a removed column has left a number free."""
+    add_measurement_sets(delivery.origin, recipe=Recipe(rows=12, shared=SHARED))
+    table = block(delivery) / f"{UID}.ms.split"
+    with tables.table(str(table), readonly=False, ack=False) as opened:
+        opened.removecols("FLAG")
+    return table
+
+
+def test_file_of_no_column_stays_in_a_table_that_is_rewritten(delivery: Delivery) -> None:
+    """As in a table of which only files are left out."""
+    (add_rewritten_table(delivery) / "table.f99").write_bytes(b"mine")
+    age(delivery.origin)
+    delivery.make(Mode.COPY)
+    (mine,) = delivery.path.rglob("table.f99")
+    assert mine.read_bytes() == b"mine"
+    assert not list(mine.parent.glob(".split"))
+    with tables.table(str(mine.parent), ack=False) as opened:
+        assert not {"MODEL_DATA", "CORRECTED_DATA"} & {*opened.colnames()}
+    assert delivery.problems() == []
+
+
+def test_file_of_no_column_is_not_lost_to_one_that_a_rewritten_table_gets(delivery: Delivery) -> None:
+    table = add_rewritten_table(delivery)
+    free = next(name for number in range(99) if not (table / (name := f"table.f{number}")).exists())
+    (table / free).write_bytes(b"mine")
+    age(delivery.origin)
+    with pytest.raises(Refused) as caught:
+        delivery.plan(Mode.COPY)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.path) == (Code.TABLE_NOT_REWRITTEN, os.fsencode(table))
+    assert free in str(problem.found)
+    delivery.make(Mode.COPY, no_split=True)
+    assert [path.read_bytes() for path in delivery.path.rglob(free) if path.parent.name == table.name] == [b"mine"]
 
 
 def write_parts(table: Path) -> None:

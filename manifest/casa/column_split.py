@@ -3,7 +3,8 @@
 A casacore table is a folder: `table.dat` describes it, and each storage manager keeps its columns in files of its
 own, `table.f<number>` and names that add something to that. CASA gives every data column a manager of its own, so
 dropping a column means leaving files out, not rewriting the visibilities. This module decides which files; it never
-opens one. What else lies in the folder, whatever its name begins with, is of the user and stays.
+opens one. What else lies in the folder, whatever its name begins with, is of the user and stays: also a `table.f99`
+of which `table.dat` says nothing.
 """
 
 import re
@@ -248,6 +249,10 @@ class SplitSpec:
     weights: Weights = Weights.CONSISTENT
     adds_spectrum: bool = False
 
+    def taken_names(self, files: Iterable[bytes]) -> list[bytes]:
+        """Return which of the files stay as they are and have the name of one that the split makes, sorted."""
+        return sorted({name for name, _ in self.sizes}.intersection(files).difference(self.written))
+
 
 def plan_split(
     shape: TableShape, files: Mapping[bytes, int], keep: str, *, weights: Weights = Weights.CONSISTENT
@@ -278,7 +283,7 @@ def plan_split(
     adds_spectrum = weights is Weights.CASA and _lacks_spectrum(shape, keep)
     if adds_spectrum or _needs_casacore(shape, files, drop):
         _refuse_lossy(shape, drop)
-        spec = _whole_split(files, keep=keep, drop=drop)
+        spec = _whole_split(shape, files, keep=keep, drop=drop)
     else:
         spec = _split_by_files(shape, files, drop=drop, keep=keep, weights=weights)
     return replace(spec, weights=weights, adds_spectrum=adds_spectrum)
@@ -357,10 +362,11 @@ def _can_do_by_files(manager: Manager, drop: tuple[str, ...]) -> bool:
     return manager.is_tiled and set(drop).issuperset(manager.columns)  # others have no small header to open by
 
 
-def _whole_split(files: Iterable[bytes], *, keep: str, drop: tuple[str, ...]) -> SplitSpec:
-    return SplitSpec(
-        keep=keep, drop=drop, written=own_files(files), placeholders=(), dropped=(), sizes=(), whole=True
-    )
+def _whole_split(shape: TableShape, files: Iterable[bytes], *, keep: str, drop: tuple[str, ...]) -> SplitSpec:
+    numbers = {None, *(manager.sequence for manager in shape.managers)}
+    # What only looks like the file of a manager is of the user, as in any other table.
+    written = tuple(name for name in own_files(files) if _sequence(name) in numbers)
+    return SplitSpec(keep=keep, drop=drop, written=written, placeholders=(), dropped=(), sizes=(), whole=True)
 
 
 def _split_by_files(

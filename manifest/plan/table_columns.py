@@ -307,7 +307,11 @@ def _measured(table: bytes, query: _SplitQuery) -> SplitSpec | None:
         files = {os.fsencode(entry.name): entry.stat().st_size for entry in listing if entry.is_file()}
     files = {name: size for name, size in files.items() if not matches(name, query.foreign)}
     spec = plan_split(shape, files, query.keep, weights=query.weights)
-    return query.reader.measure(table, spec) if spec else None
+    spec = query.reader.measure(table, spec) if spec else None
+    if spec and (taken := spec.taken_names(files)):
+        found = f"it would get a file {', '.join(map(shown, taken))}, and has one that is of no column"
+        raise TableBrokenError(table, found, Code.TABLE_NOT_REWRITTEN)
+    return spec
 
 
 def _describe(query: _Query) -> tuple[bytes, TableShape | Problem]:

@@ -378,7 +378,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.TABLE_NOT_REWRITTEN: Row(
         "casacore opens this table, but cannot write it without the data columns that are dropped.",
         "Dropped columns share files with others, or --casa-weights adds a column, so the table would have to be "
-        "rewritten; and some of its values cannot be read, or it holds what casacore does not copy.",
+        "rewritten; and some of its values cannot be read, or it holds what casacore does not copy, or it has a "
+        "file of no column with a name that the rewritten table needs.",
         "Plan it without --casa-weights, if that was given, or package it whole: --no-split; or make the table "
         "again, or leave it out: --exclude GLOB",
     ),
