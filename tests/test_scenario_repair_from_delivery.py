@@ -63,21 +63,29 @@ def test_damaged_delivery_does_not_hide_a_good_one(package: Path, tmp_path: Path
     assert (package / MEMBER / "script/b.py").read_bytes() == FILES["script/b.py"]
 
 
-@pytest.mark.parametrize("how", ["damaged", "missing", "cut"])
-def test_what_no_tar_has_whole_is_told(package: Path, tmp_path: Path, capsys: Capsys, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("damaged", ""), ("missing", "  missing:"), ("cut", "  truncated:"), ("a pipe", "  wrong-type:")],
+)
+def test_what_no_tar_has_whole_is_told(package: Path, tmp_path: Path, capsys: Capsys, how: str, told: str) -> None:
     assert run_here(capsys, "tarsplit", package, *CUT, "--output", tmp_path / "out").code == 0
     damage(package)
     tar = tmp_path / f"out/{STEM}_002_of_002.tar"
     data = tar.read_bytes()
-    if how == "missing":
+    if how in ("missing", "a pipe"):
         tar.unlink()
-    else:
+    if how == "a pipe":
+        os.mkfifo(tar)
+    elif how != "missing":
         tar.write_bytes(data.replace(b"b" * 60_000, b"y" * 60_000) if how == "damaged" else data[:5000])
     ran = run_here(capsys, "repair", package, "--from", tmp_path / "out")
     assert ran.code == 3
     assert "script/b.py" in ran.out
     assert (package / MEMBER / "script/c.py").exists() is (how == "damaged")
-    assert ("2_of_002.tar" in ran.out) is (how == "damaged"), "where it was taken from"
+    assert (f"from {tar}" in ran.out) is (how == "damaged"), "where it was taken from"
+    _, _, unread = ran.out.partition("Not to be read, of what was searched:\n")
+    assert unread.startswith(told)
+    assert (os.fspath(tar) in unread) is (how != "damaged")
 
 
 def test_store_is_asked_for_what_is_needed_alone(

@@ -23,7 +23,7 @@ from qa2pack.pack.named_path import path_problem
 from qa2pack.tarsplit import plain_copy
 from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.content_copy import Located, Wanted
-from qa2pack.tarsplit.extract import extract
+from qa2pack.tarsplit.extract import Tell, extract
 from qa2pack.tarsplit.naming import is_beside_chunks
 from qa2pack.tarsplit.place.find import place_at
 from qa2pack.tarsplit.place.place import Place
@@ -86,7 +86,7 @@ def _problems(delivery: DeliveredCopy, trust: Trust) -> Iterator[Problem]:
 
 
 def extract_wanted(
-    deliveries: Iterable[DeliveredCopy], wanted: Wanted, folder: bytes
+    deliveries: Iterable[DeliveredCopy], wanted: Wanted, folder: bytes, tell: Tell
 ) -> Iterator[tuple[bytes, bytes]]:
     """Write the files with these contents that the deliveries have into a folder; reads nothing else of the tars.
 
@@ -94,6 +94,7 @@ def extract_wanted(
 
     Args:
         wanted: what is written is taken out of it.
+        tell: called with what could not be read.
 
     Raises:
         StoreError: a store does not answer.
@@ -103,7 +104,7 @@ def extract_wanted(
         if not wanted:
             return
         with suppress(StreamError):  # it contradicts itself
-            yield from extract(each.sidecar, each.place, wanted, folder)
+            yield from extract(each.sidecar, each.place, wanted, folder, tell)
 
 
 def extract_plain(

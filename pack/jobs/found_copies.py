@@ -18,11 +18,13 @@ from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.path import is_address
 from qa2pack.manifest.plan.copy_search import CopySearch, Sums
 from qa2pack.manifest.plan.rebuild import Repair, Source
+from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.table_lock import is_table_lock
 from qa2pack.pack.jobs.delivered_copies import DeliveredCopy, extract_plain, extract_wanted
 from qa2pack.pack.jobs.fetched import Fetched
 from qa2pack.pack.jobs.origin_bundles import bundles_to_write, take_out
 from qa2pack.tarsplit.content_copy import target_of
+from qa2pack.tarsplit.extract import Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Found:
         bundles: those that are written again from the files of the origin.
         made: paths in the member of the files and folders that the program makes itself.
         lost: what cannot be had.
+        unread: what could not be read of the deliveries, paths absolute.
     """
 
     sources: Mapping[bytes, Source]
@@ -78,6 +81,7 @@ class Found:
     bundles: Sequence[BundleTask]
     made: Set[bytes]
     lost: Sequence[Entry]
+    unread: Sequence[Problem] = ()
 
     @property
     def written(self) -> set[bytes]:
@@ -135,7 +139,8 @@ def find_copies(
     searched = [entry for entry in wanted if entry.path not in made]
     sources = CopySearch(package, manifest, places.folders, sums).sources(searched)
     missing = [entry for entry in searched if entry.path not in sources]
-    containers = dict(_from_elsewhere(manifest, missing, sums, places, fetched))
+    unread: list[Problem] = []
+    containers = dict(_from_elsewhere(manifest, missing, sums, places, fetched, unread.append))
     containers |= dict(take_out(manifest, missing, fetched))
     if containers:
         sources |= CopySearch(package, manifest, (fetched.path,), sums).sources(missing) | dict(
@@ -143,7 +148,7 @@ def find_copies(
         )
     bundles = bundles_to_write(manifest, {entry.path for entry in missing} - sources.keys())
     had = sources.keys() | {task.path for task in bundles}
-    return Found(sources, containers, bundles, made, [entry for entry in searched if entry.path not in had])
+    return Found(sources, containers, bundles, made, [entry for entry in searched if entry.path not in had], unread)
 
 
 def _locks(
@@ -158,7 +163,7 @@ def _locks(
 
 
 def _from_elsewhere(
-    manifest: Described, missing: Sequence[Entry], sums: Sums, places: Places, fetched: Fetched
+    manifest: Described, missing: Sequence[Entry], sums: Sums, places: Places, fetched: Fetched, tell: Tell
 ) -> Iterator[tuple[bytes, bytes]]:
     """Write those of the files that deliveries and stores have into a folder; yield the path of each, and its tar.
 
@@ -167,7 +172,7 @@ def _from_elsewhere(
     entries = [entry for entry in missing if entry.digest != NO_DIGEST]
     wanted = {(entry.size, entry.digest): sums.get(entry.path, b"") for entry in entries}
     if wanted and places.deliveries:
-        yield from extract_wanted(places.deliveries, wanted, fetched.path)
+        yield from extract_wanted(places.deliveries, wanted, fetched.path, tell)
     for address in places.stores:
         if wanted:
             yield from extract_plain(address, manifest.header, entries, wanted, fetched.path)

@@ -56,6 +56,7 @@ class Repaired:
         remedies: what to do about what could not be had.
         split: paths in the member of what could not be had, and was made by a table split: no origin has it.
         applied: None if nothing was changed.
+        unread: what could not be read of the deliveries; paths absolute.
         made_otherwise: bundles that were written again with the same files and other bytes; the manifest has these.
     """
 
@@ -65,6 +66,7 @@ class Repaired:
     remedies: tuple[Remedy, ...] = ()
     applied: Applied | None = None
     split: tuple[bytes, ...] = ()
+    unread: tuple[Problem, ...] = ()
     made_otherwise: tuple[bytes, ...] = ()
 
 
@@ -274,6 +276,7 @@ def _without_change(target: Target, manifest: Described, damage: _Damage, found:
         lost,
         _remedies(target, manifest, damage.member, lost),
         split=tuple(entry.path for entry in found.lost if entry.action is Action.SPLIT),
+        unread=tuple(found.unread),
     )
 
 

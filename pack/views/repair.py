@@ -58,6 +58,7 @@ def _member_fields(member: Repaired) -> Fields:
             for path, source in sorted(member.sources.items())
         ],
         "problems": problem_fields(member.lost),
+        "unread": problem_fields(member.unread),
     }
 
 
@@ -81,6 +82,9 @@ def _lines(repairs: Repairs, target: Target, trust: Trust, style: Style) -> Iter
                 parts = _parts(len(member.split))
                 yield f"{parts} made by a table split, so only other copies of the package have it."
             yield from remedies_lines(member.remedies, target)
+        if member.unread:
+            yield style.warning("Not to be read, of what was searched:")
+            yield from problem_lines(member.unread, target, style, has_remedies=False)
     yield from signature_lines(repairs.signatures, trust, style)
     if repairs.applied:
         *earlier, last = repairs.applied
