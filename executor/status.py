@@ -23,6 +23,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.at_once import calls_at_once, each
 from qa2pack.manifest.fs.latency import useful_calls
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.problem import Code, Problem
 
 
@@ -88,7 +89,7 @@ class Status:
 
 
 def read_status(package: Package, opened: OpenedFiles) -> Status:
-    """Read the state of package, lock, journal and plan; only the plan is read to its end.
+    """Read the state of package, lock, journal and plan; only a plan that waits is read to its end.
 
     Args:
         opened: the plans and manifests that are open already.
@@ -138,12 +139,8 @@ def _status_under_way(
             staged = begin.file_count, byte_count
     files, size = staged or (None, None)
     plan, plan_fault = _newer_plan(package, begin, opened)
-    lost: tuple[Problem, ...] = ()
-    if phase is Phase.STAGING and not is_stale(records):
-        try:
-            plan_fault = plan_fault or opened.plan_fault(package.plan)
-        except FileNotFoundError:
-            lost = (Problem(Code.PLAN_MISSING, package.plan),)
+    is_needed = phase is Phase.STAGING and not is_stale(records)
+    lost = (Problem(Code.PLAN_MISSING, package.plan),) if is_needed and not is_there(package.plan) else ()
     return Status(
         state=State.INTERRUPTED if working is None else State.RUNNING,
         plan=plan,
@@ -164,7 +161,10 @@ def _status_under_way(
 
 
 def _newer_plan(package: Package, begin: Begin, opened: OpenedFiles) -> tuple[Described | None, StreamError | None]:
-    """Return the plan that is newer than an unfinished transaction, or why it cannot be applied."""
+    """Return the plan that is newer than an unfinished transaction, or why it cannot be applied.
+
+    That of the transaction was read to its end when it began.
+    """
     try:
         if opened.peek(package.plan).digest == begin.plan:
             return None, None

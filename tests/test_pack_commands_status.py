@@ -15,6 +15,7 @@ from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format import opened_files
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.at_once import at_once, each
 from qa2pack.manifest.progress import Silent
@@ -227,6 +228,14 @@ def test_stopped_staging_without_its_plan_is_offered_a_rollback_only(
     assert run_here(capsys, "rollback", delivery.path).code == Exit.DONE
     assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy").code == Exit.DONE
     assert run_here(capsys, "apply", delivery.path).code == Exit.DONE
+
+
+def test_folders_of_the_plan_are_not_read_again_for_the_status_of_a_stopped_staging(
+    capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(delivery)
+    monkeypatch.setattr(opened_files, "check_folders", lambda _: pytest.fail("they are read"))
+    assert status(capsys, delivery).startswith(f"{delivery.path}\n")
 
 
 def test_json_of_a_stopped_staging_has_the_missing_plan(capsys: Capsys, delivery: Delivery) -> None:
