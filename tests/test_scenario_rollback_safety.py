@@ -14,6 +14,7 @@ import pytest
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.executor.errors import CannotUndoError
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.actions import Mode
@@ -389,6 +390,22 @@ def test_full_disk_does_not_cost_the_package_that_was_exchanged(delivery: Delive
         roll_back(delivery, FullDisk())
     roll_back(delivery)
     assert contents(delivery.path) == before
+
+
+def test_kept_file_of_the_same_size_and_time_is_no_copy_of_the_last_one(delivery: Delivery) -> None:
+    script = delivery.origin / "scriptForImaging.py"
+    data = script.read_bytes()
+    delivery.make(Mode.COPY)
+    write(script, data[::-1])
+    delivery.plan(Mode.COPY)
+    delivery.apply(keep_previous=KeepPrevious.YES)
+    script.unlink()
+    with pytest.raises(CannotUndoError, match=Code.ORIGIN_LOST):
+        roll_back(delivery)
+    assert (delivery.member / "script" / script.name).read_bytes() == data[::-1]
+    write(script, data[::-1])
+    roll_back(delivery)
+    assert (delivery.member / "script" / script.name).read_bytes() == data
 
 
 def test_plan_that_waits_is_not_replaced_by_the_one_that_is_rolled_back(delivery: Delivery) -> None:

@@ -127,8 +127,8 @@ def lost_sources(
     files = OriginFiles(manifest, GoingTrees((going,)))
     doubtful = (known for file in files.doubtful() if (known := _unless_linked(file, join(member, file.path))))
     for file in missing_sources(doubtful, reading, engine=engine, progress=progress):
-        is_kept = bool(kept) and _has_copy(join(kept, file.path), file, reading)
-        if not is_kept and _has_copy(join(member, file.path), file, reading):
+        packaged, older = join(member, file.path), join(kept, file.path) if kept else b""
+        if _has_copy(packaged, file, reading) and not (older and _is_kept(older, packaged, file, reading)):
             yield _lost(file)
     made = (
         file
@@ -182,6 +182,11 @@ def _lost(file: PackagedFile) -> Problem:
 def _has_copy(path: bytes, file: PackagedFile, reading: Reading) -> bool:
     """Return whether a package has the file at a path; its own files are compared by verify."""
     return file.is_written(path) or reading.finds(file, path)
+
+
+def _is_kept(path: bytes, packaged: bytes, file: PackagedFile, reading: Reading) -> bool:
+    """Return whether an older state has the file: another one may have had its size and time."""
+    return bool(_name_count(path, packaged)) or reading.finds(file, path)
 
 
 def _is_untouched(source: bytes, record: FolderRecord, index: int) -> bool:
