@@ -44,7 +44,7 @@ from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.meter import Meter, metered
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, status_of
 from qa2pack.manifest.path import folders_above, is_within, join, path_in
-from qa2pack.manifest.plan.origin_files import lost_sources
+from qa2pack.manifest.plan.lost_sources import lost_sources
 from qa2pack.manifest.plan.packaged_file import LOOK_BYTES, Reading
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.progress import Progress, Silent

@@ -22,7 +22,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.plan import missing_sources
+from qa2pack.manifest.plan import lost_sources
 from qa2pack.manifest.plan.packaged_file import PackagedFile
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
@@ -287,7 +287,7 @@ def test_changed_origin_is_read_by_the_workers_in_a_phase_of_its_own(
         os.utime(path)
     script = delivery.origin / "scriptForImaging.py"
     write(script, script.read_bytes()[::-1])
-    monkeypatch.setattr(missing_sources, "_BATCH_FILES", 2)
+    monkeypatch.setattr(lost_sources, "_BATCH_FILES", 2)
     monkeypatch.setattr(PackagedFile, "has_content", _only_in_workers(PackagedFile.has_content))
     phases = _Phases()
     with PoolEngine(2) as engine, pytest.raises(CannotUndoError) as caught:

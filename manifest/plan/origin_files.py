@@ -10,27 +10,20 @@ from dataclasses import replace
 from functools import cached_property
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.file_state import WRITTEN, untouched_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
-from qa2pack.manifest.fs.meter import current_meter
-from qa2pack.manifest.fs.presence import file_status_of, is_there, status_of
+from qa2pack.manifest.fs.presence import file_status_of
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.going_trees import GoingTrees
-from qa2pack.manifest.plan.missing_sources import missing_sources
 from qa2pack.manifest.plan.opened_bundles import ChangedBundle, changed_bundle
-from qa2pack.manifest.plan.packaged_file import PackagedFile, Reading
-from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.plan.packaged_file import PackagedFile
 from qa2pack.manifest.table_lock import is_table_lock
 
 # A carried file is in the package that is restored, and a file that was moved out of the origin is put back.
 _FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP, Action.MOVE))
 _MOVED = frozenset((Action.MOVE, Action.CARRY))
-
-_EXPECTED = "the file that was packaged"
 
 
 class OriginFiles:
@@ -106,49 +99,6 @@ class OriginFiles:
         return file_status_of(os.path.join(self._origin, source)) is not None
 
 
-def lost_sources(
-    manifest: Described,
-    member: bytes,
-    kept: bytes = b"",
-    *,
-    going: bytes,
-    reading: Reading,
-    engine: Engine,
-    progress: Progress,
-) -> Iterator[Problem]:
-    """Yield a problem for each source that is missing or changed at the origin, and that only the member still has.
-
-    Args:
-        member: folder of the member; what it does not have itself, as after a repair, cannot be lost with it.
-        kept: folder of an older state of the member; what it has as well is not lost. Empty for none.
-        going: the tree that is removed, which may be more than the member.
-        reading: what is beyond it counts as unchanged; where it is limited, the engine runs in this process.
-    """
-    files = OriginFiles(manifest, GoingTrees((going,)))
-    doubtful = (known for file in files.doubtful() if (known := _unless_linked(file, join(member, file.path))))
-    for file in missing_sources(doubtful, reading, engine=engine, progress=progress):
-        packaged, older = join(member, file.path), join(kept, file.path) if kept else b""
-        if _has_copy(packaged, file, reading) and not (older and _is_kept(older, packaged, file, reading)):
-            yield _lost(file)
-    made = (
-        file
-        for path, some in files.doubtful_in_made()
-        if is_there(join(member, path)) and not (kept and _name_count(join(member, path), join(kept, path)))
-        for file in some
-    )
-    yield from map(_lost, missing_sources(made, reading, engine=engine, progress=progress))
-
-
-def _unless_linked(file: PackagedFile, packaged: bytes) -> PackagedFile | None:
-    """Return a file if the origin has it by no other name than the package: one with the same name is mounted there.
-
-    A further link, as of a snapshot, changes the ctime of both.
-    """
-    current_meter().look()
-    name_count = 0 if file.goes_too else _name_count(file.source, packaged)
-    return None if name_count > 1 else replace(file, goes_too=file.goes_too or name_count == 1)
-
-
 def _made_of(manifest: Described) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
     """Yield the path of each bundle and split table with its content, and the records of its sources."""
     for bundle in manifest.notes.bundles:
@@ -175,26 +125,6 @@ def _moved_sources(manifest: Described) -> Iterator[bytes]:
                     yield record.source_path(index)
 
 
-def _lost(file: PackagedFile) -> Problem:
-    return Problem(Code.ORIGIN_CHANGED, file.source, _EXPECTED, "another one, or none")
-
-
-def _has_copy(path: bytes, file: PackagedFile, reading: Reading) -> bool:
-    """Return whether a package has the file at a path; its own files are compared by verify."""
-    return file.is_written(path) or reading.finds(file, path)
-
-
-def _is_kept(path: bytes, packaged: bytes, file: PackagedFile, reading: Reading) -> bool:
-    """Return whether an older state has the file: another one may have had its size and time."""
-    return bool(_name_count(path, packaged)) or reading.finds(file, path)
-
-
 def _is_untouched(source: bytes, record: FolderRecord, index: int) -> bool:
     status = file_status_of(source)
     return status is not None and bool(untouched_of(status) == record.untouched(index))
-
-
-def _name_count(path: bytes, other: bytes) -> int:
-    """Return how many names a file has that is at both paths; 0 if they are not of one file."""
-    status, found = file_status_of(path), status_of(other)
-    return status.st_nlink if status is not None and found is not None and os.path.samestat(status, found) else 0
