@@ -3,7 +3,7 @@
 They are read once, by whoever writes the delivery.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import field
 
 from qa2pack.manifest.dataclass import dataclass
@@ -58,6 +58,13 @@ class Before:
     def finished(self) -> dict[bytes, CheckBatch]:
         """What the trees are, without checksums of the whole, that a run has finished which did not end."""
         return {name: batch for name, batch in self.begun.items() if batch.row.form is not DeliveryForm.OCFL}
+
+    def begun_by_another(self, fingerprint: str) -> Set[bytes]:
+        """Return the names of the trees that a run of another delivery has begun since, but for objects, which grow.
+
+        That run had removed what was there: also where the sidecar of this delivery stays, they are of that run.
+        """
+        return set() if self.begun_by == fingerprint else self.finished.keys()
 
     def of(self, fingerprint: str) -> State | None:
         """Return the state of an earlier run of the same delivery."""

@@ -185,7 +185,7 @@ class _Run:
             if self.destination.key:
                 self._forget_other_sums(engine=engine, progress=progress)
             else:
-                self._keep_trees(state, engine=engine, progress=progress)
+                self._keep_trees(before, state, engine=engine, progress=progress)
         leftovers = find_leftovers(
             cut,
             place,
@@ -245,7 +245,7 @@ class _Run:
             problem = Problem(Code.NO_SPACE, place.path, *sizes)
             raise Refused(problem, remedies=(_MAKE_ROOM,))
 
-    def _keep_trees(self, state: State, *, engine: Engine, progress: Progress) -> None:
+    def _keep_trees(self, before: Before, state: State, *, engine: Engine, progress: Progress) -> None:
         """Keep the complete trees of an earlier run that are as they were written; raises as `find_whole_trees`.
 
         Those of a store, which would have to be fetched, are known by their sizes when they are written again, and an
@@ -255,10 +255,11 @@ class _Run:
         if place.goes_on:
             return
         listed = {chunk.number: chunk for chunk in state.chunks}
+        others = before.begun_by_another(state.fingerprint)
         there = {
             n: listed.get(n) or self._unlisted(n)
             for n, chunk in enumerate(self.cut.chunks)
-            if chunk.made.is_tree and n not in self.growths and place.names(chunk.name)
+            if chunk.made.is_tree and n not in self.growths and chunk.name not in others and place.names(chunk.name)
         }
         batches = {number: self._check_batch(self._row(chunk), number) for number, chunk in there.items()}
         if batches:

@@ -161,9 +161,8 @@ def check_removed(
         elif entry in before.objects:
             tree = before.objects[entry]
             _refuse(place, [each.path for each in check_chunk(tree).problems] or [entry])
-        elif known := before.trees.get(entry) or (None if place.goes_on else before.finished.get(entry)):
-            paths = foreign_paths(known, check_chunk(known).problems)
-            _refuse(place, [each for each in paths if known.row.xxh128 or each != entry])
+        elif known := _told_of(place, entry, before):
+            _refuse(place, _of_none(known))
         elif before.is_known if bare != entry else place.goes_on and before.has_state:
             if not is_replacing:
                 raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, path))
@@ -171,6 +170,28 @@ def check_removed(
             _refuse(place, _others_of_unfinished(batch, entry) if batch else [entry])
         else:
             raise Refused(Problem(Code.FOLDER_IN_THE_WAY, path, found=A_FOLDER + _perhaps_of(place, name, before)))
+
+
+def _told_of(place: Place, tree: bytes, before: Before) -> list[CheckBatch]:
+    """Return what a complete tree may be: what the last run was to make of it, or what the sidecar says.
+
+    In a store it has its name from the beginning: nothing tells that what was begun there is complete.
+    """
+    begun = before.finished.get(tree)
+    if begun and place.goes_on:
+        return []
+    return [each for each in (begun, before.trees.get(tree)) if each]
+
+
+def _of_none(known: Iterable[CheckBatch]) -> list[bytes]:
+    """Return the paths in a tree of what is not of it; none if it is all of one of what it may be."""
+    found = list[list[bytes]]()
+    for each in known:
+        paths = foreign_paths(each, check_chunk(each).problems)
+        if not paths:
+            return []
+        found.append(paths)
+    return min(found, key=len)  # of what it is most likely
 
 
 def _perhaps_of(place: Place, name: DeliveryName, before: Before) -> str:
@@ -184,9 +205,13 @@ def _perhaps_of(place: Place, name: DeliveryName, before: Before) -> str:
 
 
 def foreign_paths(batch: CheckBatch, problems: Iterable[Problem]) -> list[bytes]:
-    """Return the paths in a tree with a problem that is more than that something is missing."""
-    name = batch.row.name
-    return [each.path for each in problems if each.code is not Code.MISSING and is_within(each.path, name)]
+    """Return the paths in a tree with a problem that is more than that something is missing.
+
+    The tree itself is one of them only where its checksums are known.
+    """
+    row = batch.row
+    paths = (each.path for each in problems if each.code is not Code.MISSING and is_within(each.path, row.name))
+    return [path for path in paths if row.xxh128 or path != row.name]
 
 
 def in_the_way(place: Place, paths: Iterable[bytes]) -> list[Problem]:

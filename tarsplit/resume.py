@@ -77,8 +77,7 @@ def find_whole_trees(batches: Mapping[int, CheckBatch], *, engine: Engine, progr
         progress.advance(byte_count=row.byte_count)
         if not result.problems:
             yield numbers[row.name]
-        paths = foreign_paths(batch, result.problems)
-        foreign += in_the_way(batch.place, [path for path in paths if row.xxh128 or path != row.name])
+        foreign += in_the_way(batch.place, foreign_paths(batch, result.problems))
     if foreign:
         raise Refused(*sorted(foreign, key=lambda problem: problem.path))
 
@@ -142,7 +141,8 @@ def find_leftovers(
     name = cut.header.name
     of_runs = name.before, name.sender, *(() if place.goes_on else (name.manifest + PART,))  # that is the lock
     there = [entry for entry in place.names() if name.owns(entry) and entry not in of_runs]
-    expected = _expected(cut) if state else (staying | _sidecar_files(cut)) if staying else set()
+    others = before.begun_by_another(state.fingerprint) if state else set()
+    expected = _expected(cut) - others if state else (staying | _sidecar_files(cut)) if staying else set()
     trees = {chunk.name for chunk in cut.chunks if chunk.made.is_tree}
     kept = {file + PART for file in expected if place.goes_on or (file in trees and file not in there)}
     kept |= {file + PART for file in staying} if state else set()

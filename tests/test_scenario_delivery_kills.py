@@ -31,7 +31,13 @@ from support.worlds import SEED
 
 SETS = (
     f'[[delivery]]\nset = "{form}"\nform = "{form}"\nname = "P_{name}"\nselect = "**"\nalso = true\n'
-    for form, name in (("tar", "all.tar"), ("tgz", "all.tgz"), ("ocfl", "object"))
+    for form, name in (
+        ("tar", "all.tar"),
+        ("tgz", "all.tgz"),
+        ("folder", "files"),
+        ("bag", "bag"),
+        ("ocfl", "object"),
+    )
 )
 LONG = (("folder", 20), ("file", 20), ("sftp", 10), ("s3", 5))
 _CONTEXT = multiprocessing.get_context("forkserver")

@@ -32,6 +32,10 @@ name = "P_notes.tar"
 select = "notes/**"
 also = true
 """
+FOLDERS = "".join(
+    f'[[delivery]]\nset = "{form}"\nform = "{form}"\nname = "P_{form}"\nselect = "**"\nalso = true\n'
+    for form in ("folder", "bag")
+)
 FORGED, SIGNED = twins()  # with one XXH3-128
 LARGE = random.Random(5).randbytes(400_000)  # more than is read at once
 FILES = {
@@ -281,11 +285,11 @@ def deliver_from(home: Path, to: str | Path, *words: str) -> Ran:
     return run_redirected("deliver", home / "P", option, to, "--jobs", "1", "--json", *words)
 
 
-def stopped_delivery(home: Path, to: str | Path, number: int) -> list[str]:
+def stopped_delivery(home: Path, to: str | Path, number: int, *words: str) -> list[str]:
     """Deliver, and stop before the change of this number, if there are so many; return the changes."""
     with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Stopped):
         calls = stop_at(patch, number)
-        assert deliver_from(home, to).code == 0
+        assert deliver_from(home, to, *words).code == 0
     return calls
 
 
@@ -560,3 +564,77 @@ def test_first_version_is_not_written_again_into_an_object_that_has_others(home:
         ran = deliver(home)
         assert (ran.code, "folder-in-the-way" in ran.out, "P_object/v2" in ran.out) == (1, True, True), ran.out
         assert files_in(home / "out/P_object") == before
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Folders with three states of package P with a folder and a bag beside the object; `out` is of the first."""
+    home = tmp_path_factory.mktemp("states") / "0"
+    package_run(home, LAYOUT + FOLDERS, FILES)
+    assert (ran := deliver(home)).code == 0, ran.err
+    second = shutil.copytree(home, home.with_name("1"))
+    new_state(second)
+    third = shutil.copytree(second, home.with_name("2"))
+    (third / "run/in/two/b").write_bytes(b"in the third state")
+    write(third / "run/in/two/newer", b"of the third state")
+    package_again(third)
+    return [home, second, third]
+
+
+def check_alone(home: Path, folder: Path) -> None:
+    """Check that a delivery is whole, of the state of the package, and all there is in a folder."""
+    assert checked_delivery(folder, home / "P") == []
+    sidecar = {"P_unit.manifest", "P_unit.manifest.md5sum"}
+    assert {path.name for path in folder.iterdir()} == {"P_object", "P_folder", "P_folder.md5sum", "P_bag", *sidecar}
+
+
+def test_folders_that_a_stop_left_beside_an_object_are_replaced_by_any_state(
+    states: list[Path], tmp_path: Path
+) -> None:
+    first, second, third = states
+    out = tmp_path / "out"
+    calls = stopped_delivery(second, shutil.copytree(first / "out", out), 1000, "--replace")
+    for number in range(0, len(calls), 9):
+        shutil.rmtree(out)
+        stopped_delivery(second, shutil.copytree(first / "out", out), number, "--replace")
+        home = (first, third)[number % 2]
+        assert (ran := deliver_from(home, out, "--replace")).code == 0, (number, ran.out, ran.err)
+        check_alone(home, out)
+
+
+@pytest.mark.parametrize("state", [0, 2])
+def test_folders_that_a_stop_left_in_a_store_beside_an_object_are_replaced(
+    states: list[Path], tmp_path: Path, state: int
+) -> None:
+    out = shutil.copytree(states[0] / "out", tmp_path / "out")
+    home = shutil.copytree(states[1], tmp_path / "home")
+    (home / "P/unit/data/two/new").write_bytes(bytes(21))  # changed since, so that its sets are not finished
+    to = f"file://{out}"
+    assert deliver_from(home, to, "--replace").code == 4
+    assert not (out / "P_folder.md5sum").exists()
+    ran = deliver_from(states[state], to)
+    assert (ran.code, "delivery-in-the-way" in ran.out) == (1, True), ran.out
+    assert (ran := deliver_from(states[state], to, "--replace")).code == 0, ran.out
+    check_alone(states[state], out)
+
+
+@pytest.mark.parametrize("state", [0, 2])
+@pytest.mark.parametrize("tree", ["P_folder.part", "P_folder"])
+def test_file_of_somebody_in_such_a_folder_stays(states: list[Path], tmp_path: Path, tree: str, state: int) -> None:
+    out = tmp_path / "out"
+    calls = stopped_delivery(states[1], shutil.copytree(states[0] / "out", out), 1000, "--replace")
+    for number in (number for number, call in enumerate(calls) if call == "rename"):
+        shutil.rmtree(out)
+        stopped_delivery(states[1], shutil.copytree(states[0] / "out", out), number, "--replace")
+        if (out / tree / "unit/data/two/new").exists():
+            break
+    ran = deliver_from(states[state], out)
+    assert (ran.code, "delivery-in-the-way" in ran.out) == (1, True), ran.out
+    mine = write(out / tree / "unit/data/two/mine", b"mine")
+    before = files_in(out)
+    ran = deliver_from(states[state], out, "--replace")
+    assert (ran.code, [each["path"] for each in json.loads(ran.out)["problems"]]) == (1, [str(mine)]), ran.out
+    assert files_in(out) == before
+    mine.unlink()
+    assert (ran := deliver_from(states[state], out, "--replace")).code == 0, ran.out
+    check_alone(states[state], out)
