@@ -1,5 +1,6 @@
 """Delivery sets: what a layout delivers together, written, checked, and unpacked by other programs."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -661,6 +662,50 @@ def test_set_of_what_was_rolled_back_is_told(tmp_path: Path, capsys: Capsys) -> 
     files = ("P_papers.manifest", "1_papers.tar")
     stale = [f"{tmp_path}/{name}{ending}" for name in files for ending in ("", ".md5sum")]
     assert (ran.code, [each["path"] for each in json.loads(ran.out)["stale_deliveries"]]) == (0, stale)
+
+
+class Stopped(BaseException):
+    """In place of a kill: nothing is done any more."""
+
+
+def stopped_at_its_end(home: Path, capsys: Capsys, name: str) -> None:
+    """Package a unit, and stop when the files of the set of each apply are written, but not the sidecar."""
+
+    def stop(*_: object) -> bool:
+        raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Stopped):
+        patch.setattr("qa2pack.tarsplit.deliver.publish_sidecar", stop)
+        packaged(home, capsys, name)
+    capsys.readouterr()
+    assert ((home / "P_papers.state").exists(), (home / "P_papers.manifest").exists()) == (True, False)
+
+
+@pytest.mark.parametrize("words", [("rollback",), ("remove", "--member", "unit.2")])
+def test_set_of_each_apply_whose_writing_was_stopped_is_written_again(
+    tmp_path: Path, capsys: Capsys, words: tuple[str, ...]
+) -> None:
+    packaged(tmp_path, capsys, "1")
+    before = (tmp_path / "1_papers.tar").read_bytes()
+    stopped_at_its_end(tmp_path, capsys, "2")
+    ran = run_here(capsys, words[0], tmp_path / "P", *words[1:], "--json")
+    said = json.loads(ran.out)
+    assert (ran.code, said["delivered"]) == (0, [{"path": str(tmp_path / "1_papers.tar")}])
+    assert said["stale_deliveries"] == [{"path": f"{tmp_path}/2_papers.tar{ending}"} for ending in ("", ".md5sum")]
+    assert (tmp_path / "1_papers.tar").read_bytes() == before
+    assert run_here(capsys, "tarsplit", "--check", tmp_path, tmp_path / "P").code == 0
+
+
+@pytest.mark.parametrize("words", [("rollback", "P"), ("rename", "P", "Q")])
+def test_what_a_stop_left_of_a_set_is_told_where_nothing_takes_its_place(
+    tmp_path: Path, capsys: Capsys, words: tuple[str, ...]
+) -> None:
+    stopped_at_its_end(tmp_path, capsys, "1")
+    (tmp_path / "P_papers.manifest.part").write_bytes(b"")  # a kill leaves it
+    names = ("P_papers.manifest.part", "P_papers.state", "1_papers.tar", "1_papers.tar.md5sum")
+    ran = run_here(capsys, words[0], tmp_path / words[1], *words[2:], "--json")
+    told = {each["path"] for each in json.loads(ran.out)["stale_deliveries"]}
+    assert (ran.code, told) == (0, {str(tmp_path / name) for name in names})
 
 
 def test_set_of_each_apply_under_an_old_name_is_told_and_the_advice_makes_it_anew(

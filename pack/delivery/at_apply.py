@@ -118,26 +118,55 @@ def with_delivery(view: View, made: DeliveredAtApply) -> View:
 
 
 def _written(target: Target) -> dict[bytes, list[bytes]]:
-    """Return the path of the sidecar of the sets of each apply, and then of their files; none if it is not there.
+    """Return the path of the sidecar of the sets of each apply, and then of their files; none if nothing is there.
 
-    Each with the paths of what is beside it: checksum files, and the signature of the sidecar.
+    Each with the paths of what is beside it: checksum files, and the signature of the sidecar. A run that was stopped
+    leaves others, and perhaps no sidecar.
     """
     try:
         if not (found := _wanted(target)):
             return {}
-        from qa2pack.manifest.signature.names import signature_name
-        from qa2pack.tarsplit.naming import checksum_name
-        from qa2pack.tarsplit.sidecar import open_sidecar
-
-        sidecar = open_sidecar(join(target.package.parent, found[0].manifest))
-    except (PackError, OSError):  # a package that cannot be delivered as it is, or no sidecar
+        name, folder = found[0], target.package.parent
+        written = _listed(join(folder, name.manifest), folder)
+        for path, each in _left(name, folder):
+            beside = written.setdefault(path, [])
+            beside += [each] if each not in (path, *beside) else []
+    except (PackError, OSError):  # a package that cannot be delivered as it is, or a sidecar that cannot be read
         return {}
-    sums = [checksum_name(sidecar.path, each) for each in sidecar.header.checksums]
-    written = {sidecar.path: [*sums, signature_name(sidecar.path)]}
-    for row in sidecar.chunks:
-        path = join(target.package.parent, row.name)
-        written[path] = [checksum_name(path, each) for each, _ in row.checksums]
     return written
+
+
+def _listed(path: bytes, folder: bytes) -> dict[bytes, list[bytes]]:
+    """Return what a sidecar lists, and first itself; none if it is not there."""
+    from qa2pack.manifest.signature.names import signature_name
+    from qa2pack.tarsplit.naming import checksum_name
+    from qa2pack.tarsplit.sidecar import open_sidecar
+
+    try:
+        sidecar = open_sidecar(path)
+    except FileNotFoundError:
+        return {}
+    listed = {path: [*(checksum_name(path, each) for each in sidecar.header.checksums), signature_name(path)]}
+    for row in sidecar.chunks:
+        file = join(folder, row.name)
+        listed[file] = [checksum_name(file, each) for each, _ in row.checksums]
+    return listed
+
+
+def _left(name: "DeliveryName", folder: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the paths of all that a stopped run left, each behind that of the sidecar or the file that it is of.
+
+    The sidecar itself comes first, also where it is not there.
+    """
+    from qa2pack.tarsplit.naming import PART, chunk_of
+
+    there = sorted(filter(name.owns, os.listdir(folder)))
+    if {name.state, name.begun, name.manifest + PART}.isdisjoint(there):
+        return
+    yield join(folder, name.manifest), join(folder, name.manifest)
+    for each in there:
+        bare = each.removesuffix(PART)
+        yield join(folder, name.manifest if name.is_of_sidecar(bare) else chunk_of(bare)), join(folder, each)
 
 
 def _files(written: Mapping[bytes, Sequence[bytes]]) -> list[bytes]:
