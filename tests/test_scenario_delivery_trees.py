@@ -580,6 +580,20 @@ def test_unfinished_sidecar_that_no_delivery_wrote_stays(home: Path, to: str, wo
     assert files_in(home / "out") == {part.name: b"of a browser"}
 
 
+@pytest.mark.parametrize("kind", ["changed", "a pipe"])
+@pytest.mark.parametrize("to", ["--output", "--to"])
+def test_what_is_called_as_the_lock_and_is_none_stays(home: Path, to: str, kind: str) -> None:
+    lock = write(home / "out/.P_unit.lock", b"mine")
+    damage(lock, kind)
+    before = entries_in(home / "out")
+    ran = run_redirected("deliver", home / "P", to, f"{'file://' * (to == '--to')}{home}/out", "--json", "--replace")
+    assert (ran.code, [(each["code"], each["path"]) for each in json.loads(ran.out)["problems"]]) == (
+        1,
+        [("folder-in-the-way", str(lock))],
+    )
+    assert entries_in(home / "out") == before
+
+
 @pytest.mark.parametrize("left", [b"", b"qa2p", b"qa2pack\n and more"])
 def test_unfinished_sidecar_of_a_run_that_had_just_begun_is_written_again(home: Path, left: bytes) -> None:
     shutil.rmtree(home / "out")

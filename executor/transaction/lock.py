@@ -183,6 +183,22 @@ def _check_ours(path: bytes, fd: int) -> None:
         raise ControlFileError(errno.EINVAL, f"a file with {kind}, not a lock", path)
 
 
+def check_is_lock(path: bytes) -> None:
+    """Refuse what has the name of a lock file and is none; it need not be there, and is not locked.
+
+    Raises:
+        ControlFileError: says what it is.
+    """
+    try:
+        fd = control_fd(path)
+    except FileNotFoundError:
+        return
+    try:
+        _check_ours(path, fd)
+    finally:
+        os.close(fd)
+
+
 def _taken_for_writing(path: bytes) -> int:
     """Return the descriptor of the lock file, with the lock.
 
