@@ -109,7 +109,7 @@ def delivered(home: Path, address: str, killed_after: float = 0) -> tuple[int, s
 def check_delivered(home: Path, address: str, folder: Path, versions: dict[str, Path]) -> None:
     """Check that a delivery is whole, and its object has all versions that were delivered; add the newest to them."""
     assert checked_delivery(address, home / "P") == []
-    files, path = url_to_fs(address)
+    files, path = url_to_fs(address, skip_instance_cache=True)  # that of before may have ended
     files.invalidate_cache()
     for file in files.find(path):  # not all know how to fetch a folder
         target = folder / os.path.relpath(file, path)
