@@ -115,7 +115,8 @@ def check_delivered(home: Path, address: str, folder: Path, versions: dict[str, 
         target = folder / os.path.relpath(file, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         files.get_file(file, str(target))
-    assert not [name for name in os.listdir(folder) if name.endswith((".part", ".state", ".sender", ".before"))]
+    unfinished = (".part", ".state", ".begun", ".sender", ".before")
+    assert not [name for name in os.listdir(folder) if name.endswith(unfinished)]
     passed, validator = ocfl.Object().validate(str(folder / "P_object"))
     assert passed, str(validator)
     versions[json.loads((folder / "P_object/inventory.json").read_bytes())["head"]] = home
