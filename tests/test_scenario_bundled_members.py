@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -152,9 +153,13 @@ def test_a_replaced_member_has_new_bundles_and_the_other_its_own(home: Path, mem
     assert main(["verify", str(members)]) == 0
 
 
-def test_a_removed_member_leaves_the_bundles_of_the_other(members: Path) -> None:
+def test_a_removed_member_leaves_the_bundles_of_the_other(members: Path, capsys: Capsys) -> None:
     before = tree_at(members / "member2", {})
-    assert main(["remove", str(members), "--member", "member"]) == 0
+    capsys.readouterr()
+    assert main(["remove", str(members), "--member", "member"]) == 1, "it alone has a file that was changed since"
+    advised = f"pack remove {members} --member member --force --keep-previous"
+    assert advised in capsys.readouterr().err
+    assert main(shlex.split(advised)[1:]) == 0
     assert main(["apply", str(members), "--keep-previous"]) == 0
     assert os.listdir(members) == ["member2"]
     assert tree_at(members / "member2", {}) == before

@@ -46,13 +46,13 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
     problems = [moved.problem for moved in lost_files(destination, request, gathered.spool)]
     manifest = opened.manifest(destination.going_manifests[0])  # it can be used: those above have read it
     made = hand_made(destination)
+    may_go = all(problem.code is Code.NOT_TAKEN_OVER for problem in problems) and not made.extra
     if not request.force:
         problems += (replace(warning, code=Code.ONLY_COPY) for warning in warnings)
         problems += (Problem(Code.ONLY_COPY, each.path) for each in made.changed)
         problems += made.extra
     if problems:
-        is_unknown = all(problem.code is Code.NOT_TAKEN_OVER for problem in problems)
-        raise Refused(*problems, remedies=(_remove_anyway(manifest.header.member),) if is_unknown else ())
+        raise Refused(*problems, remedies=(_remove_anyway(manifest.header.member),) if may_go else ())
     notes = Notes(
         warnings=warnings,
         extra=paths_of(made.extra, destination.package),
