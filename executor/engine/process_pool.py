@@ -150,6 +150,8 @@ def _await_start(pool: Executor) -> None:
             first = pool.submit(_nothing)
             while not (faults or first in wait([first], _LOOK_SECONDS).done):
                 pass
+            if not faults and (broken := first.exception()) and broken.__cause__:  # so from Python 3.12 on
+                faults.append(broken)
     finally:
         threading.excepthook = usual
     if faults:
