@@ -1,11 +1,17 @@
 """Patterns of names: wildcards, variables and pieces."""
 
+import re
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qa2pack.manifest.layout.patterns import PatternError, Variable, compile_patterns, parse_patterns
 
 UID = Variable("uid", "uid")
 BAND = Variable("band", "B[3-9]")
+ONE, TWO = b"uid___A0_X1_X3", b"uid___A0_X1_X4"
 VARIABLES = {"uid": UID, "band": BAND}
 
 
@@ -102,3 +108,97 @@ def test_variables_that_are_like_any_text_at_their_ends_do_not_touch(text: str) 
     with pytest.raises(PatternError, match="text between words"):
         parse_patterns([text], variables)
     assert parse_patterns(["{a}-{b}"], variables) and parse_patterns(["{a}*"], {"a": Variable("a", "*[a-z]")})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "pieces"),
+    [
+        ("{a}_{b}", b"x_y_z", {"a": b"x_y", "b": b"z"}),
+        ("{a}_{b}_{c}", b"1_2_3_4", {"a": b"1_2", "b": b"3", "c": b"4"}),
+        ("{a}_{b}_{c}", b"1_2", {}),
+        ("*_{b}_{c}.*", b"1_2_3_4.5.6", {"b": b"3", "c": b"4.5"}),
+        (
+            "{uid}{a}_*-{b}",
+            b"uid___A002_X1_X2.a_b-c-d_\xff\n",
+            {"uid": b"uid___A002_X1_X2", "a": b".a", "b": b"d_\xff\n"},
+        ),
+        (
+            "{a}.{uid}.{b}.*",
+            b"1.uid___A0_X1_X3.uid___A0_X1_X4.x.y",
+            {"a": b"1.uid___A0_X1_X3", "uid": b"uid___A0_X1_X4", "b": b"x"},
+        ),
+        ("{a}_{a}.{b}", b"x_y_x_y.1.2", {"a": b"x_y", "b": b"1.2"}),
+    ],
+)
+def test_each_word_in_its_turn_stands_for_as_much_as_it_can(
+    pattern: str, name: bytes, pieces: dict[str, bytes]
+) -> None:
+    assert (compile_patterns((pattern,), VARIABLES).values(name) or {}) == pieces
+
+
+PARTS = {
+    "a": "a",
+    "_": "_",
+    "*_": ".*_",
+    "?": ".",
+    "[ab]": "[ab]",
+    "{one}-": "(?P<one>.+)-",
+    "{two}_": "(?P<two>.+)_",
+    "{three}b": "(?P<three>.+)b",
+    "{like}a": "(?P<like>.*[a-]?.*b)a",
+    "{fixed}": "(?P<fixed>a[_-])",
+    "{four}": "(?P<four>.+)",
+}
+LIKE = {"like": Variable("like", "*b"), "fixed": Variable("fixed", "a[_-]")}
+
+
+@given(st.lists(st.sampled_from(sorted(PARTS)), min_size=1, max_size=8, unique=True), st.text("ab_-", max_size=14))
+def test_pieces_are_those_of_a_greedy_search(parts: list[str], name: str) -> None:
+    pattern = "".join(sorted(parts, key=lambda part: part == "{four}"))
+    found = re.fullmatch("".join(PARTS[part] for part in sorted(parts, key=lambda part: part == "{four}")), name)
+    values = compile_patterns((pattern,), LIKE).values(name.encode())
+    assert values == (found and {piece: value.encode() for piece, value in found.groupdict().items()})
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{a}a{b}a{c}a{d}a{e}a{f}a{g}z",
+        "*a{a}a*a{c}a*a{d}a*a{e}a*z",
+        "{v}c{v}c{v}c{v}c{v}",
+        "{v}{uid}{w}{uid}{x}z",
+        "{a}a{b}a{a}a{b}a{c}a{a}z",
+        "*a*a*a*a*a*a*a*a*a*z",
+    ],
+)
+@pytest.mark.parametrize("name", [b"a" * 250 + b"b", b"ac" * 127, b"auid___A0_X1_X2-" * 15])
+def test_pattern_of_many_words_is_matched_at_once(pattern: str, name: bytes) -> None:
+    likes = {each: Variable(each, "*a*a*a*") for each in "vwx"}
+    patterns = compile_patterns((pattern,), {**likes, "uid": UID})
+    begin = time.process_time()
+    patterns.fits(name), patterns.fits(name * 16)
+    assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_right"), [("{a}_{b}_{a}", True), ("{uid}-*-{a}_{uid}", True), ("{a}_{b}_{a}-*", False)]
+)
+def test_word_that_stands_twice_stands_beside_few_others(pattern: str, is_right: bool) -> None:
+    assert compile_patterns((pattern,), VARIABLES).texts == (pattern,)
+    if is_right:
+        parse_patterns((pattern,), VARIABLES)
+    else:
+        with pytest.raises(PatternError, match="at most 2 words"):
+            parse_patterns((pattern,), VARIABLES)
+
+
+@pytest.mark.parametrize("variables", [{}, {"v": Variable("v", "[" * 100_000)}])
+def test_pattern_without_end_is_refused_before_it_is_looked_at(variables: dict[str, Variable]) -> None:
+    with pytest.raises(PatternError, match="at most 1,000 letters"):
+        compile_patterns(("{v}" if variables else "[" * 1_000_000,), variables)
+
+
+@pytest.mark.parametrize("like", ["a/b", "/", "\0"])
+def test_recorded_variable_that_no_name_can_be_like_is_refused(like: str) -> None:
+    with pytest.raises(PatternError, match="without a / or NUL"):
+        compile_patterns(("{v}",), {"v": Variable("v", like)})
