@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.layout.letters import Letters
 from qa2pack.manifest.layout.patterns import Patterns
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code
@@ -94,7 +95,7 @@ class Names:
     """What the names of all files and folders look like that are packaged.
 
     Attributes:
-        letters: all letters that a name may have; empty for any.
+        letters: all letters that a name may have; None for any.
         longest: bytes.
         without: texts that no name may have in it.
         what: the reason, for messages.
@@ -103,7 +104,7 @@ class Names:
         code: of the warning, if it has one of its own, which says the reason.
     """
 
-    letters: frozenset[str] = frozenset()
+    letters: Letters | None = None
     longest: int = ANY_NUMBER
     without: tuple[str, ...] = ()
     what: str = ""
@@ -116,7 +117,7 @@ class Names:
     def is_met_by(self, name: bytes) -> bool:
         """Return whether a name, without its folder, looks so."""
         text = name.decode("utf-8", "surrogateescape")
-        is_of_letters = not self.letters or self.letters.issuperset(text)
+        is_of_letters = self.letters is None or self.letters.have_all(text)
         return is_of_letters and len(name) <= self.longest and not any(part in text for part in self.without)
 
     def found_in(self, name: bytes) -> str:
@@ -124,7 +125,7 @@ class Names:
         if len(name) > self.longest:
             return counted(len(name), "byte")
         text = name.decode("utf-8", "surrogateescape")
-        wrong = [letter for letter in dict.fromkeys(text) if self.letters and letter not in self.letters]
+        wrong = [letter for letter in dict.fromkeys(text) if self.letters and not self.letters.has(letter)]
         wrong += [part for part in self.without if part in text]
         more = f" and {len(wrong) - _MOST_TEXTS} more" if len(wrong) > _MOST_TEXTS else ""
         return ", ".join(f'"{shown(part)}"' for part in wrong[:_MOST_TEXTS]) + more

@@ -10,6 +10,7 @@ from dataclasses import field
 
 from qa2pack.manifest.dataclass import dataclass
 from qa2pack.manifest.layout.check import ANY_NUMBER, Names
+from qa2pack.manifest.layout.letters import Letters, common, merged, others
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 
@@ -76,13 +77,14 @@ class NameRules:
         return self._longest < ANY_NUMBER and max(map(len, names), default=0) > self._longest
 
 
-def _wrong_letter(letters: Sequence[frozenset[str]], texts: Iterable[str]) -> re.Pattern[str] | None:
+def _wrong_letter(letters: Sequence[Letters], texts: Iterable[str]) -> re.Pattern[str] | None:
     """Return the pattern of any letter that some name may not have; None if there is none."""
     single = {text for text in texts if len(text) == 1}
     if not letters:
         return re.compile(f"[{_escaped(single)}]") if single else None
-    right = frozenset.intersection(*letters) - single
-    return re.compile(rf"[^\0{_escaped(right)}]")
+    right = common([*letters, others(merged((ord(letter), ord(letter)) for letter in single))])
+    ranges = (f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in right.ranges)
+    return re.compile(rf"[^\0{''.join(ranges)}]")
 
 
 def _escaped(letters: Iterable[str]) -> str:

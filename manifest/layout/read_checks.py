@@ -16,6 +16,7 @@ from qa2pack.manifest.layout.check import (
     Unlike,
 )
 from qa2pack.manifest.layout.known_names import Known
+from qa2pack.manifest.layout.letters import Letters, merged
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.path import UnsafePathError, check_relative
@@ -137,15 +138,15 @@ def _path(table: Table, key: str, text: str) -> bytes:
     return path
 
 
-def _letters(table: Table) -> frozenset[str]:
+def _letters(table: Table) -> Letters | None:
     """Return the letters of a text as it stands in brackets: `a-z` are all from a to z, `-` itself is last."""
     text = table.text("letters")
-    letters = set(_RANGE.sub("", text))
+    ranges = [(ord(letter), ord(letter)) for letter in _RANGE.sub("", text)]
     for first, last in _RANGE.findall(text):
         if first > last:
             table.refuse(expected="letters in their order, as in a-z", found=f"{first}-{last}")
-        letters |= {chr(code) for code in range(ord(first), ord(last) + 1)}
-    return frozenset(letters)
+        ranges.append((ord(first), ord(last)))
+    return merged(ranges) if ranges else None
 
 
 def _listed(table: Table, what: str, say: Say, known: Known) -> Listed:

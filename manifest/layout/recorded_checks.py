@@ -4,16 +4,14 @@ Recorded is what paths of a member and lists in it decide, so that verify can ap
 names inside trees that warn by a code in place of a reason, as those of Cycle 0: of these a plan alone warns.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 
 from qa2pack.manifest.format.check_row import CheckKind, CheckRow
 from qa2pack.manifest.layout.check import ANY_NUMBER, Count, Listed, Names, PathCheck, Say
+from qa2pack.manifest.layout.letters import LAST_LETTER, Letters, Range
 from qa2pack.manifest.layout.patterns import Variable, Variables, compile_patterns, pieces_of
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.problem import Code
-
-_LAST_LETTER = 0x10FFFF
 
 
 def rows_of(layout: Layout) -> tuple[CheckRow, ...]:
@@ -56,7 +54,7 @@ def _row(check: PathCheck, variables: Variables) -> CheckRow:
                 check.what,
                 refuses,
                 check.line,
-                letters=tuple(_ranges(check.letters)),
+                letters=check.letters.ranges if check.letters else (),
                 longest=0 if check.longest == ANY_NUMBER else check.longest,
                 without=check.without,
                 but=tuple(sorted(check.but)),
@@ -107,24 +105,14 @@ def _likes(texts: Sequence[str], variables: Variables) -> tuple[tuple[str, str],
     return tuple((name, variables[name].like) for name in names)
 
 
-def _ranges(letters: frozenset[str]) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of code points, because all letters of a wide range would fill a header."""
-    codes = sorted(map(ord, letters))
-    starts = [code for before, code in pairwise([-2, *codes]) if code != before + 1]
-    ends = [code for code, after in pairwise([*codes, -2]) if after != code + 1]
-    yield from zip(starts, ends, strict=True)
-
-
-def _letters(ranges: Iterable[tuple[int, int]]) -> frozenset[str]:
-    """Return the letters of ranges, which ascend, so that they are never more than there are letters."""
-    letters: set[str] = set()
+def _letters(ranges: tuple[Range, ...]) -> Letters | None:
+    """Return the letters of ranges, which ascend."""
     after = 0
     for first, last in ranges:
-        if not after <= first <= last <= _LAST_LETTER:
+        if not after <= first <= last <= LAST_LETTER:
             raise ValueError("ranges that are none")
-        letters |= set(map(chr, range(first, last + 1)))
         after = last + 1
-    return frozenset(letters)
+    return Letters(ranges) if ranges else None
 
 
 def _code(text: str) -> Code:
