@@ -1,18 +1,20 @@
 """Text templates: Jinja templates of the texts that a layout writes, checked when it is loaded, rendered with bounds.
 
 A layout may come from elsewhere, so a template can neither read files nor call into the program: it runs in Jinja's
-sandbox, without includes, and with the few filters and functions that texts need. It ends as well: it has no
-recursion, and what it counts, how often it goes through the files, and what it writes is limited. Jinja is slow to
-import and is imported only where a layout has a template.
+sandbox, without includes, and with the few filters, functions and methods that texts need. It ends as well: it has no
+recursion, and what it counts, how often it goes through the files, what it makes on the way and what it writes is
+limited. Jinja is slow to import and is imported only where a layout has a template.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set, Sized
 from typing import TYPE_CHECKING, Any
 
 from qa2pack.manifest.dataclass import dataclass
+from qa2pack.manifest.layout.template_work import Work
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
+    from jinja2.runtime import Context
     from jinja2.sandbox import SandboxedEnvironment
 
 # Digests of a packaged file that a template may use, by their names in hashlib and xxhash.
@@ -24,13 +26,19 @@ FACTS = frozenset({"project", "member", "header", "tree", "folders", FILES})
 STEPS_LIMIT = 1_000_000
 # A loop over all files for each of these many uses: more is a loop inside a loop, which would take for ever.
 STEPS_PER_FILE = 10
-# The longest text or list that one operation may make of shorter ones.
-_PART_LIMIT = 1 << 20
 _FILTER_NAMES = """
 abs capitalize count d default dictsort escape first float groupby int items join last length list lower map max min
 reject rejectattr replace reverse round select selectattr sort string sum title trim truncate unique upper wordcount
 """
 _FILTERS = frozenset(_FILTER_NAMES.split())
+# Tests that go through what they are given.
+_TEST_NAMES = "eq == equalto ne != lt < lessthan le <= gt > greaterthan ge >= in lower upper"
+_TESTS = frozenset(_TEST_NAMES.split())
+_TEXT_METHODS = """
+capitalize casefold center count endswith find index isalnum isalpha isascii isdecimal isdigit islower isnumeric
+isspace istitle isupper ljust lower lstrip partition removeprefix removesuffix replace rjust rpartition rsplit rstrip
+split splitlines startswith strip swapcase title upper zfill
+"""
 
 
 class TextTemplateError(ValueError):
@@ -78,7 +86,7 @@ def parse_text_template(text: str, known: Set[str]) -> TextTemplate:
     """
     from jinja2 import TemplateSyntaxError, meta, nodes
 
-    environment = _environment("\n")
+    environment = _environment("\n", Work())
     try:
         tree = environment.parse(text)
         environment.from_string(text)
@@ -86,6 +94,8 @@ def parse_text_template(text: str, known: Set[str]) -> TextTemplate:
         raise TextTemplateError(error.message or "it is no template", error.lineno) from None
     except RecursionError:
         raise TextTemplateError("it is nested too deeply") from None
+    except ValueError:
+        raise TextTemplateError("a number in it is too long") from None
     _check_nodes(tree)
     variables = frozenset(meta.find_undeclared_variables(tree)) - environment.globals.keys()
     for name in tree.find_all(nodes.Name):
@@ -145,7 +155,7 @@ def render_text(
         TextTemplateError: it uses what it does not have, is longer than the limit, or does not come to an end.
         OSError: a file that it lists cannot be read.
     """
-    environment = _environment(newline)
+    environment = _environment(newline, Work(file_count))
     counted = _Counted(STEPS_LIMIT + STEPS_PER_FILE * file_count)
     environment.filters |= {"counted": counted, "length": counted.length, "count": counted.length}
     length = 0
@@ -181,25 +191,74 @@ class _Counted:
 
 
 def _counting(environment: "SandboxedEnvironment", template: str) -> "Template":
-    """Return a template whose loops are counted."""
+    """Return a template whose loops are counted, and what its expressions make besides by filters and calls."""
     from jinja2 import Template, nodes
+    from jinja2.visitor import NodeTransformer
+
+    def by(name: str, node: nodes.Node) -> nodes.Expr:
+        return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+    class Counting(NodeTransformer):
+        def visit_made(self, node: nodes.Expr) -> nodes.Expr:
+            self.generic_visit(node)
+            return node if getattr(node, "ctx", "load") == "store" else by("made", node)
+
+        visit_List = visit_Tuple = visit_Dict = visit_Getitem = visit_made
+
+        def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:
+            self.generic_visit(node)
+            return by("concatenated", nodes.List(node.nodes, lineno=node.lineno))
+
+        def visit_Compare(self, node: nodes.Compare) -> nodes.Expr:
+            self.generic_visit(node)
+            node.expr = by("compared", node.expr)
+            for operand in node.ops:
+                operand.expr = by("compared", operand.expr)
+            return node
+
+        def visit_For(self, node: nodes.For) -> nodes.For:
+            self.generic_visit(node)
+            node.iter = by("counted", node.iter)
+            return node
+
+        def visit_kept(self, node: nodes.Node) -> nodes.Node:
+            """Count the text of a block, which is kept: other text is written, and limited there."""
+            self.generic_visit(node)
+            for output in node.find_all(nodes.Output):
+                output.nodes = [by("made", _kept(part)) for part in output.nodes]
+            return node
+
+        visit_AssignBlock = visit_FilterBlock = visit_kept
 
     tree = environment.parse(template)
     _check_nodes(tree)
-    for loop in tree.find_all(nodes.For):
-        counted = nodes.Filter(loop.iter, "counted", [], [], None, None, lineno=loop.lineno)
-        loop.iter = counted.set_environment(environment)
+    Counting().visit(tree).set_environment(environment)
     return Template.from_code(environment, environment.compile(tree), environment.globals)
 
 
-def _environment(newline: str) -> "SandboxedEnvironment":
-    """Return Jinja's sandbox with the filters and functions that texts need."""
+def _kept(part: "nodes.Expr") -> "nodes.Expr":
+    """Return a part of what is written as an expression."""
+    from jinja2 import nodes
+
+    return nodes.Const(part.data, lineno=part.lineno) if isinstance(part, nodes.TemplateData) else part
+
+
+def _environment(newline: str, work: Work) -> "SandboxedEnvironment":
+    """Return Jinja's sandbox with the filters, functions and methods that texts need."""
     from jinja2 import StrictUndefined
     from jinja2.exceptions import SecurityError
+    from jinja2.runtime import LoopContext
     from jinja2.sandbox import SandboxedEnvironment, safe_range
 
+    methods = (
+        (str, frozenset(_TEXT_METHODS.split())),
+        ((list, tuple), frozenset({"count", "index"})),
+        (dict, frozenset({"get", "items", "keys", "values"})),
+        (LoopContext, frozenset({"changed", "cycle"})),
+    )
+
     class Sandbox(SandboxedEnvironment):
-        """The sandbox, in which no single operation makes a text of any length."""
+        """The sandbox, in which all that is made is counted, and nothing is changed."""
 
         intercepted_binops = frozenset({"*", "**", "%", "+"})
 
@@ -207,18 +266,19 @@ def _environment(newline: str) -> "SandboxedEnvironment":
             is_number = all(isinstance(value, int | float) for value in (left, right))
             if operator == "**" or (operator == "%" and not is_number):
                 raise SecurityError(f"{operator} is not available")
-            if operator == "*" and not is_number and _repeated_length(left, right) > _PART_LIMIT:
-                raise SecurityError("a text is repeated too often")
-            if operator == "+" and not is_number and len(left) + len(right) > _PART_LIMIT:
-                raise SecurityError("a text is too long")
-            return super().call_binop(context, operator, left, right)
+            if not is_number:
+                work.pay_for_operator(operator, left, right)
+            made = super().call_binop(context, operator, left, right)
+            return work.made(made) if is_number else made
 
         def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-            if any(isinstance(value, int) and value > _PART_LIMIT for value in (*args, *kwargs.values())):
-                raise SecurityError("a number is too large")
-            if getattr(__obj, "__name__", "") in {"format", "format_map"}:
-                raise SecurityError("format is not available")
-            return super().call(__context, __obj, *args, **kwargs)
+            name, owner = getattr(__obj, "__name__", ""), getattr(__obj, "__self__", None)
+            if __obj is not safe_range and not any(
+                isinstance(owner, kind) and name in names for kind, names in methods
+            ):
+                raise SecurityError(f"{name or 'a call'} is not available")
+            work.pay_for_call(name, (owner, *args, *kwargs.values()))
+            return work.made(super().call(__context, __obj, *args, **kwargs))
 
     environment = Sandbox(
         undefined=StrictUndefined,
@@ -227,14 +287,24 @@ def _environment(newline: str) -> "SandboxedEnvironment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters = {name: one for name, one in environment.filters.items() if name in _FILTERS}
+    filters = {name: work.counting(name, one) for name, one in environment.filters.items() if name in _FILTERS}
+    own = {"made": work.made, "compared": work.compared, "concatenated": work.concatenated}
+    environment.filters = {**filters, **{name: _each_time(one) for name, one in own.items()}}
+    tests: dict[str, Any] = environment.tests
+    tests |= {name: work.counting(name, tests[name]) for name in _TESTS}
     environment.globals = {"range": safe_range}
     return environment
 
 
-def _repeated_length(left: Any, right: Any) -> int:
-    count, part = (left, right) if isinstance(left, int) else (right, left)
-    return int(count) * len(part)
+def _each_time(function: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a filter that is called each time: of a constant, others are called when the template is compiled."""
+    from jinja2 import pass_context
+
+    @pass_context
+    def called(_context: "Context", value: Any) -> Any:
+        return function(value)
+
+    return called
 
 
 def _line_of(error: Exception) -> int:
