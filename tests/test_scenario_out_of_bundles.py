@@ -186,6 +186,15 @@ def test_files_of_other_programs_are_neither_opened_nor_taken_out(run: Run) -> N
     assert sorted(run.files) == ["product/cube.fits", "qa/note.txt", f"qa/{REPORT}"]
 
 
+@pytest.mark.parametrize("folder", [".git", "pipeline/.ipynb_checkpoints", "__MACOSX/a/b"])
+def test_folders_of_other_programs_are_not_taken_out(run: Run, folder: str) -> None:
+    files = ((name, b"1", tarfile.REGTYPE) for name in (f"{folder}/config", "pipeline/config"))
+    tar_of(run.weblog, *files)
+    run.layout.write_text(LAYOUT.replace("!pipeline-{run}/html/{rest}", "!{rest}"))
+    run.make()
+    assert sorted(run.files) == ["product/cube.fits", "qa/note.txt", "qa/pipeline/config"]
+
+
 def test_bundle_may_be_packaged_as_well(run: Run) -> None:
     run.layout.write_text(f'{LAYOUT}[[rule]]\nmatch = "*.weblog.tgz"\nto = "product/{{name}}"\n')
     run.make("move")

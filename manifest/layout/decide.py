@@ -168,8 +168,9 @@ class Choice:
                 yield entry, rule, None if rule.never else self._ruled(entry, rule)
 
     def _is_passed_over(self, entry: OriginEntry) -> bool:
-        """Return whether an entry is excluded, or a file of another program."""
-        return first_match(entry.path, self.exclude) is not None or bool(self.layout.why_foreign(entry.name))
+        """Return whether an entry is excluded or of another program: in a bundle also if it is in such a folder."""
+        names = entry.node.name.split(b"/") if entry.bundle else (entry.node.name,)
+        return first_match(entry.path, self.exclude) is not None or any(map(self.layout.why_foreign, names))
 
     def rule_for(self, entry: OriginEntry) -> Rule | None:
         """Return the first rule that fits an entry; none takes a marked place, which is always searched."""
