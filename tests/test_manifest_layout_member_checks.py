@@ -83,6 +83,12 @@ def test_hyphen_itself_is_the_last_of_the_letters(tmp_path: Path, letters: str, 
     assert found(tmp_path, f'letters = "{letters}"', (names + b"z",)).warnings
 
 
+def test_names_of_folders_are_checked_once(tmp_path: Path) -> None:
+    paths = (b"script/A/b/c", b"script/A/b/d", b"script/e")
+    assert [each.path for each in found(tmp_path, 'letters = "a-z"', paths).warnings] == [b"script/A"]
+    assert found(tmp_path, 'letters = "a-z"\nbut = "script/A"', paths) == Faults((), ())
+
+
 def test_hyphen_of_a_range_is_no_letter(tmp_path: Path) -> None:
     assert found(tmp_path, 'letters = "a-z"', (b"a-b",)).warnings
 

@@ -72,7 +72,7 @@ def test_code_of_a_warning_is_recorded(tmp_path: Path) -> None:
     assert faults(checks_of(rows_of(layout))) == faults(layout.checks) != Faults((), ())
 
 
-@pytest.mark.parametrize("name", ["cycle0", "as-is", "pds4"])
+@pytest.mark.parametrize("name", ["cycle0", "as-is"])
 def test_what_names_and_paths_of_a_member_do_not_decide_is_not_recorded(name: str) -> None:
     assert rows_of(load_layout(name)) == ()
 

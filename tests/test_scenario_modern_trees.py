@@ -299,6 +299,23 @@ def test_bundle_is_packaged_with_its_checksum_manifest(
     assert listed.read_bytes() == (b"" if mode == "fake" else lines.encode())
 
 
+@pytest.mark.parametrize("letter", ["\t", "\n", "\r", "\x1b", "\x7f"])
+def test_bundle_with_a_name_that_breaks_its_checksum_manifest_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], letter: str
+) -> None:
+    make_tree(tmp_path, ["in/bundle_x.xml\t9", "in/data/\u00e9 ~.tab\t9"])
+    package, words = tmp_path / "x", ("--layout", "pds4", "--mode", "hard")
+    assert run_here(capsys, "plan", tmp_path / "in", package, *words).code == 0
+    name = tmp_path / f"in/data/a{letter}b.tab"
+    name.write_text("1")
+    refused = run_here(capsys, "plan", tmp_path / "in", package, *words)
+    assert refused.code == 1 and "check-failed" in refused.err and "control letters" in refused.err
+    name.rename(name.with_name("ab.tab"))
+    (tmp_path / f"in/data{letter}").mkdir()
+    (tmp_path / f"in/data{letter}/a.tab").write_text("1")
+    assert run_here(capsys, "plan", tmp_path / "in", package, *words).code == 1
+
+
 def test_bundle_goes_on_with_a_folder_that_looks_like_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

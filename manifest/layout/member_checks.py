@@ -85,10 +85,23 @@ def _counted(check: Count, paths: Sequence[bytes]) -> Iterator[Problem]:
 
 
 def _named(check: Names, paths: Sequence[bytes]) -> Iterator[Problem]:
-    for path in paths:
+    for path in _with_folders(paths):
         name = path.rpartition(b"/")[2]
         if not check.is_met_by(name) and path not in check.but:
             yield Problem(_code(check), path, check.what, check.found_in(name))
+
+
+def _with_folders(paths: Sequence[bytes]) -> Iterable[bytes]:
+    """Return the paths, each behind the folders in which it lies."""
+    found: dict[bytes, None] = {}
+    for path in paths:
+        above = []
+        folder = path.rpartition(b"/")[0]
+        while folder and folder not in found:
+            above.append(folder)
+            folder = folder.rpartition(b"/")[0]
+        found |= dict.fromkeys((*reversed(above), path))
+    return found
 
 
 def _listed(check: Listed, paths: Sequence[bytes], read: Callable[[bytes], bytes]) -> Iterator[Problem]:
