@@ -1,6 +1,7 @@
 """Places of an origin: where they are found, at any height, and what they fix."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,21 @@ def test_step_of_any_depth_may_stand_in_the_middle(tmp_path: Path) -> None:
 def test_folder_that_is_not_wanted_is_no_place(tmp_path: Path) -> None:
     places = found(tmp_path, MARKED, f"X1/{U}.ms/table.dat", f"X2/{U}.ms/table.dat", unwanted=b"X1")
     assert set(names(places)) == {"", "X2"}
+
+
+DEEP = "/".join(f"d{number}" for number in range(60))
+
+
+@pytest.mark.parametrize("path", ["/".join(f"**/{{{word}}}" for word in "abcdefg") + "/x", "**/*/" * 20 + "x"])
+def test_path_of_many_depths_is_followed_at_once(tmp_path: Path, path: str) -> None:
+    variables = "".join(f'[variable.{word}]\nlike = "d*"\n' for word in "abcdefg")
+    text = f'{variables}[[place]]\nname = "top"\n[[place]]\nname = "deep"\npath = "{path}"\n'
+    begin = time.process_time()
+    assert names(found(tmp_path, text, f"{DEEP}/file\t1")) == {"": "top"}
+    assert time.process_time() - begin < 10
+
+
+def test_variable_that_stands_twice_has_one_value_at_any_depth(tmp_path: Path) -> None:
+    text = '[variable.a]\nlike = "d*"\n[[place]]\nname = "deep"\npath = "**/{a}/**/x_{a}"\n'
+    places = found(tmp_path, text, "d1/d2/x_d2/file\t1", "d1/d2/x_d1/file\t1", "d1/d2/x_d3/file\t1")
+    assert names(places) == {"d1/d2/x_d1": "deep", "d1/d2/x_d2": "deep"}

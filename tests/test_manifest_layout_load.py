@@ -224,6 +224,11 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[rule]]\nmatch = "*"\nto = "qa/{name}"\nplaces = true\n', "found true"),
         (PLACE + "[variable.mous]\ncolour = 1\n", "colour in [variable.mous], line 9"),
         (QA + "places = []\n", "no such key for all of them found an empty list in [[rule]] 1, line 9"),
+        (
+            PLACE
+            + 'path = "**/{a}/**/{b}/**/{mous}/**/{a}_{b}_{mous}"\n[variable.mous]\n[variable.a]\n[variable.b]\n',
+            "at most 2 variables in several names of a path with **",
+        ),
         (RULE.replace("*.txt", "[z-a]*") + 'to = "qa/{name}"\n', "letters in their order, as in [a-z] for match"),
         (RULE.replace("*.txt", "..") + 'to = "qa/{name}"\n', "of which none is empty, . or .. for match found .."),
         (RULE.replace("*.txt", "é" * 128 + "*") + 'to = "qa/{name}"\n', "names of at most 255 bytes for match"),

@@ -6,11 +6,11 @@ may fix variables as well.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.layout.patterns import Patterns, Variables
+from qa2pack.manifest.layout.patterns import Patterns, Variables, pieces_of
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template
 from qa2pack.manifest.path import is_within, join
@@ -199,6 +199,13 @@ class _Way:
                 yield _Way(way.place, way.done + 1, values, names, way.around)
 
     @property
+    def future(self) -> Hashable:
+        """What decides how it may go on: of the values those that further steps or the name of the place may read."""
+        further = [step for step in (*self.place.steps[self.done :], self.place.named) if step]
+        pieces = {piece for step in further for text in step.texts for piece in pieces_of(text)}
+        return id(self.place), self.done, id(self.around), tuple(pair for pair in self.values if pair[0] in pieces)
+
+    @property
     def is_there(self) -> bool:
         return any(way.done == len(self.place.steps) for way in self.closure())
 
@@ -292,8 +299,19 @@ def _around(path: bytes) -> Iterator[bytes]:
 
 
 def _through(ways: Iterable[_Way], name: bytes) -> tuple[_Way, ...]:
+    """Return the ways on through a folder of this name.
+
+    Of those with the same future the first is left, which would be taken: else there would be one for each choice of
+    folders for the variables between `**`, which are more than could be followed.
+    """
     further = (inner for way in ways for inner in way.into(name))
-    return tuple({(id(way.place), way.done, way.values): way for way in further}.values())
+    found = {(id(way.place), way.done, way.values): way for way in further}
+    if len({key[:2] for key in found}) == len(found):
+        return tuple(found.values())  # nearly always
+    first: dict[Hashable, _Way] = {}
+    for way in found.values():
+        first.setdefault(way.future, way)
+    return tuple(first.values())
 
 
 def _joined(

@@ -1,5 +1,6 @@
 """Reading of what a layout knows its origin and its package by: variables, places and the tree."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from qa2pack.manifest.layout.template import PROJECT
 from qa2pack.manifest.layout.tree import COUNTERS, ITSELF, Tree
 
 _VARIABLE_KEYS = frozenset({"like", "default"})
+_TWICE_LIMIT = 2
 _PLACE_KEYS = frozenset({"name", "path", "inside", "named", "marked_by", "prefix", "no_prefix", "needed", "what"})
 
 
@@ -68,6 +70,7 @@ def _place(table: Table, known: Known) -> Place:
         what=table.text("what") or name,
     )
     _check_is_looked_for(table, place, known.places)
+    _check_depths(table, place)
     return _with_prefix(place, table, known)
 
 
@@ -77,6 +80,16 @@ def _check_is_looked_for(table: Table, place: Place, earlier: Iterable[Place]) -
     if (origin := next(closed, None)) and not place.inside:
         expected = f'inside = "{origin.name}", because below a marked folder only places inside it are looked for'
         table.refuse(expected=expected, found=f"no inside for {place.name}")
+
+
+def _check_depths(table: Table, place: Place) -> None:
+    """Refuse a path of any depth with more ways to be followed than can be: one for each value that is compared."""
+    names = [step for step in (*place.steps, place.named) if step]
+    counts = Counter(piece for name in names for piece in {piece for text in name.texts for piece in pieces_of(text)})
+    twice = [piece for piece, count in counts.items() if count > 1]
+    if ANY_DEPTH in place.steps and len(twice) > _TWICE_LIMIT:
+        expected = f"at most {_TWICE_LIMIT} variables in several names of a path with **"
+        table.refuse(expected=expected, found=", ".join(twice), key="path")
 
 
 def _one_at_least(table: Table, key: str, known: Known) -> Patterns | None:
