@@ -1,5 +1,6 @@
 """The log of a run: what is in it, where it may not lie, and that it never stops the work."""
 
+import io
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ import pytest
 
 from QA2_Packaging_module import QA_Packager
 from qa2pack.executor.engine.local import PoolEngine
-from qa2pack.manifest.event import LOGGER, log_event
+from qa2pack.manifest.event import LOGGER, Level, log_event
 from qa2pack.pack import api
 from qa2pack.pack.cli import COMMANDS
 from qa2pack.pack.command_tree import command_tree
@@ -26,6 +27,7 @@ from qa2pack.pack.dropin import PackagingError
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.tarsplit_command import main as tarsplit
 from qa2pack.pack.terminal.choices import LogFormat
+from qa2pack.pack.terminal.log_file import LoggedStream
 from support.commands import ROOT, run_here
 from support.in_process import Delivery
 from support.snapshots import snapshot
@@ -346,3 +348,10 @@ def test_colours_are_not_logged(capsys: Capsys, delivery: Delivery, log: Path) -
     assert "\x1b[1mpack plan" in ran.out
     assert re.search(r" INFO \d+ status:   pack plan ", log.read_text())
     assert "x1b" not in log.read_text()
+
+
+def test_stream_that_outlives_the_one_of_the_calling_program_ends_without_a_word() -> None:
+    terminal = io.StringIO()
+    stream = LoggedStream(terminal, Level.INFO)
+    terminal.close()
+    stream.close()

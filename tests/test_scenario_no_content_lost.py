@@ -274,7 +274,8 @@ def reductions(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def test_no_sequence_loses_content() -> None:
-    run_state_machine_as_test(ContentMachine, settings=_settings(max_examples=100, stateful_step_count=8))
+    short = settings(_settings(max_examples=100, stateful_step_count=8), derandomize=True)  # others are for torture
+    run_state_machine_as_test(ContentMachine, settings=short)
 
 
 @pytest.mark.torture

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set, Sized
 from typing import TYPE_CHECKING, Any
 
 from qa2pack.manifest.dataclass import dataclass
-from qa2pack.manifest.layout.template_work import Work
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
     from jinja2.runtime import Context
     from jinja2.sandbox import SandboxedEnvironment
+
+    from qa2pack.manifest.layout.template_work import Work
 
 # Digests of a packaged file that a template may use, by their names in hashlib and xxhash.
 DIGESTS = ("md5", "sha256", "xxh128")
@@ -86,6 +87,8 @@ def parse_text_template(text: str, known: Set[str]) -> TextTemplate:
     """
     from jinja2 import TemplateSyntaxError, meta, nodes
 
+    from qa2pack.manifest.layout.template_work import Work
+
     environment = _environment("\n", Work())
     try:
         tree = environment.parse(text)
@@ -155,6 +158,8 @@ def render_text(
         TextTemplateError: it uses what it does not have, is longer than the limit, or does not come to an end.
         OSError: a file that it lists cannot be read.
     """
+    from qa2pack.manifest.layout.template_work import Work
+
     environment = _environment(newline, Work(file_count))
     counted = _Counted(STEPS_LIMIT + STEPS_PER_FILE * file_count)
     environment.filters |= {"counted": counted, "length": counted.length, "count": counted.length}
@@ -243,7 +248,7 @@ def _kept(part: "nodes.Expr") -> "nodes.Expr":
     return nodes.Const(part.data, lineno=part.lineno) if isinstance(part, nodes.TemplateData) else part
 
 
-def _environment(newline: str, work: Work) -> "SandboxedEnvironment":
+def _environment(newline: str, work: "Work") -> "SandboxedEnvironment":
     """Return Jinja's sandbox with the filters, functions and methods that texts need."""
     from jinja2 import StrictUndefined
     from jinja2.exceptions import SecurityError

@@ -163,8 +163,9 @@ class LoggedStream(io.TextIOBase):
         log_event(_PRINTED, "output" if self._level is Level.INFO else "message", line, self._level)
 
     def flush(self) -> None:
-        """Flush the stream."""
-        self.terminal.flush()
+        """Flush the stream; the calling program may have closed it before Python ends this one."""
+        if not self.terminal.closed:
+            self.terminal.flush()
 
     def isatty(self) -> bool:
         """Tell whether the stream is a terminal."""
