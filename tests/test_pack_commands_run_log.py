@@ -351,7 +351,7 @@ def test_colours_are_not_logged(capsys: Capsys, delivery: Delivery, log: Path) -
 
 
 def test_stream_that_outlives_the_one_of_the_calling_program_ends_without_a_word() -> None:
-    terminal = io.StringIO()
+    terminal = io.TextIOWrapper(io.BytesIO())
     stream = LoggedStream(terminal, Level.INFO)
     terminal.close()
     stream.close()
