@@ -278,3 +278,13 @@ def test_file_that_only_a_split_of_its_table_has_is_reported(delivery: Delivery,
     write(info, info.read_bytes() + b"more")
     (path,) = [path for path, count in last_copies(delivery, mode) if count == "1 file"]
     assert path.endswith(f"{table}/table.dat")
+
+
+def test_file_in_the_place_of_a_folder_of_moved_files_is_refused_by_the_next_plan(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    folder = delivery.member / f"calibration/{UID}.calibration/{UID}.ms.tsys/SPECTRAL_WINDOW"
+    shutil.rmtree(folder)
+    write(folder, b"no folder")
+    with pytest.raises(Refused) as caught:
+        delivery.made(Mode.COPY)
+    assert {problem.code for problem in caught.value.problems} == {Code.LINK_DANGLING}

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 
 from qa2pack.manifest.actions import Action
@@ -16,7 +15,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_link, real_path, resolved
+from qa2pack.manifest.fs.presence import is_link, real_path, resolved, status_of
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination
@@ -192,12 +191,13 @@ def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, Las
             if action not in _ONLY_HERE or _is_elsewhere(source, package):
                 continue
             file = join(member, join(record.path, record.names[index]))
-            with suppress(FileNotFoundError):
-                status = os.lstat(file)
-                is_same = untouched_of(status)[WRITTEN] == record.untouched(index)[WRITTEN]
-                # If it was changed since, its present content is nowhere else, whatever digest it had.
-                digest = record.digest(index) if is_same else NO_DIGEST
-                yield status.st_ino, LastCopy(file, digest, origin, os.path.join(header.origin, source))
+            status = status_of(file)
+            if status is None:
+                continue
+            is_same = untouched_of(status)[WRITTEN] == record.untouched(index)[WRITTEN]
+            # If it was changed since, its present content is nowhere else, whatever digest it had.
+            digest = record.digest(index) if is_same else NO_DIGEST
+            yield status.st_ino, LastCopy(file, digest, origin, os.path.join(header.origin, source))
 
 
 def _is_elsewhere(source: bytes, package: bytes) -> bool:
