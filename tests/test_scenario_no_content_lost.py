@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -29,6 +29,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.problem import PackError
 from support.faulty_disk import Fault, FaultyDisk, Stopped
+from support.histories import settings_of
 from support.in_process import Delivery, make_reduction
 from support.origin_bytes import roll_back
 from support.worlds import scratch_root, write_layout_with_bundles
@@ -274,20 +275,10 @@ def reductions(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def test_no_sequence_loses_content() -> None:
-    short = settings(_settings(max_examples=10, stateful_step_count=5), derandomize=True)  # many are for torture
+    short = settings(settings_of(max_examples=10, stateful_step_count=5), derandomize=True)  # many are for torture
     run_state_machine_as_test(ContentMachine, settings=short)
 
 
 @pytest.mark.torture
 def test_no_long_sequence_loses_content() -> None:
-    run_state_machine_as_test(ContentMachine, settings=_settings(max_examples=3000, stateful_step_count=25))
-
-
-def _settings(*, max_examples: int, stateful_step_count: int) -> settings:
-    return settings(
-        max_examples=max_examples,
-        stateful_step_count=stateful_step_count,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-    )
+    run_state_machine_as_test(ContentMachine, settings=settings_of(max_examples=3000, stateful_step_count=25))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -30,6 +29,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.path import join
 from support.faulty_disk import Fault, FaultyDisk, Stopped, WatchedDisk
+from support.histories import settings_of
 from support.reductions import write_reduction
 from support.worlds import Change, Scenario, World, scratch_root
 
@@ -233,19 +233,9 @@ def reductions(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def test_any_sequence() -> None:
-    run_state_machine_as_test(PackageMachine, settings=_settings(max_examples=20, stateful_step_count=15))
+    run_state_machine_as_test(PackageMachine, settings=settings_of(max_examples=20, stateful_step_count=15))
 
 
 @pytest.mark.torture
 def test_any_long_sequence() -> None:
-    run_state_machine_as_test(PackageMachine, settings=_settings(max_examples=600, stateful_step_count=40))
-
-
-def _settings(*, max_examples: int, stateful_step_count: int) -> settings:
-    return settings(
-        max_examples=max_examples,
-        stateful_step_count=stateful_step_count,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-    )
+    run_state_machine_as_test(PackageMachine, settings=settings_of(max_examples=600, stateful_step_count=40))
